@@ -1,0 +1,62 @@
+#pragma once
+#include <glib.h>
+
+#include "model/rules.h"
+
+#define ISC_SPEC_MAX_BYTES (64 * 1024)
+
+typedef enum {
+	ISC_ENV_DEVELOPMENT,
+	ISC_ENV_STAGING,
+	ISC_ENV_PRODUCTION,
+	ISC_N_ENVS,
+} IscEnvironment;
+
+typedef enum {
+	ISC_MACHINE_MICROVM,
+	ISC_MACHINE_Q35,
+	ISC_N_MACHINES,
+} IscMachine;
+
+/* What the operator asks for: a NAME.node file, see isc-node(5).  Plain data: built by isc_spec_parse(), then never
+ * changed; everything is owned by the spec. */
+typedef struct {
+	gchar *name;        /* isc_name_is_valid() */
+	gchar *image;       /* NAME, NAME:VERSION or sha256:DIGEST */
+	gchar *description; /* one line, ≤ 200 bytes, or "" */
+	IscEnvironment environment;
+	IscMachine machine;
+	GPtrArray *labels;  /* of gchar* "KEY=VALUE" */
+	GPtrArray *env;     /* of gchar* "KEY=VALUE", for the service; secret: never logged, shown or put on a command line */
+	GPtrArray *writable; /* of gchar*: absolute paths besides the image's */
+	guint memory_mib;   /* MiB, 48..65536 */
+	guint vcpus;        /* 1..64 */
+	guint overlay_mib;  /* MiB, 16..1048576 */
+	GArray *expose;     /* of IscExpose */
+	GArray *egress;     /* of IscEgress; empty: denied */
+	guint timeout_s;    /* s to get ready, 1..3600 */
+} IscSpec;
+
+/**
+ * isc_spec_parse:
+ * @what: named in errors: the path, or "command line"
+ * @text: the node file, UTF-8; not kept, need not end in NUL
+ * @len: bytes, at most ISC_SPEC_MAX_BYTES
+ *
+ * Pure: reads nothing but @text.
+ * Errors: ISC_ERROR_INVALID, the message naming line and key at fault.
+ * Returns: (transfer full): free with isc_spec_free()
+ */
+IscSpec *isc_spec_parse(const gchar *what, const gchar *text, gsize len, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/* The canonical node file: parse(print(spec)) equals spec.  Holds env: treat it as a secret.
+ * Returns: (transfer full) */
+gchar *isc_spec_print(const IscSpec *spec);
+
+/* "development", "staging", "production"; "microvm", "q35"; static. */
+const gchar *isc_environment_name(IscEnvironment environment);
+const gchar *isc_machine_name(IscMachine machine);
+
+void isc_spec_free(IscSpec *spec);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscSpec, isc_spec_free)
