@@ -25,11 +25,25 @@ typedef enum {
 				    the latest STARTED/READY/STOPPED/FAILED of each node comes again, with c's sign untouched and flags = 1 */
 	ISC_LINK_CLOSED = 17,    /* `channel` of `node` hung up */
 	ISC_LINK_PROBED = 18,    /* a: id; b: HTTP status (100..599), 0: timed out, -1: no HTTP */
-	ISC_LINK_FORGOTTEN = 19,
-	ISC_LINK_FLUSHED = 20,   /* a: id; b: audit records on disk; c: records known lost */
+	ISC_LINK_FORGOTTEN = 19, /* b..e as FLUSHED */
+	ISC_LINK_FLUSHED = 20,   /* a: id; b: audit records on disk; c: records known lost; d, e: anchor of the trail, its last
+				    block's number and the first 8 bytes of that block's hash (trail-verify.h).  a = -1: no
+				    answer but an anchor, sent by itself from time to time */
 	ISC_LINK_BAD = 21,       /* `node` broke the protocol; a: how often so far; b: IscWireBad */
 	ISC_LINK_REFUSED = 22,   /* the collector cannot keep the trail of `node` (disk full, …): a: errno */
 } IscLinkKind;
+
+/* How a node broke the protocol (b of BAD).  Ten times and it counts as flagged: what it says is still kept. */
+typedef enum {
+	ISC_BAD_FRAME = 1,   /* header: magic, length, session, type or reserved bytes */
+	ISC_BAD_RECORDS = 2, /* the payload is not the records that the header counts */
+	ISC_BAD_RECORD = 3,  /* a record that the kernel cannot have written; kept in hex */
+	ISC_BAD_EVENT = 4,   /* an event that does not exist */
+	ISC_BAD_SLOW = 5,    /* half a frame, then nothing */
+	ISC_BAD_JUMP = 6,    /* sequence numbers are missing: something was lost on the way */
+	ISC_BAD_TRAIL = 7,   /* not the node's fault: its trail on disk is not as it was left (a new one was begun) */
+	ISC_N_BAD,
+} IscWireBad;
 
 typedef struct {
 	uint32_t version; /* ISC_LINK_VERSION */

@@ -15,8 +15,11 @@
  * dock restarted) the dock first sends RESUME with the session and the last sequence number it has on disk; the guest
  * sends nothing on a port before it.  If the session is its own, the guest drops what is acknowledged and goes on
  * behind it; else it sends all that it holds.  The dock drops frames that it already has (seq <= last), so
- * nothing is doubled; a jump (seq > last + 1) is a loss, and goes on record.  Ring full: the guest drops the *newest*
- * record, counts it, and sends the count in an ISC_WIRE_LOST record as soon as there is room: it never blocks.
+ * nothing is doubled.  RESUME can also come in the middle of a connection (a jump, seq > last + 1, was seen, or the
+ * port was silent for long): the guest then does the same again, that is, it sends once more what lies behind the
+ * sequence number.  A jump that stays after three such calls is a loss, and goes on record.  Ring full: the guest drops
+ * the *newest* record, counts it, and sends the count in an ISC_WIRE_LOST record as soon as there is room: it never
+ * blocks.
  *
  * Finding the frame again.  A connection that broke leaves half a frame.  The reader then looks for the magic *and* the
  * session.  The session is 64 random bits of this boot that only the agent knows: a service that logs bytes which look
@@ -43,7 +46,7 @@ typedef enum {
 typedef struct __attribute__((packed)) {
 	uint32_t magic;
 	uint32_t len;     /* payload bytes, 0..ISC_WIRE_PAYLOAD_MAX */
-	uint64_t session; /* guest → dock: random, of this boot, never 0; dock → guest: see RESUME, else 0 */
+	uint64_t session; /* guest → dock: random, of this boot, never 0; dock → guest: see RESUME and ACK, else 0 */
 	uint64_t seq;     /* guest → dock: 1, 2, 3 …; dock → guest: see RESUME and ACK, else 0 */
 	uint16_t type;    /* IscWireType */
 	uint16_t count;   /* records in the payload (RECORDS), else 0 */
@@ -54,7 +57,8 @@ _Static_assert(sizeof(IscWireHeader) == ISC_WIRE_HEADER, "the header is 32 bytes
 typedef enum {
 	/* dock → guest, every port */
 	ISC_WIRE_RESUME = 1, /* session and seq: the last that is on the dock's disk (0, 0: nothing yet) */
-	ISC_WIRE_ACK = 2,    /* seq: everything up to it is on the dock's disk */
+	ISC_WIRE_ACK = 2,    /* seq: everything of `session` up to it is on the dock's disk; one of another session (left in
+				the port by an earlier boot) says nothing to this one */
 
 	/* guest → dock, audit and log */
 	ISC_WIRE_RECORDS = 16, /* payload: `count` times IscWireRecord + text */
