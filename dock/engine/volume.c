@@ -1,0 +1,585 @@
+/* How a volume is made in milliseconds.
+ *
+ * `qemu-img create` with LUKS takes seconds, most of them in a benchmark of PBKDF2 that fails at
+ * random on a busy host.  So it runs once per size, for a template.  A volume is a sparse copy of
+ * the template with a LUKS1 header of its own, made by libcryptsetup and written to where the
+ * qcow2's crypto extension says. No payload exists at that point, so nothing has to be encrypted
+ * again.
+ *
+ * PBKDF2 stretches weak passphrases.  Ours is 256 random bits: guessing it is hopeless with one
+ * iteration or with a million, so the least that LUKS1 allows (1000) takes nothing from its
+ * strength, and opening the volume costs a millisecond instead of seconds.
+ *
+ * Format of the file: qemu docs/interop/qcow2.txt; of the header: LUKS1 On-Disk Format
+ * Specification 1.2.3. */
+#include "engine/volume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <libcryptsetup.h>
+#include <linux/falloc.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/name.h"
+#include "engine/qcow2.h"
+
+#define KIB ((gsize)1024)
+#define MIB ((gsize)1024 * 1024)
+
+/* Key slots lie within this many bytes of the start of every volume (isc_volume_template_ensure()
+ * sees to it), so shredding need not believe a header that the node's QEMU could have rewritten. */
+#define HEADER_SPAN (4 * MIB)
+
+#define PBKDF_ITERATIONS 1000
+#define VOLUME_KEY_SIZE 64 /* bytes: two AES-256 keys, as XTS takes them */
+#define SLOT_OFFSET 4096   /* bytes: of key slot 0, by libcryptsetup and QEMU alike */
+/* 4000 stripes of the volume key, rounded up to 4096 bytes */
+#define SLOT_SIZE ((VOLUME_KEY_SIZE * (gsize)4000 + 4095) / 4096 * 4096)
+#define N_SLOTS 8
+#define LUKS_AREA (SLOT_OFFSET + N_SLOTS * SLOT_SIZE)
+
+#define QEMU_IMG_TRIES 15
+#define QEMU_IMG_SECONDS 120 /* for one try; it needs about 2 s of CPU */
+
+typedef struct crypt_device IscCrypt;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscCrypt, crypt_free)
+
+/* libcryptsetup keeps process-wide state (crypto back-end, random source, log) and promises no
+ * thread safety, not even between handles. */
+static GMutex crypt_lock;
+
+/* --- the LUKS header
+ * ------------------------------------------------------------------------------ */
+
+/* Without a callback libcryptsetup prints to stdout. */
+static void keep_last_error(int level, const char *message, void *user)
+{
+	if (level == CRYPT_LOG_ERROR)
+		g_strlcpy(user, message, 256);
+}
+
+/* A handle on @fd, which is no block device: libcryptsetup wants a path, /proc gives one that needs
+ * no name in any folder.  @log: 256 bytes, outlives the handle */
+static IscCrypt *crypt_open(int fd, gchar *log, GError **error)
+{
+	g_autofree gchar *path = g_strdup_printf("/proc/self/fd/%d", fd);
+	IscCrypt *crypt = NULL;
+	log[0] = '\0';
+	int r = crypt_init(&crypt, path);
+	if (r < 0) {
+		isc_error_set_errno(error, -r, "cannot use libcryptsetup on a memory file");
+		return NULL;
+	}
+	crypt_set_log_callback(crypt, keep_last_error, log);
+	crypt_set_rng_type(crypt, CRYPT_RNG_URANDOM);
+	return crypt;
+}
+
+static gboolean crypt_error(GError **error, int r, const gchar *what, gchar *log)
+{
+	g_strchomp(log);
+	return isc_error_set_errno(
+			error, -r, "cannot %s%s%s%s", what, *log ? " (" : "", log, *log ? ")" : "");
+}
+
+static int new_memfd(gsize size, GError **error)
+{
+	int fd = memfd_create("isc-volume", MFD_CLOEXEC);
+	if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
+		return fd;
+	isc_error_set_errno(error, errno, "cannot make a memory file");
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* A fresh volume key, sealed with @key in slot 0, in a memory file.  Returns: fd or -1 */
+static int make_header(const gchar *key, GError **error)
+{
+	const struct crypt_pbkdf_type pbkdf = { .type = CRYPT_KDF_PBKDF2,
+		.hash = "sha256",
+		.iterations = PBKDF_ITERATIONS,
+		.flags = CRYPT_PBKDF_NO_BENCHMARK };
+	struct crypt_params_luks1 params = { .hash = "sha256" };
+	gchar log[256];
+	isc_autofd int fd = new_memfd(HEADER_SPAN, error);
+	if (fd < 0)
+		return -1;
+
+	g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&crypt_lock);
+	g_autoptr(IscCrypt) crypt = crypt_open(fd, log, error);
+	if (!crypt)
+		return -1;
+	int r = crypt_set_pbkdf_type(crypt, &pbkdf);
+	if (r >= 0)
+		r = crypt_set_data_offset(crypt, LUKS_AREA / 512);
+	if (r >= 0)
+		r = crypt_format(crypt, CRYPT_LUKS1, "aes", "xts-plain64", NULL, NULL,
+				VOLUME_KEY_SIZE, &params);
+	if (r >= 0)
+		r = crypt_keyslot_add_by_volume_key(
+				crypt, 0, NULL, VOLUME_KEY_SIZE, key, strlen(key));
+	if (r < 0) {
+		crypt_error(error, r, "make a LUKS header", log);
+		return -1;
+	}
+	guint64 offset = 0, length = 0;
+	r = crypt_keyslot_area(crypt, 0, &offset, &length);
+	if (r < 0 || offset != SLOT_OFFSET || length > SLOT_SIZE) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
+				"this libcryptsetup lays LUKS1 key slots out in another way");
+		return -1;
+	}
+	return isc_steal_fd(&fd);
+}
+
+/* Copies @len bytes from @from at @from_offset to @to at @to_offset. */
+static gboolean copy_bytes(
+		int from, off_t from_offset, int to, off_t to_offset, gsize len, GError **error)
+{
+	g_autofree guint8 *buffer = g_malloc(len);
+	for (gsize done = 0; done < len;) {
+		gssize n = pread(from, buffer + done, len - done, from_offset + (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return isc_error_set_errno(error, errno, "cannot read the header");
+		if (n == 0) {
+			g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
+					"the file ends in its header");
+			return FALSE;
+		}
+		done += (gsize)n;
+	}
+	for (gsize done = 0; done < len;) {
+		gssize n = pwrite(to, buffer + done, len - done, to_offset + (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return isc_error_set_errno(error, errno, "cannot write the header");
+		done += (gsize)n;
+	}
+	return TRUE;
+}
+
+/* --- the template
+ * --------------------------------------------------------------------------------- */
+
+static gboolean check_size(guint size_mib, GError **error)
+{
+	if (size_mib >= ISC_VOLUME_MIB_MIN && size_mib <= ISC_VOLUME_MIB_MAX)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "a volume has %d to %d MiB, not %u",
+			ISC_VOLUME_MIB_MIN, ISC_VOLUME_MIB_MAX, size_mib);
+	return FALSE;
+}
+
+/* Reads where the LUKS region of @fd is, and that it is as our volumes have it. */
+static gboolean find_region(int fd, IscQcow2 *info, GError **error)
+{
+	guint8 head[4096];
+	gssize n = pread(fd, head, sizeof head, 0);
+	if (n < 0)
+		return isc_error_set_errno(error, errno, "cannot read the qcow2 header");
+	if (!isc_qcow2_parse(head, (gsize)n, info, error))
+		return FALSE;
+	if (info->luks_length >= LUKS_AREA && info->luks_offset <= HEADER_SPAN - info->luks_length)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
+			"its LUKS region (%" G_GUINT64_FORMAT " bytes at %" G_GUINT64_FORMAT
+			") is not where it should be",
+			info->luks_length, info->luks_offset);
+	return FALSE;
+}
+
+static int open_template(const gchar *path, guint size_mib, IscQcow2 *info, GError **error)
+{
+	isc_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0) {
+		isc_error_set_errno(error, errno, "cannot open '%s'", path);
+		return -1;
+	}
+	if (!find_region(fd, info, error)) {
+		g_prefix_error(error, "'%s': ", path);
+		return -1;
+	}
+	if (info->size != size_mib * (guint64)MIB) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED, "'%s' has the wrong size", path);
+		return -1;
+	}
+	return isc_steal_fd(&fd);
+}
+
+typedef struct {
+	GMainLoop *loop;
+	GSubprocess *process;
+	gchar *said; /* stderr */
+	gboolean timed_out;
+} Run;
+
+static void on_done(GObject *source, GAsyncResult *result, gpointer user)
+{
+	Run *run = user;
+	g_subprocess_communicate_utf8_finish(G_SUBPROCESS(source), result, NULL, &run->said, NULL);
+	g_main_loop_quit(run->loop);
+}
+
+static gboolean on_timeout(gpointer user)
+{
+	Run *run = user;
+	run->timed_out = TRUE;
+	g_subprocess_force_exit(run->process);
+	return G_SOURCE_REMOVE;
+}
+
+/* Runs @process to its end, on a main context of its own: callers are worker threads. */
+static gboolean run_to_end(GSubprocess *process, GError **error)
+{
+	g_autoptr(GMainContext) context = g_main_context_new();
+	g_autoptr(GSource) timer = g_timeout_source_new_seconds(QEMU_IMG_SECONDS);
+	Run run = { g_main_loop_new(context, FALSE), process, NULL, FALSE };
+
+	g_main_context_push_thread_default(context);
+	g_source_set_callback(timer, on_timeout, &run, NULL);
+	g_source_attach(timer, context);
+	g_subprocess_communicate_utf8_async(process, NULL, NULL, on_done, &run);
+	g_main_loop_run(run.loop);
+	g_source_destroy(timer);
+	g_main_context_pop_thread_default(context);
+	g_main_loop_unref(run.loop);
+
+	g_autofree gchar *said = run.said;
+	if (g_subprocess_get_successful(process))
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "qemu-img %s",
+			run.timed_out ? "did not end in time"
+			: said        ? g_strstrip(said)
+				      : "failed");
+	return FALSE;
+}
+
+/* One try of `qemu-img create`.  The key is random and forgotten at once: the template's key slots
+ * are cut out. */
+static gboolean run_qemu_img(const gchar *path, guint size_mib, GError **error)
+{
+	guint8 key[32];
+	gchar hex[65];
+	if (sodium_init() < 0) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "libsodium does not start");
+		return FALSE;
+	}
+	randombytes_buf(key, sizeof key);
+	sodium_bin2hex(hex, sizeof hex, key, sizeof key);
+	isc_autofd int key_fd = new_memfd(0, error);
+	if (key_fd < 0 || !isc_file_write_all(key_fd, hex, 64, error))
+		return FALSE;
+
+	g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(
+			G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+	g_subprocess_launcher_setenv(launcher, "LC_ALL", "C", TRUE);
+	g_subprocess_launcher_take_fd(launcher, isc_steal_fd(&key_fd), 3);
+	g_autofree gchar *size = g_strdup_printf("%uM", size_mib);
+	const gchar *const argv[] = { "qemu-img", "create", "-q", "-f", "qcow2", "--object",
+		"secret,id=key,file=/proc/self/fd/3", "-o",
+		"encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10", path, size,
+		NULL };
+	g_autoptr(GError) spawn_error = NULL;
+	g_autoptr(GSubprocess) process = g_subprocess_launcher_spawnv(launcher, argv, &spawn_error);
+	if (process)
+		return run_to_end(process, error);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
+			"cannot run qemu-img (is qemu-utils installed?): %s", spawn_error->message);
+	return FALSE;
+}
+
+static gboolean make_template(const gchar *path, guint size_mib, GError **error)
+{
+	g_autofree gchar *tmp = g_strconcat(path, ".tmp", NULL);
+	g_autoptr(GError) last = NULL;
+	gboolean made = FALSE;
+	for (guint i = 0; i < QEMU_IMG_TRIES && !made; i++) {
+		unlink(tmp);
+		g_clear_error(&last);
+		made = run_qemu_img(tmp, size_mib, &last);
+		/* Only its benchmark fails at random; the rest would fail again. */
+		if (!made && !strstr(last->message, "CPU usage"))
+			break;
+	}
+	if (!made) {
+		unlink(tmp);
+		g_propagate_error(error, g_steal_pointer(&last));
+		return FALSE;
+	}
+
+	IscQcow2 info;
+	isc_autofd int fd = open(tmp, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	gboolean ok = fd >= 0 || isc_error_set_errno(error, errno, "cannot open '%s'", tmp);
+	ok = ok && find_region(fd, &info, error);
+	/* A hole where the key slots were: copies stay small.  Where a file system has no holes,
+	 * zeros do. */
+	if (ok && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)info.luks_offset,
+				  (off_t)info.luks_length) < 0) {
+		g_autofree guint8 *zeros = g_malloc0(info.luks_length);
+		ok = pwrite(fd, zeros, info.luks_length, (off_t)info.luks_offset) ==
+				     (gssize)info.luks_length ||
+		     isc_error_set_errno(error, errno, "cannot clear the key slots");
+	}
+	if (ok && (fchmod(fd, 0600) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0))
+		ok = isc_error_set_errno(error, errno, "cannot put '%s' in place", path);
+	if (!ok)
+		unlink(tmp);
+	return ok;
+}
+
+/* Returns: fd of the template, made if there is none; or -1 */
+static int ensure_template(const gchar *dir, guint size_mib, IscQcow2 *info, GError **error)
+{
+	g_autofree gchar *path = g_strdup_printf("%s/luks-%uM.qcow2", dir, size_mib);
+	int fd = open_template(path, size_mib, info, NULL);
+	if (fd >= 0)
+		return fd;
+
+	/* flock is per open file: it holds off other threads as well as other processes. */
+	g_autofree gchar *lock_path = g_build_filename(dir, ".lock", NULL);
+	isc_autofd int lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock < 0) {
+		isc_error_set_errno(error, errno, "cannot open '%s'", lock_path);
+		return -1;
+	}
+	int r;
+	while ((r = flock(lock, LOCK_EX)) < 0 && errno == EINTR)
+		;
+	if (r < 0) {
+		isc_error_set_errno(error, errno, "cannot lock '%s'", lock_path);
+		return -1;
+	}
+	fd = open_template(path, size_mib, info, NULL);
+	if (fd >= 0)
+		return fd;
+	if (!make_template(path, size_mib, error)) {
+		g_prefix_error(error, "template for volumes of %u MiB: ", size_mib);
+		return -1;
+	}
+	return open_template(path, size_mib, info, error);
+}
+
+gboolean isc_volume_template_ensure(const gchar *templates_dir, guint size_mib, GError **error)
+{
+	IscQcow2 info;
+	if (!check_size(size_mib, error))
+		return FALSE;
+	isc_autofd int fd = ensure_template(templates_dir, size_mib, &info, error);
+	return fd >= 0;
+}
+
+/* --- create
+ * --------------------------------------------------------------------------------------- */
+
+static gboolean check_key(const gchar *key, GError **error)
+{
+	if (isc_digest_is_valid(key)) /* the same alphabet and length */
+		return TRUE;
+	/* Not shown: even a wrong key may be nearly the right one. */
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+			"a volume's key is 64 lower-case hex digits");
+	return FALSE;
+}
+
+static gboolean fill(int fd, const gchar *templates_dir, guint size_mib, const gchar *key,
+		GError **error)
+{
+	IscQcow2 info;
+	struct stat st;
+	isc_autofd int template = ensure_template(templates_dir, size_mib, &info, error);
+	if (template <0)
+		return FALSE;
+	if (fstat(template, &st) < 0)
+		return isc_error_set_errno(error, errno, "cannot stat the template");
+	isc_autofd int header = make_header(key, error);
+	/* Slots 1 to 7 are marked unused in the header: what lies there is never read, so holes do.
+	 */
+	return header >= 0 && isc_file_copy_sparse(template, fd, st.st_size, error) &&
+	       copy_bytes(header, 0, fd, (off_t)info.luks_offset, SLOT_OFFSET + SLOT_SIZE, error);
+}
+
+static gboolean sync_folder_of(const gchar *path, GError **error)
+{
+	g_autofree gchar *folder = g_path_get_dirname(path);
+	isc_autofd int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		return isc_error_set_errno(error, errno, "cannot sync '%s'", folder);
+	return TRUE;
+}
+
+gboolean isc_volume_create(const gchar *path, const gchar *templates_dir, guint size_mib,
+		const gchar *key_hex64, uid_t uid, gid_t gid, GError **error)
+{
+	if (!check_size(size_mib, error) || !check_key(key_hex64, error))
+		return FALSE;
+	g_autofree gchar *tmp = g_strconcat(path, ".tmp", NULL);
+	unlink(tmp); /* of a crash */
+	isc_autofd int fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return isc_error_set_errno(error, errno, "cannot make '%s'", tmp);
+
+	gboolean ok = fill(fd, templates_dir, size_mib, key_hex64, error);
+	if (ok && (fchmod(fd, 0600) < 0 || (uid != (uid_t)-1 && fchown(fd, uid, gid) < 0)))
+		ok = isc_error_set_errno(error, errno, "cannot give it to uid %u", (guint)uid);
+	if (ok && fsync(fd) < 0)
+		ok = isc_error_set_errno(error, errno, "cannot sync");
+	/* NOREPLACE: a persistent volume must not vanish because somebody asked for it twice. */
+	if (ok && renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE) < 0) {
+		if (errno == EEXIST)
+			g_set_error(error, ISC_ERROR, ISC_ERROR_STATE, "it exists already");
+		else
+			isc_error_set_errno(error, errno, "cannot rename into place");
+		ok = FALSE;
+	}
+	if (!ok) {
+		unlink(tmp);
+		g_prefix_error(error, "volume '%s': ", path);
+		return FALSE;
+	}
+	return sync_folder_of(path, error);
+}
+
+/* --- verify and shred
+ * ----------------------------------------------------------------------------- */
+
+/* Opens a volume that may belong to a node's uid.  The dock may chown, but not ignore permissions,
+ * so where it is not let in it takes the file first; the O_PATH descriptor makes sure that all
+ * steps mean the same file.
+ * @was: (out): owner before; @taken: (out): whether it changed
+ * Returns: fd, or -1 with errno set */
+static int open_taken(const gchar *path, int flags, struct stat *was, gboolean *taken)
+{
+	*taken = FALSE;
+	isc_autofd int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, was) < 0)
+		return -1;
+	if (!S_ISREG(was->st_mode) || was->st_nlink > 1) {
+		errno = EINVAL;
+		return -1;
+	}
+	g_autofree gchar *same = g_strdup_printf("/proc/self/fd/%d", fd);
+	int opened = open(same, flags | O_CLOEXEC);
+	if (opened >= 0 || errno != EACCES)
+		return opened;
+	if (fchownat(fd, "", geteuid(), getegid(), AT_EMPTY_PATH) < 0)
+		return -1;
+	*taken = TRUE;
+	if (chmod(same, 0600) < 0)
+		return -1;
+	return open(same, flags | O_CLOEXEC);
+}
+
+gboolean isc_volume_verify(const gchar *path, const gchar *key_hex64, GError **error)
+{
+	if (!check_key(key_hex64, error))
+		return FALSE;
+	struct stat was;
+	gboolean taken;
+	isc_autofd int fd = open_taken(path, O_RDONLY, &was, &taken);
+	if (fd < 0 && errno == ENOENT) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "no volume '%s'", path);
+		return FALSE;
+	}
+	if (fd < 0)
+		return isc_error_set_errno(error, errno, "cannot open volume '%s'", path);
+	if (taken && fchown(fd, was.st_uid, was.st_gid) < 0)
+		return isc_error_set_errno(error, errno, "cannot give '%s' back to uid %u", path,
+				(guint)was.st_uid);
+
+	IscQcow2 info;
+	gchar log[256];
+	isc_autofd int memory = new_memfd(HEADER_SPAN, error);
+	if (memory < 0)
+		return FALSE;
+	if (!find_region(fd, &info, error) ||
+			!copy_bytes(fd, (off_t)info.luks_offset, memory, 0, LUKS_AREA, error)) {
+		g_prefix_error(error, "volume '%s': ", path);
+		return FALSE;
+	}
+	g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&crypt_lock);
+	g_autoptr(IscCrypt) crypt = crypt_open(memory, log, error);
+	if (!crypt)
+		return FALSE;
+	int r = crypt_load(crypt, CRYPT_LUKS1, NULL);
+	if (r >= 0)
+		r = crypt_activate_by_passphrase(
+				crypt, NULL, CRYPT_ANY_SLOT, key_hex64, strlen(key_hex64), 0);
+	if (r >= 0)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY, "the key does not open volume '%s'%s%s",
+			path, *log ? ": " : "", g_strchomp(log));
+	return FALSE;
+}
+
+/* Overwrites what lies in the first HEADER_SPAN bytes, in place.  On copy-on-write file systems and
+ * on flash the old blocks may live on below us; what makes the data unreadable there is that the
+ * key itself was never stored (overlays) or is erased from the key store (persistent volumes). */
+static gboolean overwrite(int fd, GError **error)
+{
+	guint8 noise[64 * 1024];
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return isc_error_set_errno(error, errno, "cannot stat");
+	randombytes_buf(noise, sizeof noise);
+	off_t end = MIN(st.st_size, (off_t)HEADER_SPAN);
+	for (off_t pos = 0; pos < end;) {
+		off_t data = lseek(fd, pos, SEEK_DATA);
+		if (data < 0 && errno == ENXIO)
+			break;
+		pos = MAX(pos, data); /* holes hold nothing; where they cannot be told, all is data
+				       */
+		if (pos >= end)
+			break;
+		gssize n = pwrite(fd, noise, (gsize)MIN((off_t)sizeof noise, end - pos), pos);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return isc_error_set_errno(error, errno, "cannot overwrite");
+		pos += n;
+	}
+	/* The guest's unwritten data goes first, or the sync would write it out only to be removed.
+	 */
+	if (st.st_size > end && ftruncate(fd, end) < 0)
+		return isc_error_set_errno(error, errno, "cannot cut off");
+	if (fsync(fd) < 0)
+		return isc_error_set_errno(error, errno, "cannot sync");
+	return TRUE;
+}
+
+static gboolean shred_one(const gchar *path, GError **error)
+{
+	struct stat was;
+	gboolean taken;
+	isc_autofd int fd = open_taken(path, O_RDWR, &was, &taken);
+	if (fd < 0 && errno == ENOENT)
+		return TRUE;
+	gboolean ok = fd >= 0 ? overwrite(fd, error)
+			      : isc_error_set_errno(error, errno, "cannot open");
+	if (ok && unlink(path) < 0 && errno != ENOENT)
+		ok = isc_error_set_errno(error, errno, "cannot remove");
+	if (!ok)
+		g_prefix_error(error, "shredding volume '%s': ", path);
+	return ok;
+}
+
+gboolean isc_volume_shred(const gchar *path, GError **error)
+{
+	g_autofree gchar *tmp = g_strconcat(path, ".tmp", NULL);
+	if (sodium_init() < 0) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "libsodium does not start");
+		return FALSE;
+	}
+	return shred_one(tmp, error) && shred_one(path, error);
+}
