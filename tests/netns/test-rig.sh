@@ -59,6 +59,18 @@ ms_since() { echo $((($(now) - $1) / 1000000)); }
 
 host >"$TMP/host.before"
 
+# --- the helper of all shell tests -----------------------------------------------------------------------------
+# shellcheck disable=SC2317 # by status
+lib() { bash -c ". '$TOP/tests/lib.sh'; $1" test-x; }
+status 0 'a test whose laws hold succeeds' lib 'ok a true; not_ok b false; is x x c; status 3 d sh -c "exit 3"; done_testing'
+is "$(tail -n 1 "$TMP/out")" 1..4 '… and says how many there were'
+for law in 'ok a false' 'not_ok a true' 'is x y a' 'isnt x x a' 'like x y a' 'unlike x x a' 'status 3 a true' 'fail a'; do
+	status 1 "a test fails by: $law" lib "$law; done_testing"
+done
+status 1 'a test that ends before its end fails' lib 'ok a true; exit 0'
+status 0 'a test that is skipped says so' lib 'skip_all why'
+like "$(<"$TMP/out")" '^ok 1 .*# SKIP why' '… in one counted line'
+
 # --- two at once ---------------------------------------------------------------------------------------------
 A=t$$ B=t$$-b
 tap_rigs+=("$B")

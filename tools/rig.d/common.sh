@@ -132,7 +132,7 @@ cgroup_mounts() {
 }
 
 # Makes the rig's cgroups and writes their folders to $1/cgroups; leaves that empty where they cannot be made
-# (read-only in many containers): the rig then sees the host's.
+# (read-only in many containers).
 cgroup_make() {
 	local mnt type opts dir f all=1
 	: >"$1/cgroups"

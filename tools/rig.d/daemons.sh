@@ -99,7 +99,7 @@ daemons_make_run() {
 
 # daemon_start NAME.  Says why not on stderr.
 daemon_start() {
-	local name=$1 binary seconds=60
+	local name=$1 binary seconds=30
 	if daemon_pid "$name" >/dev/null; then
 		say "$name is running already"
 		return 4
@@ -118,6 +118,7 @@ daemon_start() {
 		;;
 	collectord)
 		rm -f /run/isc-dock/collector.sock
+		daemons_make_run # isc-dockd may have changed it since
 		daemon_launch collectord setpriv --reuid isc-collect --regid isc-collect --init-groups "$binary"
 		;;
 	dockd)

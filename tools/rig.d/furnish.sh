@@ -35,7 +35,7 @@ furnish_user() {
 # furnish_etc STATE NAME TREE CONF
 furnish_etc() {
 	local etc=$1/etc name=$2 tree=$3 f
-	cp -a /etc "$etc" || return 1
+	cp -a /etc "$etc" || [ -e "$etc/group" ] || return 1 # a file that went while cp ran is no harm
 	for f in hosts resolv.conf hostname machine-id; do
 		rm -f "$etc/$f" # may be links into /run
 	done
@@ -138,6 +138,6 @@ furnish_var() {
 # furnish STATE NAME TREE BUILD CACHE CONF
 furnish() {
 	chmod 711 "$1"
-	mkdir -m 755 "$1/log" "$1/log/isc-rig" || return 1
+	chmod 755 "$1/log" "$1/log/isc-rig"
 	furnish_etc "$1" "$2" "$3" "$6" && furnish_key "$1" "$4" && furnish_var "$1" "$5"
 }
