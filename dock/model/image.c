@@ -342,7 +342,7 @@ static gboolean take_parts(IscImage *image, json_object *parts, GError **error)
 			return FALSE;
 		}
 		for (gsize k = 0; k < i; k++)
-			if (g_str_equal(image->parts[k].file, file))
+			if (g_str_equal(image->parts[k].file, part->file))
 				return bad(error, part_names[i], "a file of its own");
 	}
 	return TRUE;
