@@ -1,0 +1,112 @@
+#pragma once
+#include <glib.h>
+
+#include "cli/args.h"
+#include "cli/client.h"
+#include "cli/output.h"
+
+/* The frame that every verb runs in: one table of verbs (table.c), one context, one way to print.
+ */
+
+typedef struct IscVerb IscVerb;
+
+/* One run of isc-vm.  Everything is owned by isc_cli_main(). */
+typedef struct {
+	const IscVerb *verb;
+	IscArgs *args;
+	gchar *const *words; /* of @args, NULL at the end */
+	guint n_words;
+	gboolean json;     /* --json */
+	gboolean verbose;  /* --verbose */
+	gboolean dry_run;  /* --dry-run */
+	guint timeout_s;   /* --timeout; 0: none given */
+	GString *out;      /* what goes to standard output when the verb returns */
+	IscClient *client; /* NULL until isc_cli_client() */
+} IscCli;
+
+typedef gboolean (*IscVerbFunc)(IscCli *cli, GError **error);
+
+enum {
+	ISC_VERB_CHANGES = 1 << 0, /* takes --dry-run; --timeout goes to the dock, too */
+};
+
+struct IscVerb {
+	const gchar *name;  /* "list" or, of a group, "image list"; NULL ends the table */
+	const gchar *args;  /* for usage, "NAME..." */
+	const gchar *help;  /* one line */
+	guint min_args;     /* words */
+	guint max_args;     /* words; G_MAXUINT: any number */
+	const gchar *words; /* completion of the words: "node", "image", "dir", "verb", "shell" or
+			       "" */
+	guint flags;        /* ISC_VERB_… */
+	const IscOption *options; /* its own, besides isc_common_options */
+	IscVerbFunc run;
+};
+
+/* The only list of verbs: dispatch, usage, --help, completion and `isc-vm help --json` read it. */
+extern const IscVerb isc_verbs[];
+extern const IscOption isc_common_options[];   /* every verb's */
+extern const IscOption isc_changing_options[]; /* of those with ISC_VERB_CHANGES */
+
+/* The verb that @words begin with; *@used (may be NULL): how many words name it.  NULL: none;
+ * borrowed */
+const IscVerb *isc_verb_find(gchar *const *words, guint *used);
+
+/**
+ * isc_cli_main:
+ * main() of isc-vm: finds the verb, parses, runs, prints.
+ * Returns: the exit status, 0..9, see base/error.h; does not return where a signal ended the run
+ */
+int isc_cli_main(int argc, char **argv);
+
+/* The connection, made at first use.  Errors: as isc_client_new().  Returns: borrowed */
+IscClient *isc_cli_client(IscCli *cli, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The n-th word as a name, NULL where absent or no valid name.  @what: "node", "snapshot".
+ * Errors: ISC_ERROR_INVALID.  Returns: borrowed */
+const gchar *isc_cli_name(const IscCli *cli, guint n, const gchar *what, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/* The dictionary of options that a changing call sends: "dry-run" and "timeout" as given, and @name
+ * = @value where
+ * @name is not NULL (@value floating).  Returns: floating a{sv} */
+GVariant *isc_cli_options(const IscCli *cli, const gchar *name, GVariant *value);
+
+/* Prints @value as JSON. */
+void isc_cli_print_json(IscCli *cli, GVariant *value);
+
+/* Prints the "plan" of a dry run, numbered, and "warnings" of any result to standard error.  TRUE:
+ * there was a plan. */
+gboolean isc_cli_print_plan(IscCli *cli, GVariant *result);
+
+/* Usage of the whole program, a group ("image") or a verb, as --help prints it.  @topic: NULL, or
+ * one or two words Errors: ISC_ERROR_INVALID: no such topic. */
+gboolean isc_cli_help(GString *out, gchar *const *topic, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* --- the verbs --- */
+gboolean isc_cmd_image_import(IscCli *cli, GError **error);
+gboolean isc_cmd_image_list(IscCli *cli, GError **error);
+gboolean isc_cmd_image_show(IscCli *cli, GError **error);
+gboolean isc_cmd_image_rm(IscCli *cli, GError **error);
+gboolean isc_cmd_provision(IscCli *cli, GError **error);
+gboolean isc_cmd_enable(IscCli *cli, GError **error);
+gboolean isc_cmd_disable(IscCli *cli, GError **error);
+gboolean isc_cmd_suspend(IscCli *cli, GError **error);
+gboolean isc_cmd_resume(IscCli *cli, GError **error);
+gboolean isc_cmd_destroy(IscCli *cli, GError **error);
+gboolean isc_cmd_quarantine(IscCli *cli, GError **error);
+gboolean isc_cmd_release(IscCli *cli, GError **error);
+gboolean isc_cmd_snapshot_create(IscCli *cli, GError **error);
+gboolean isc_cmd_snapshot_list(IscCli *cli, GError **error);
+gboolean isc_cmd_snapshot_restore(IscCli *cli, GError **error);
+gboolean isc_cmd_snapshot_delete(IscCli *cli, GError **error);
+gboolean isc_cmd_list(IscCli *cli, GError **error);
+gboolean isc_cmd_show(IscCli *cli, GError **error);
+gboolean isc_cmd_logs(IscCli *cli, GError **error);
+gboolean isc_cmd_audit(IscCli *cli, GError **error);
+gboolean isc_cmd_events(IscCli *cli, GError **error);
+gboolean isc_cmd_doctor(IscCli *cli, GError **error);
+gboolean isc_cmd_fsck(IscCli *cli, GError **error);
+gboolean isc_cmd_version(IscCli *cli, GError **error);
+gboolean isc_cmd_help(IscCli *cli, GError **error);
+gboolean isc_cmd_completion(IscCli *cli, GError **error);

@@ -1,0 +1,256 @@
+/* Verbs that move nodes between states: enable, disable, suspend, resume, destroy, quarantine,
+ * release, snapshots. */
+#include "base/error.h"
+#include "base/name.h"
+#include "cli/cli.h"
+
+static void print_line(IscCli *cli, const gchar *name, const gchar *done, GVariant *result)
+{
+	if (isc_cli_print_plan(cli, result))
+		return;
+	const gchar *state = NULL;
+	gdouble seconds = 0;
+	g_variant_lookup(result, "state", "&s", &state);
+	g_variant_lookup(result, "seconds", "d", &seconds);
+	g_autofree gchar *clean = state ? isc_output_text(state) : NULL;
+	g_string_append_printf(cli->out, "%s: %s", name, clean ? clean : done);
+	if (seconds > 0)
+		g_string_append_printf(cli->out, " after %.1f s", seconds);
+	g_string_append_c(cli->out, '\n');
+
+	/* destroy and disable: what can no longer be read by anybody */
+	g_autofree const gchar **shredded = NULL;
+	if (!g_variant_lookup(result, "shredded", "^a&s", &shredded))
+		return;
+	for (gsize i = 0; shredded[i]; i++) {
+		g_autofree gchar *text = isc_output_text(shredded[i]);
+		g_string_append_printf(cli->out, "  shredded: %s\n", text);
+	}
+}
+
+/* --- several names ---------------------------------------------------------------------------- */
+
+static IscJson *failure_json(const gchar *name, const GError *why)
+{
+	IscJson *one = json_object_new_object(), *inner = json_object_new_object();
+	g_autofree gchar *text = g_utf8_make_valid(why->message, -1);
+	json_object_object_add(inner, "status", json_object_new_int(isc_error_exit_status(why)));
+	json_object_object_add(inner, "message", json_object_new_string(text));
+	json_object_object_add(one, "name", json_object_new_string(name));
+	json_object_object_add(one, "error", inner);
+	return one;
+}
+
+/**
+ * each:
+ * Does @method to every name.  One that fails does not keep the others from their turn; the first
+ * failure's status is that of the command.  @option: set to true in the call's options where the
+ * command line has it, or NULL.
+ */
+static gboolean each(IscCli *cli, const gchar *method, const gchar *option, const gchar *done,
+		GError **error)
+{
+	for (guint i = 0; i < cli->n_words; i++)
+		if (!isc_cli_name(cli, i, "node", error))
+			return FALSE;
+	IscClient *client = isc_cli_client(cli, error);
+	if (!client)
+		return FALSE;
+
+	gboolean has = option && isc_args_has(cli->args, option);
+	g_autoptr(IscJson) all = json_object_new_array();
+	g_autoptr(GError) first = NULL;
+	for (guint i = 0; i < cli->n_words && !isc_client_signal(client); i++) {
+		const gchar *name = cli->words[i];
+		g_autoptr(GError) why = NULL;
+		GVariant *options = isc_cli_options(
+				cli, has ? option : NULL, has ? g_variant_new_boolean(TRUE) : NULL);
+		g_autoptr(GVariant) result = isc_client_ask(client, name, method,
+				g_variant_new("(@a{sv})", options), "(a{sv})", &why);
+		if (result && cli->n_words == 1 && cli->json)
+			isc_cli_print_json(cli, result);
+		else if (result && cli->json)
+			json_object_array_add(all, isc_output_to_json(result));
+		else if (result)
+			print_line(cli, name, done, result);
+		if (result)
+			continue;
+
+		if (cli->n_words > 1 && cli->json)
+			json_object_array_add(all, failure_json(name, why));
+		if (!first)
+			first = g_steal_pointer(&why);
+		else
+			g_printerr("isc-vm %s: %s\n", cli->verb->name, why->message);
+	}
+	if (cli->n_words > 1 && cli->json)
+		isc_output_json(cli->out, all, TRUE);
+	if (!first)
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&first));
+	return FALSE;
+}
+
+gboolean isc_cmd_enable(IscCli *cli, GError **error)
+{
+	return each(cli, "Enable", NULL, "enabled", error);
+}
+
+gboolean isc_cmd_disable(IscCli *cli, GError **error)
+{
+	return each(cli, "Disable", "force", "disabled", error);
+}
+
+gboolean isc_cmd_suspend(IscCli *cli, GError **error)
+{
+	return each(cli, "Suspend", NULL, "suspended", error);
+}
+
+gboolean isc_cmd_resume(IscCli *cli, GError **error)
+{
+	return each(cli, "Resume", NULL, "resumed", error);
+}
+
+gboolean isc_cmd_destroy(IscCli *cli, GError **error)
+{
+	return each(cli, "Destroy", NULL, "destroyed", error);
+}
+
+/* --- quarantine ------------------------------------------------------------------------------- */
+
+/* A call with one text and options.  Returns: (transfer full) the answer */
+static GVariant *with_text(IscCli *cli, const gchar *method, const gchar *text, const gchar *option,
+		GError **error)
+{
+	const gchar *name = isc_cli_name(cli, 0, "node", error);
+	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
+	if (!client)
+		return NULL;
+	gboolean has = option && isc_args_has(cli->args, option);
+	GVariant *options = isc_cli_options(
+			cli, has ? option : NULL, has ? g_variant_new_boolean(TRUE) : NULL);
+	return isc_client_ask(client, name, method, g_variant_new("(s@a{sv})", text, options),
+			"(a{sv})", error);
+}
+
+static GVariant *with_reason(IscCli *cli, const gchar *method, const gchar *option, GError **error)
+{
+	const gchar *reason = isc_args_get(cli->args, "reason");
+	g_autofree gchar *stripped = reason ? g_strstrip(g_strdup(reason)) : NULL;
+	if (!stripped || !*stripped || !g_utf8_validate(stripped, -1, NULL)) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+				"--reason TEXT must be given: it goes on record");
+		return NULL;
+	}
+	return with_text(cli, method, stripped, option, error);
+}
+
+gboolean isc_cmd_quarantine(IscCli *cli, GError **error)
+{
+	g_autoptr(GVariant) result = with_reason(cli, "Quarantine", "pause", error);
+	if (!result)
+		return FALSE;
+	if (cli->json) {
+		isc_cli_print_json(cli, result);
+		return TRUE;
+	}
+	if (isc_cli_print_plan(cli, result))
+		return TRUE;
+
+	gdouble ms;
+	const gchar *evidence;
+	g_string_append_printf(cli->out, "%s: quarantined", cli->words[0]);
+	if (g_variant_lookup(result, "cut-off", "d", &ms))
+		g_string_append_printf(cli->out, ", cut off after %.1f ms", ms);
+	if (g_variant_lookup(result, "evidence", "&s", &evidence) && *evidence) {
+		g_autofree gchar *text = isc_output_text(evidence);
+		g_string_append_printf(cli->out, ", evidence: %s", text);
+	}
+	g_string_append_c(cli->out, '\n');
+	return TRUE;
+}
+
+gboolean isc_cmd_release(IscCli *cli, GError **error)
+{
+	g_autoptr(GVariant) result = with_reason(cli, "Release", NULL, error);
+	if (!result)
+		return FALSE;
+	if (cli->json)
+		isc_cli_print_json(cli, result);
+	else
+		print_line(cli, cli->words[0], "released", result);
+	return TRUE;
+}
+
+/* --- snapshots -------------------------------------------------------------------------------- */
+
+static gboolean snapshot(IscCli *cli, const gchar *method, const gchar *done, GError **error)
+{
+	const gchar *snap = "";
+	if (cli->n_words > 1 && !(snap = isc_cli_name(cli, 1, "snapshot", error)))
+		return FALSE;
+	g_autoptr(GVariant) result = with_text(cli, method, snap, NULL, error);
+	if (!result)
+		return FALSE;
+	if (cli->json) {
+		isc_cli_print_json(cli, result);
+		return TRUE;
+	}
+	if (isc_cli_print_plan(cli, result))
+		return TRUE;
+
+	gdouble seconds;
+	gboolean frozen;
+	g_variant_lookup(result, "name", "&s", &snap);
+	g_autofree gchar *clean = isc_output_text(snap);
+	g_autofree gchar *size = isc_output_show_size(result, "size");
+	g_string_append_printf(cli->out, "%s: snapshot %s %s", cli->words[0], clean, done);
+	if (size)
+		g_string_append_printf(cli->out, ", %s", size);
+	if (g_variant_lookup(result, "seconds", "d", &seconds))
+		g_string_append_printf(cli->out, " after %.1f s", seconds);
+	/* Then it is what a power cut would have left, and whoever restores it should know. */
+	if (g_variant_lookup(result, "frozen", "b", &frozen) && !frozen)
+		g_string_append(cli->out, " (file systems were not frozen)");
+	g_string_append_c(cli->out, '\n');
+	return TRUE;
+}
+
+gboolean isc_cmd_snapshot_create(IscCli *cli, GError **error)
+{
+	return snapshot(cli, "SnapshotCreate", "created", error);
+}
+
+gboolean isc_cmd_snapshot_restore(IscCli *cli, GError **error)
+{
+	return snapshot(cli, "SnapshotRestore", "restored", error);
+}
+
+gboolean isc_cmd_snapshot_delete(IscCli *cli, GError **error)
+{
+	return snapshot(cli, "SnapshotDelete", "deleted, key shredded", error);
+}
+
+gboolean isc_cmd_snapshot_list(IscCli *cli, GError **error)
+{
+	static const IscColumn columns[] = {
+		{ "NAME", "name", NULL },
+		{ "CREATED", "created", isc_output_show_time },
+		{ "SIZE", "size", isc_output_show_size },
+		{ "IMAGE", "digest", isc_output_show_short },
+		{ "FROZEN", "frozen", isc_output_show_yes },
+		{ NULL },
+	};
+	const gchar *name = isc_cli_name(cli, 0, "node", error);
+	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
+	g_autoptr(GVariant) rows = client ? isc_client_ask(client, name, "SnapshotList", NULL,
+							    "(aa{sv})", error)
+					  : NULL;
+	if (!rows)
+		return FALSE;
+	if (cli->json)
+		isc_cli_print_json(cli, rows);
+	else
+		isc_output_table(cli->out, rows, columns);
+	return TRUE;
+}

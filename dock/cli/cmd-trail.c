@@ -1,0 +1,241 @@
+/* logs and audit: the files that the collector writes, straight from the fd that the dock opened.
+ */
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/inotify.h>
+
+#include "base/error.h"
+#include "base/name.h"
+#include "cli/audit.h"
+#include "cli/cli.h"
+#include "cli/trail.h"
+
+#define SLOW_POLL_MS 2000 /* besides inotify: file systems that do not tell */
+#define FAST_POLL_MS                                                                               \
+	250 /* where inotify is refused: it wants read permission, an fd alone does not do */
+#define IDLE_REOPEN_S                                                                              \
+	60 /* asks for the file again after so long without a line, whatever the signs */
+#define FLUSH_BYTES (256 * 1024)
+
+typedef struct {
+	IscCli *cli;
+	IscClient *client;
+	const gchar *node;
+	const gchar *kind; /* of OpenTrail */
+	IscAudit *audit;   /* NULL where the lines are shown as they are */
+	gboolean commands;
+	IscTrail *trail;
+	int inotify; /* -1 where there is none */
+	int watch;
+	gboolean is_busy; /* asking the dock: the loop runs inside of it */
+	gint64 last_line; /* monotonic µs */
+	GError *error;    /* what ended it, or NULL */
+} Follow;
+
+/* --- printing --------------------------------------------------------------------------------- */
+
+static void on_command(IscJson *command, gpointer data)
+{
+	Follow *f = data;
+	if (f->cli->json) {
+		isc_output_json(f->cli->out, command, FALSE);
+		return;
+	}
+	g_autofree gchar *text = isc_audit_command_text(command);
+	g_string_append_printf(f->cli->out, "%s\n", text);
+}
+
+static void print_line(Follow *f, const gchar *line, gsize len)
+{
+	if (f->commands) {
+		isc_audit_feed(f->audit, line, len, on_command, f);
+		return;
+	}
+	if (!f->cli->json) {
+		/* Bytes of a guest: none of them may reach the terminal as a command to it. */
+		g_autofree gchar *text = isc_text_escape(line, (gssize)len, G_MAXSIZE);
+		g_string_append_printf(f->cli->out, "%s\n", text);
+		return;
+	}
+	g_autoptr(IscJson) json = NULL;
+	if (f->audit) {
+		json = isc_audit_parse(f->audit, line, len);
+	} else {
+		g_autofree gchar *text = isc_text_escape(line, (gssize)len, G_MAXSIZE);
+		json = json_object_new_object();
+		json_object_object_add(json, "line", json_object_new_string(text));
+	}
+	isc_output_json(f->cli->out, json, FALSE);
+}
+
+static gboolean on_line(const gchar *line, gsize len, gpointer data)
+{
+	Follow *f = data;
+	print_line(f, line, len);
+	/* Not one write a line, and not all of a long trail in memory either. */
+	return f->cli->out->len < FLUSH_BYTES || isc_output_flush(f->cli->out, &f->error);
+}
+
+/* Everything that is there now. */
+static gboolean drain(Follow *f)
+{
+	gboolean any = FALSE;
+	if (!isc_trail_read(f->trail, on_line, f, &any, f->error ? NULL : &f->error) || f->error)
+		return FALSE;
+	if (any)
+		f->last_line = g_get_monotonic_time();
+	return isc_output_flush(f->cli->out, &f->error);
+}
+
+/* --- following -------------------------------------------------------------------------------- */
+
+static void watch(Follow *f)
+{
+	if (f->inotify < 0)
+		return;
+	if (f->watch >= 0)
+		inotify_rm_watch(f->inotify, f->watch);
+	g_autofree gchar *path = g_strdup_printf("/proc/self/fd/%d", isc_trail_fd(f->trail));
+	f->watch = inotify_add_watch(
+			f->inotify, path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF);
+}
+
+/* Asks the dock for the file as it is now.  FALSE: the node is gone, or the dock refuses: the end.
+ */
+static gboolean reopen(Follow *f)
+{
+	f->is_busy = TRUE;
+	g_autoptr(GError) why = NULL;
+	int fd = isc_client_open_trail(f->client, f->node, f->kind, &why);
+	f->is_busy = FALSE;
+	f->last_line = g_get_monotonic_time();
+	if (fd >= 0) {
+		/* What was written to the old one up to its end comes first. */
+		if (!drain(f)) {
+			isc_clear_fd(&fd);
+			return FALSE;
+		}
+		if (isc_trail_replace(f->trail, fd)) {
+			watch(f);
+			return drain(f);
+		}
+		return TRUE;
+	}
+	/* isc-dockd is being restarted: the file in hand still tells what the node does. */
+	if (g_error_matches(why, ISC_ERROR, ISC_ERROR_HOST))
+		return TRUE;
+	if (drain(f) && !f->error)
+		f->error = g_steal_pointer(&why);
+	return FALSE;
+}
+
+static gboolean step(Follow *f)
+{
+	if (f->is_busy)
+		return TRUE;
+	gboolean is_idle = g_get_monotonic_time() - f->last_line > IDLE_REOPEN_S * G_USEC_PER_SEC;
+	if (drain(f) && (!(isc_trail_looks_replaced(f->trail) || is_idle) || reopen(f)))
+		return TRUE;
+	isc_client_quit(f->client);
+	return FALSE;
+}
+
+static gboolean on_inotify(gint fd, GIOCondition condition, gpointer data)
+{
+	(void)condition;
+	gchar buffer[4096];
+	gssize n = read(fd, buffer, sizeof buffer); /* which event it was does not matter */
+	(void)n;
+	return step(data);
+}
+
+static gboolean on_poll(gpointer data)
+{
+	Follow *f = data;
+	/* A quarter of a second after its last record a command gets no more of them. */
+	if (f->commands && !f->is_busy)
+		isc_audit_finish(f->audit, on_command, f);
+	return step(f);
+}
+
+static void follow(Follow *f)
+{
+	f->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	f->watch = -1;
+	f->last_line = g_get_monotonic_time();
+	watch(f);
+
+	guint inotify_id = f->inotify >= 0 && f->watch >= 0
+					   ? g_unix_fd_add(f->inotify, G_IO_IN, on_inotify, f)
+					   : 0;
+	guint poll_id = g_timeout_add(inotify_id ? SLOW_POLL_MS : FAST_POLL_MS, on_poll, f);
+	isc_client_loop(f->client);
+
+	/* A source whose function returned FALSE is gone already. */
+	GSource *source;
+	if (inotify_id && (source = g_main_context_find_source_by_id(NULL, inotify_id)))
+		g_source_destroy(source);
+	if ((source = g_main_context_find_source_by_id(NULL, poll_id)))
+		g_source_destroy(source);
+	isc_clear_fd(&f->inotify);
+}
+
+static gboolean show(
+		IscCli *cli, const gchar *kind, IscAudit *audit, gboolean commands, GError **error)
+{
+	guint lines = 200;
+	if (g_strcmp0(isc_args_get(cli->args, "lines"), "all") == 0)
+		lines = 0;
+	else if (!isc_args_uint(cli->args, "lines", 0, G_MAXINT, &lines, error))
+		return FALSE;
+	const gchar *node = isc_cli_name(cli, 0, "node", error);
+	IscClient *client = node ? isc_cli_client(cli, error) : NULL;
+	if (!client)
+		return FALSE;
+	int fd = isc_client_open_trail(client, node, kind, error);
+	if (fd < 0)
+		return FALSE;
+	g_autoptr(IscTrail) trail = isc_trail_new(fd, lines, error);
+	if (!trail)
+		return FALSE;
+
+	Follow f = { .cli = cli,
+		.client = client,
+		.node = node,
+		.kind = kind,
+		.audit = audit,
+		.commands = commands,
+		.trail = trail,
+		.inotify = -1,
+		.watch = -1 };
+	if (drain(&f) && isc_args_has(cli->args, "follow"))
+		follow(&f);
+	if (!f.error) {
+		isc_trail_finish(trail, on_line, &f);
+		if (commands)
+			isc_audit_finish(audit, on_command, &f);
+		return TRUE;
+	}
+	/* A node that was destroyed while somebody watched: the trail is at its end, that is all.
+	 */
+	if (isc_args_has(cli->args, "follow") && isc_trail_fd(trail) >= 0 &&
+			g_error_matches(f.error, ISC_ERROR, ISC_ERROR_NOT_FOUND)) {
+		g_printerr("isc-vm %s: %s\n", cli->verb->name, f.error->message);
+		g_error_free(f.error);
+		return TRUE;
+	}
+	g_propagate_error(error, f.error);
+	return FALSE;
+}
+
+gboolean isc_cmd_logs(IscCli *cli, GError **error)
+{
+	return show(cli, "service", NULL, FALSE, error);
+}
+
+gboolean isc_cmd_audit(IscCli *cli, GError **error)
+{
+	gboolean commands = isc_args_has(cli->args, "commands");
+	g_autoptr(IscAudit) audit = commands || cli->json ? isc_audit_new() : NULL;
+	return show(cli, "audit", audit, commands, error);
+}

@@ -1,0 +1,111 @@
+/* The table of verbs.  To add a verb: a line here, its function in a cmd-*.c and in cli.h, its
+ * section in dock/man/isc-vm.1 (tools/check-man compares).  An option of the same name takes a
+ * value in all verbs or in none. */
+#include "cli/cli.h"
+
+/* clang-format off */
+const IscOption isc_common_options[] = {
+	{ "json",    0,   ISC_OPT_FLAG,  NULL, "print JSON" },
+	{ "timeout", 0,   ISC_OPT_VALUE, "S",  "give up after S seconds" },
+	{ "verbose", 'v', ISC_OPT_FLAG,  NULL, "progress on standard error, also where it is no terminal" },
+	{ "help",    'h', ISC_OPT_FLAG,  NULL, "print this, do nothing" },
+	{ NULL },
+};
+
+const IscOption isc_changing_options[] = {
+	{ "dry-run", 0, ISC_OPT_FLAG, NULL, "print the plan, change nothing" },
+	{ NULL },
+};
+
+static const IscOption none[] = { { NULL } };
+
+static const IscOption list_options[] = {
+	{ "names", 'q', ISC_OPT_FLAG, NULL, "print the names only, one a line" },
+	{ NULL },
+};
+
+static const IscOption provision_options[] = {
+	{ "file",        'f', ISC_OPT_VALUE, "FILE",      "take all of it from a node file, see isc-node(5); - is standard input" },
+	{ "image",       'i', ISC_OPT_VALUE, "IMG",       "image: NAME, NAME:VERSION or a digest" },
+	{ "expose",      'p', ISC_OPT_LIST,  "[tcp:|udp:]HOSTPORT:NODEPORT", "make a port reachable from outside; repeats" },
+	{ "egress",      0,   ISC_OPT_LIST,  "RULE",      "let the node connect out; repeats" },
+	{ "memory",      'm', ISC_OPT_VALUE, "MiB",       "memory" },
+	{ "vcpus",       0,   ISC_OPT_VALUE, "N",         "virtual CPUs" },
+	{ "overlay",     0,   ISC_OPT_VALUE, "MiB",       "size of the encrypted scratch space" },
+	{ "env",         'e', ISC_OPT_LIST,  "KEY[=VALUE]", "environment of the service; KEY alone: from isc-vm's own; repeats" },
+	{ "env-file",    0,   ISC_OPT_LIST,  "FILE",      "the same from a file of KEY=VALUE lines; - is standard input; repeats" },
+	{ "writable",    0,   ISC_OPT_LIST,  "PATH",      "a writable folder besides the image's; repeats" },
+	{ "environment", 0,   ISC_OPT_VALUE, "development|staging|production", "what the node is for; policy looks at it" },
+	{ "machine",     0,   ISC_OPT_VALUE, "microvm|q35", "machine type" },
+	{ "label",       'l', ISC_OPT_LIST,  "KEY=VALUE", "label; repeats" },
+	{ "description", 0,   ISC_OPT_VALUE, "TEXT",      "one line for people" },
+	{ "no-enable",   0,   ISC_OPT_FLAG,  NULL,        "only register the node, do not start it" },
+	{ NULL },
+};
+
+static const IscOption disable_options[] = {
+	{ "force", 0, ISC_OPT_FLAG, NULL, "cut the power, do not ask the node first" },
+	{ NULL },
+};
+
+static const IscOption quarantine_options[] = {
+	{ "reason", 'r', ISC_OPT_VALUE, "TEXT", "why; goes on record; must be given" },
+	{ "pause",  0,   ISC_OPT_FLAG,  NULL,   "pause the node's CPUs, too" },
+	{ NULL },
+};
+
+static const IscOption release_options[] = {
+	{ "reason", 'r', ISC_OPT_VALUE, "TEXT", "why; goes on record; must be given" },
+	{ NULL },
+};
+
+static const IscOption follow_options[] = {
+	{ "follow", 'f', ISC_OPT_FLAG,  NULL, "go on printing what comes, until interrupted" },
+	{ "lines",  'n', ISC_OPT_VALUE, "N",  "begin with the last N (default 200); 0 or all: from the start" },
+	{ NULL },
+};
+
+static const IscOption audit_options[] = {
+	{ "follow",   'f', ISC_OPT_FLAG,  NULL, "go on printing what comes, until interrupted" },
+	{ "lines",    'n', ISC_OPT_VALUE, "N",  "begin with the last N (default 200); 0 or all: from the start" },
+	{ "commands", 'c', ISC_OPT_FLAG,  NULL, "one line for each command that was run" },
+	{ NULL },
+};
+
+static const IscOption fsck_options[] = {
+	{ "repair", 0, ISC_OPT_FLAG, NULL, "mend what can be mended" },
+	{ NULL },
+};
+
+#define CHANGES ISC_VERB_CHANGES
+#define ANY G_MAXUINT
+const IscVerb isc_verbs[] = {
+	{ "image import",     "DIR",         "take a built and signed image into the dock", 1, 1, "dir", CHANGES, none, isc_cmd_image_import },
+	{ "image list",       "",            "list the dock's images", 0, 0, "", 0, list_options, isc_cmd_image_list },
+	{ "image show",       "IMG",         "show one image", 1, 1, "image", 0, none, isc_cmd_image_show },
+	{ "image rm",         "IMG...",      "remove images that no node uses", 1, ANY, "image", CHANGES, none, isc_cmd_image_rm },
+	{ "provision",        "NAME --image IMG | -f FILE", "make a node, start it, wait until it is ready", 0, 1, "", CHANGES, provision_options, isc_cmd_provision },
+	{ "enable",           "NAME...",     "start nodes, wait until they are ready", 1, ANY, "node", CHANGES, none, isc_cmd_enable },
+	{ "disable",          "NAME...",     "stop nodes; their scratch space is shredded", 1, ANY, "node", CHANGES, disable_options, isc_cmd_disable },
+	{ "suspend",          "NAME...",     "halt nodes where they are, in memory", 1, ANY, "node", CHANGES, none, isc_cmd_suspend },
+	{ "resume",           "NAME...",     "let suspended nodes go on", 1, ANY, "node", CHANGES, none, isc_cmd_resume },
+	{ "destroy",          "NAME...",     "remove nodes, shred their keys", 1, ANY, "node", CHANGES, none, isc_cmd_destroy },
+	{ "list",             "",            "list the nodes and their state", 0, 0, "", 0, list_options, isc_cmd_list },
+	{ "show",             "NAME",        "show one node", 1, 1, "node", 0, none, isc_cmd_show },
+	{ "logs",             "NAME",        "print what the service wrote", 1, 1, "node", 0, follow_options, isc_cmd_logs },
+	{ "audit",            "NAME",        "print the node's audit trail", 1, 1, "node", 0, audit_options, isc_cmd_audit },
+	{ "events",           "[NAME]",      "print what happened on the dock", 0, 1, "node", 0, follow_options, isc_cmd_events },
+	{ "snapshot create",  "NAME [SNAP]", "take a snapshot of a node", 1, 2, "node", CHANGES, none, isc_cmd_snapshot_create },
+	{ "snapshot list",    "NAME",        "list a node's snapshots", 1, 1, "node", 0, none, isc_cmd_snapshot_list },
+	{ "snapshot restore", "NAME SNAP",   "put a node back to a snapshot", 2, 2, "node", CHANGES, none, isc_cmd_snapshot_restore },
+	{ "snapshot delete",  "NAME SNAP",   "delete a snapshot, shred its key", 2, 2, "node", CHANGES, none, isc_cmd_snapshot_delete },
+	{ "quarantine",       "NAME --reason TEXT", "cut a node off from everything at once", 1, 1, "node", CHANGES, quarantine_options, isc_cmd_quarantine },
+	{ "release",          "NAME --reason TEXT", "let a node out of quarantine", 1, 1, "node", CHANGES, release_options, isc_cmd_release },
+	{ "doctor",           "",            "check whether this host is fit to be a dock", 0, 0, "", 0, none, isc_cmd_doctor },
+	{ "fsck",             "",            "check that register, libvirt, firewall and files agree", 0, 0, "", 0, fsck_options, isc_cmd_fsck },
+	{ "version",          "",            "print the versions of isc-vm and of the dock", 0, 0, "", 0, none, isc_cmd_version },
+	{ "help",             "[VERB]",      "explain a verb", 0, 2, "verb", 0, none, isc_cmd_help },
+	{ "completion",       "bash",        "print the completion for a shell", 1, 1, "shell", 0, none, isc_cmd_completion },
+	{ NULL },
+};
+/* clang-format on */

@@ -1,0 +1,865 @@
+/* isc-vm as a whole against a bus of its own and a dock that is played: what it sends, what it
+ * prints, how it ends. The fake is registered with the interface that gdbus-codegen made, so that
+ * it cannot drift from the API. */
+#include "cm.h"
+
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <gio/gunixfdlist.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/cli.h"
+#include "iscdock-dbus.h"
+#include "model/image.h"
+
+#define AS_ISC_VM "--as-isc-vm" /* then this program is isc-vm */
+
+static const gchar *self; /* argv[0] */
+
+typedef struct {
+	GTestDBus *daemon;
+	GDBusConnection *bus;
+	GHashTable *answers; /* method → text of the reply's tuple, or "!ERROR-NAME message", or
+				"?": none */
+	GString *calls;      /* "NODE.Method ARGS\n" */
+	gchar *dir, *trail;  /* a folder; a file in it, which OpenTrail opens */
+	GString *imported;   /* "NAME=CONTENT\n" of the fds that ImportImage got */
+	const gchar *signal_text; /* emitted as Progress before the answer, or NULL */
+} Fake;
+
+/* --- the dock that is played --- */
+
+static void answer(Fake *fake, const gchar *method, const gchar *reply)
+{
+	g_hash_table_insert(fake->answers, (gpointer)method, (gpointer)reply);
+}
+
+static void emit(Fake *fake, const gchar *signal, GVariant *params)
+{
+	assert_true(g_dbus_connection_emit_signal(
+			fake->bus, NULL, ISC_CLIENT_PATH, ISC_CLIENT_IFACE, signal, params, NULL));
+}
+
+static void take_files(Fake *fake, GVariant *params, GDBusMethodInvocation *call)
+{
+	GUnixFDList *fds =
+			g_dbus_message_get_unix_fd_list(g_dbus_method_invocation_get_message(call));
+	g_autoptr(GVariantIter) iter = NULL;
+	const gchar *name;
+	gint32 handle;
+	g_variant_get(params, "(a{sh}a{sv})", &iter, NULL);
+	while (g_variant_iter_next(iter, "{&sh}", &name, &handle)) {
+		gchar content[32] = "";
+		isc_autofd int fd = g_unix_fd_list_get(fds, handle, NULL);
+		gssize n = pread(fd, content, 16, 0);
+		assert_true(n >= 0);
+		g_string_append_printf(fake->imported, "%s=%s\n", name, content);
+	}
+}
+
+static void on_call(GDBusConnection *bus, const gchar *sender, const gchar *path,
+		const gchar *iface, const gchar *method, GVariant *params,
+		GDBusMethodInvocation *call, gpointer data)
+{
+	(void)bus, (void)sender, (void)iface;
+	Fake *fake = data;
+	const gchar *reply = g_hash_table_lookup(fake->answers, method);
+	g_autofree gchar *text = g_variant_print(params, FALSE);
+	const gchar *node = strrchr(path, '/') + 1;
+	g_string_append_printf(fake->calls, "%s.%s %s\n", node, method, text);
+
+	if (fake->signal_text)
+		emit(fake, "Progress",
+				g_variant_new("(stuus)", node, (guint64)1, 2, 5,
+						fake->signal_text));
+	if (g_str_equal(method, "ImportImage"))
+		take_files(fake, params, call);
+	if (g_str_equal(method, "OpenTrail") && !reply) {
+		g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
+		isc_autofd int fd = open(fake->trail, O_RDONLY | O_CLOEXEC);
+		gint handle = g_unix_fd_list_append(fds, fd, NULL);
+		g_dbus_method_invocation_return_value_with_unix_fd_list(
+				call, g_variant_new("(h)", handle), fds);
+		return;
+	}
+	if (!reply)
+		reply = "(@a{sv} {},)";
+	if (*reply == '?') {
+		g_object_unref(call); /* silence */
+		return;
+	}
+	if (*reply == '!') {
+		g_auto(GStrv) parts = g_strsplit(reply + 1, " ", 2);
+		g_dbus_method_invocation_return_dbus_error(call, parts[0], parts[1]);
+		return;
+	}
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GVariant) value = g_variant_parse(NULL, reply, NULL, NULL, &error);
+	assert_no_error(error);
+	g_dbus_method_invocation_return_value(call, value);
+}
+
+static GVariant *on_get(GDBusConnection *bus, const gchar *sender, const gchar *path,
+		const gchar *iface, const gchar *property, GError **error, gpointer data)
+{
+	(void)bus, (void)sender, (void)path, (void)iface, (void)error, (void)data;
+	if (g_str_equal(property, "Emulated"))
+		return g_variant_new_boolean(TRUE);
+	if (g_str_equal(property, "State"))
+		return g_variant_new_string("degraded: libvirtd is not running");
+	return g_variant_new_string(property);
+}
+
+static void export(Fake *fake, const gchar *path, GDBusInterfaceInfo *info)
+{
+	static const GDBusInterfaceVTable vtable = { on_call, on_get, NULL, { 0 } };
+	g_autoptr(GError) error = NULL;
+	g_dbus_connection_register_object(fake->bus, path, info, &vtable, fake, NULL, &error);
+	assert_no_error(error);
+}
+
+static void own_name(Fake *fake, const gchar *method, const gchar *args)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GVariant) params = g_variant_parse(NULL, args, NULL, NULL, &error);
+	assert_no_error(error);
+	g_autoptr(GVariant) reply = g_dbus_connection_call_sync(fake->bus, "org.freedesktop.DBus",
+			"/org/freedesktop/DBus", "org.freedesktop.DBus", method, params, NULL,
+			G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
+	assert_no_error(error);
+}
+
+static int set_up(void **state)
+{
+	Fake *fake = g_new0(Fake, 1);
+	g_autoptr(GError) error = NULL;
+	fake->daemon = g_test_dbus_new(G_TEST_DBUS_NONE);
+	/* It complains about limits that a user namespace cannot raise. */
+	int err = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	dup2(null, STDERR_FILENO);
+	g_test_dbus_up(fake->daemon);
+	dup2(err, STDERR_FILENO);
+	close(err);
+	close(null);
+	fake->bus = g_dbus_connection_new_for_address_sync(
+			g_test_dbus_get_bus_address(fake->daemon),
+			G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+					G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+			NULL, NULL, &error);
+	assert_no_error(error);
+	fake->answers = g_hash_table_new(g_str_hash, g_str_equal);
+	fake->calls = g_string_new(NULL);
+	fake->imported = g_string_new(NULL);
+	fake->dir = g_dir_make_tmp("isc-client-XXXXXX", NULL);
+	fake->trail = g_build_filename(fake->dir, "trail", NULL);
+	export(fake, ISC_CLIENT_PATH, isc_dbus_dock1_interface_info());
+	export(fake, ISC_CLIENT_PATH "/node/web", isc_dbus_dock1_node_interface_info());
+	export(fake, ISC_CLIENT_PATH "/node/db_2d1", isc_dbus_dock1_node_interface_info());
+	own_name(fake, "RequestName", "('org.iscdock.Dock1', uint32 4)");
+	*state = fake;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	Fake *fake = *state;
+	g_dbus_connection_close_sync(fake->bus, NULL, NULL);
+	g_clear_object(&fake->bus);
+	g_test_dbus_stop(fake->daemon);
+	g_object_unref(fake->daemon);
+	g_hash_table_unref(fake->answers);
+	g_string_free(fake->calls, TRUE);
+	g_string_free(fake->imported, TRUE);
+	g_autoptr(GDir) dir = g_dir_open(fake->dir, 0, NULL);
+	for (const gchar *name; (name = g_dir_read_name(dir));) {
+		g_autofree gchar *path = g_build_filename(fake->dir, name, NULL);
+		g_unlink(path);
+	}
+	g_rmdir(fake->dir);
+	g_free(fake->dir);
+	g_free(fake->trail);
+	g_free(fake);
+	return 0;
+}
+
+/* --- isc-vm --- */
+
+typedef struct {
+	GSubprocess *process;
+	gchar *out, *err;
+	int status; /* exit status, or minus the signal */
+	gboolean done;
+} Run;
+
+static void run_clear(Run *run)
+{
+	g_clear_object(&run->process);
+	g_clear_pointer(&run->out, g_free);
+	g_clear_pointer(&run->err, g_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
+
+static void on_done(GObject *source, GAsyncResult *result, gpointer data)
+{
+	Run *run = data;
+	g_autoptr(GError) error = NULL;
+	g_subprocess_communicate_utf8_finish(
+			G_SUBPROCESS(source), result, &run->out, &run->err, &error);
+	assert_no_error(error);
+	run->status = g_subprocess_get_if_signaled(run->process)
+				      ? -g_subprocess_get_term_sig(run->process)
+				      : g_subprocess_get_exit_status(run->process);
+	run->done = TRUE;
+}
+
+static GSubprocess *spawn(Fake *fake, const gchar *line)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree gchar *whole = g_strdup_printf("x " AS_ISC_VM " %s", line);
+	g_auto(GStrv) argv = NULL;
+	assert_true(g_shell_parse_argv(whole, NULL, &argv, &error));
+	g_free(argv[0]);
+	argv[0] = g_strdup(self);
+	g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(
+			G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+	g_subprocess_launcher_setenv(launcher, "DBUS_SYSTEM_BUS_ADDRESS",
+			fake->daemon ? g_test_dbus_get_bus_address(fake->daemon)
+				     : "unix:path=/nonexistent/bus",
+			TRUE);
+	g_subprocess_launcher_setenv(launcher, "TZ", "UTC", TRUE);
+	GSubprocess *process =
+			g_subprocess_launcher_spawnv(launcher, (const gchar *const *)argv, &error);
+	assert_no_error(error);
+	return process;
+}
+
+static void finish(Run *run)
+{
+	g_subprocess_communicate_utf8_async(run->process, NULL, NULL, on_done, run);
+	while (!run->done)
+		g_main_context_iteration(NULL, TRUE);
+}
+
+static Run isc_vm(Fake *fake, const gchar *line)
+{
+	Run run = { .process = spawn(fake, line) };
+	g_string_truncate(fake->calls, 0);
+	finish(&run);
+	return run;
+}
+
+/* --- what it sends --- */
+
+static void verbs_send_what_the_command_line_says(void **state)
+{
+	Fake *fake = *state;
+	static const struct {
+		const gchar *line, *call;
+	} cases[] = {
+		{ "enable web", "web.Enable ({},)\n" },
+		{ "enable db-1", "db_2d1.Enable ({},)\n" },
+		{ "enable web --dry-run", "web.Enable ({'dry-run': <true>},)\n" },
+		{ "--dry-run suspend web", "web.Suspend ({'dry-run': <true>},)\n" },
+		{ "resume --timeout 7 web", "web.Resume ({'timeout': <uint32 7>},)\n" },
+		{ "disable web --force", "web.Disable ({'force': <true>},)\n" },
+		{ "destroy web db-1", "web.Destroy ({},)\ndb_2d1.Destroy ({},)\n" },
+		{ "quarantine web --reason 'odd traffic' --pause",
+				"web.Quarantine ('odd traffic', {'pause': <true>})\n" },
+		{ "release -r 'all clear' web", "web.Release ('all clear', {})\n" },
+		{ "snapshot create web", "web.SnapshotCreate ('', {})\n" },
+		{ "snapshot create web before", "web.SnapshotCreate ('before', {})\n" },
+		{ "snapshot restore web before", "web.SnapshotRestore ('before', {})\n" },
+		{ "snapshot delete web before", "web.SnapshotDelete ('before', {})\n" },
+		{ "image rm nginx", "Dock1.RemoveImage ('nginx', {})\n" },
+		{ "provision web --image nginx -p 8080:80 --env A=b --no-enable",
+				"Dock1.Provision "
+				"('[Node]\\nName=web\\nImage=nginx\\n[Network]\\nExpose=8080:80\\n"
+				"[Service]\\nEnv=A=b\\n', {'enable': <false>})\n" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_auto(Run) run = isc_vm(fake, cases[i].line);
+		assert_string_equal(run.err, "");
+		assert_int_equal(run.status, 0);
+		assert_string_equal(fake->calls->str, cases[i].call);
+	}
+}
+
+static void wrong_command_lines_never_reach_the_dock(void **state)
+{
+	Fake *fake = *state;
+	static const gchar *const lines[] = { "", "enabel web", "enable", "enable Web",
+		"enable ../web", "enable web 'a b'", "list web", "list --jsno", "image",
+		"quarantine web", "quarantine web --reason ' '", "snapshot restore web",
+		"snapshot create web BAD", "provision", "provision web", "provision --image x",
+		"provision web --image x --memory 1", "provision web -f /dev/null --image x",
+		"provision -f /dev/null", "logs web -n x", "list --timeout 0", "show web --dry-run",
+		"completion tcsh", "help nothing" };
+	for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
+		g_auto(Run) run = isc_vm(fake, lines[i]);
+		if (run.status != 2 || fake->calls->len > 0)
+			fail_msg("'%s': status %d, calls '%s'", lines[i], run.status,
+					fake->calls->str);
+		assert_string_equal(run.out, "");
+		gchar *newline = strchr(run.err, '\n');
+		assert_true(newline && newline[1] == '\0'); /* one line */
+	}
+}
+
+static void a_node_file_goes_as_it_is_or_under_another_name(void **state)
+{
+	Fake *fake = *state;
+	g_autofree gchar *path = g_build_filename(fake->dir, "web.node", NULL);
+	assert_true(g_file_set_contents(path, "# mine\n[Node]\nName=web\nImage=nginx\n", -1, NULL));
+	g_autofree gchar *line = g_strdup_printf("provision -f %s", path);
+	g_auto(Run) run = isc_vm(fake, line);
+	assert_int_equal(run.status, 0);
+	assert_string_equal(fake->calls->str,
+			"Dock1.Provision ('# mine\\n[Node]\\nName=web\\nImage=nginx\\n', {})\n");
+
+	g_autofree gchar *renamed = g_strdup_printf("provision shop -f %s", path);
+	g_auto(Run) other = isc_vm(fake, renamed);
+	assert_int_equal(other.status, 0);
+	assert_non_null(strstr(fake->calls->str, "Name=shop"));
+	assert_null(strstr(fake->calls->str, "Name=web"));
+
+	assert_true(g_file_set_contents(
+			path, "[Node]\nName=web\nImage=nginx\nMemroy=5\n", -1, NULL));
+	g_auto(Run) bad = isc_vm(fake, line);
+	assert_int_equal(bad.status, 2);
+	assert_non_null(strstr(bad.err, "web.node:4:"));
+}
+
+/* --- how it ends --- */
+
+static void each_error_of_the_dock_has_its_exit_status(void **state)
+{
+	Fake *fake = *state;
+	static const struct {
+		const gchar *reply;
+		int status;
+		const gchar *says;
+	} cases[] = {
+		{ "!org.iscdock.Error.Failed it broke", 1, "isc-vm enable: it broke\n" },
+		{ "!org.iscdock.Error.Invalid bad", 2, "bad" },
+		{ "!org.iscdock.Error.NotFound none", 3, "none" },
+		{ "!org.iscdock.Error.State busy", 4, "busy" },
+		{ "!org.iscdock.Error.Policy no", 5, "no" },
+		{ "!org.iscdock.Error.Auth not you", 6, "not you" },
+		{ "!org.iscdock.Error.Verify bad digest", 7, "bad digest" },
+		{ "!org.iscdock.Error.Host no kvm", 8, "no kvm" },
+		{ "!org.iscdock.Error.Timeout late", 9, "late" },
+		{ "!org.freedesktop.DBus.Error.AccessDenied long text of the bus", 6,
+				"isc-operator" },
+		{ "!org.freedesktop.DBus.Error.NoReply gone", 8, "went away" },
+		{ "!org.freedesktop.DBus.Error.ServiceUnknown x", 8, "isc-dockd is not running" },
+		{ "!org.freedesktop.DBus.Error.Spawn.ExecFailed x", 8, "isc-dockd is not running" },
+		{ "!org.freedesktop.systemd1.NoSuchUnit x", 8, "isc-dockd is not running" },
+		{ "!com.example.Odd what\033[2J", 1, "Enable: what\\x1b[2J" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		answer(fake, "Enable", cases[i].reply);
+		g_auto(Run) run = isc_vm(fake, "enable web");
+		if (run.status != cases[i].status || !strstr(run.err, cases[i].says))
+			fail_msg("%s: status %d, '%s'", cases[i].reply, run.status, run.err);
+		assert_null(strstr(run.err, "GDBus.Error"));
+		assert_string_equal(run.out, "");
+	}
+}
+
+static void a_failure_is_told_in_json_as_well(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "Show", "!org.iscdock.Error.State busy (enable)");
+	g_auto(Run) run = isc_vm(fake, "show web --json");
+	assert_int_equal(run.status, 4);
+	g_autoptr(IscJson) json = json_tokener_parse(run.out);
+	IscJson *error = json_object_object_get(json, "error");
+	assert_int_equal(json_object_get_int(json_object_object_get(error, "status")), 4);
+	assert_string_equal(json_object_get_string(json_object_object_get(error, "name")),
+			"org.iscdock.Error.State");
+	assert_string_equal(json_object_get_string(json_object_object_get(error, "message")),
+			"busy (enable)");
+}
+
+static void a_node_that_is_not_there_is_status_3(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "ListNodes", "([{'name': <'web'>}],)");
+	g_auto(Run) run = isc_vm(fake, "show nope");
+	assert_int_equal(run.status, 3);
+	assert_string_equal(run.err,
+			"isc-vm show: no node 'nope'; isc-vm list shows those there are\n");
+}
+
+static void an_older_dock_is_not_taken_for_a_missing_node(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "ListNodes", "([{'name': <'other'>}, {'name': <'web'>}],)");
+	answer(fake, "Enable", "!org.freedesktop.DBus.Error.UnknownMethod x");
+	g_auto(Run) run = isc_vm(fake, "enable web");
+	assert_int_equal(run.status, 1);
+	assert_non_null(strstr(run.err, "install the same version"));
+}
+
+static void without_a_dock_or_a_bus_it_says_so(void **state)
+{
+	Fake *fake = *state;
+	own_name(fake, "ReleaseName", "('org.iscdock.Dock1',)");
+	g_auto(Run) run = isc_vm(fake, "list");
+	assert_int_equal(run.status, 8);
+	assert_non_null(strstr(run.err, "isc-dockd is not running: start it with"));
+	g_auto(Run) version = isc_vm(fake, "version");
+	assert_int_equal(version.status, 0);
+	assert_non_null(strstr(version.out, "isc-dockd is not running"));
+
+	Fake nobus = { .calls = fake->calls };
+	g_auto(Run) without = isc_vm(&nobus, "doctor");
+	assert_int_equal(without.status, 8);
+	assert_non_null(strstr(without.err, "system bus"));
+}
+
+static gboolean leave(gpointer data)
+{
+	Fake *fake = data;
+	if (fake->calls->len == 0)
+		return G_SOURCE_CONTINUE;
+	g_dbus_connection_close_sync(fake->bus, NULL, NULL);
+	return G_SOURCE_REMOVE;
+}
+
+static void a_dock_that_dies_under_the_call_is_status_8(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "Destroy", "?");
+	g_timeout_add(10, leave, fake);
+	g_auto(Run) run = isc_vm(fake, "destroy web");
+	assert_int_equal(run.status, 8);
+	assert_non_null(strstr(run.err, "went away"));
+}
+
+static void no_answer_in_time_is_status_9(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "ListNodes", "?");
+	g_auto(Run) run = isc_vm(fake, "list --timeout 1");
+	assert_int_equal(run.status, 9);
+}
+
+static void one_failure_does_not_stop_the_others(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "ListNodes", "(@aa{sv} [],)");
+	answer(fake, "Disable", "({'state': <'disabled'>, 'seconds': <0.25>},)");
+	g_auto(Run) run = isc_vm(fake, "disable nope web gone db-1");
+	assert_int_equal(run.status, 3);
+	assert_string_equal(run.out, "web: disabled after 0.2 s\ndb-1: disabled after 0.2 s\n");
+	assert_non_null(strstr(run.err, "nope"));
+	assert_non_null(strstr(run.err, "gone"));
+
+	g_auto(Run) json = isc_vm(fake, "disable web nope --json");
+	g_autoptr(IscJson) all = json_tokener_parse(json.out);
+	assert_int_equal(json_object_array_length(all), 2);
+	assert_true(json_object_object_get_ex(json_object_array_get_idx(all, 1), "error", NULL));
+}
+
+/* --- what it prints --- */
+
+#define NODES                                                                                      \
+	"([{'name': <'web'>, 'state': <'ready'>, 'image': <'nginx'>, 'version': <'1'>,"            \
+	" 'address': <'10.77.0.2'>, 'expose': <['tcp:8080:80']>, 'environment': <'development'>,"  \
+	" 'since': <int64 1700000000000000>, 'emulated': <true>}, {'name': <'db-1'>,"              \
+	" 'state': <'disabled'>, 'emulated': <false>}],)"
+
+static void list_shows_a_table_and_that_nodes_are_emulated(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "ListNodes", NODES);
+	g_auto(Run) run = isc_vm(fake, "list");
+	assert_int_equal(run.status, 0);
+	assert_string_equal(run.out, "NAME  STATE     IMAGE    ADDRESS    EXPOSE       ENVIRONMENT "
+				     " ACCEL     SINCE\n"
+				     "web   ready     nginx:1  10.77.0.2  tcp:8080:80  development "
+				     " emulated  2023-11-14 "
+				     "22:13:20\n"
+				     "db-1  disabled  -        -          -            -           "
+				     " kvm       -\n");
+	assert_non_null(strstr(run.err, "degraded: libvirtd is not running"));
+
+	g_auto(Run) names = isc_vm(fake, "list --names");
+	assert_string_equal(names.out, "web\ndb-1\n");
+}
+
+static void json_is_what_the_dock_said(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "ListNodes", NODES);
+	g_auto(Run) run = isc_vm(fake, "list --json");
+	assert_string_equal(run.err, "");
+	g_autoptr(IscJson) json = json_tokener_parse(run.out);
+	g_autoptr(IscJson) wanted = json_tokener_parse(
+			"[{\"name\":\"web\",\"state\":\"ready\",\"image\":\"nginx\",\"version\":"
+			"\"1\","
+			"\"address\":\"10.77.0.2\",\"expose\":[\"tcp:8080:80\"],\"environment\":"
+			"\"development\",\"since\":1700000000000000,\"emulated\":true},"
+			"{\"name\":\"db-1\",\"state\":\"disabled\",\"emulated\":false}]");
+	assert_true(json_object_equal(json, wanted));
+}
+
+static void a_dry_run_prints_the_plan(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "Provision", "({'plan': <['make the overlay', 'start\\u001b the domain']>},)");
+	g_auto(Run) run = isc_vm(fake, "provision web --image nginx --dry-run");
+	assert_string_equal(run.out, " 1. make the overlay\n 2. start\\x1b the domain\n");
+}
+
+static void doctor_fails_where_a_check_fails_and_only_there(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "Doctor",
+			"([{'name': <'kvm'>, 'ok': <false>, 'level': <'warn'>, 'found': <'none'>, "
+			"'advice': "
+			"<'buy one'>}, {'name': <'libvirt'>, 'ok': <true>, 'level': <'ok'>, "
+			"'found': "
+			"<'9.0.0'>, 'advice': <''>}],)");
+	g_auto(Run) warned = isc_vm(fake, "doctor");
+	assert_int_equal(warned.status, 0);
+	assert_non_null(strstr(warned.out, "kvm: buy one\n"));
+
+	answer(fake, "Doctor",
+			"([{'name': <'libvirt'>, 'ok': <false>, 'level': <'fail'>, 'found': "
+			"<'off'>, "
+			"'advice': <'start it'>}],)");
+	g_auto(Run) failed = isc_vm(fake, "doctor --json");
+	assert_int_equal(failed.status, 8);
+	g_autoptr(IscJson) json = json_tokener_parse(failed.out);
+	assert_int_equal(json_object_array_length(json), 1);
+	assert_string_equal(failed.err, "isc-vm doctor: 1 of 1 checks failed\n");
+}
+
+static void fsck_fails_while_a_problem_is_left(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "Fsck", "([{'what': <'tap'>, 'name': <'isct9'>, 'problem': <'orphan'>}],)");
+	g_auto(Run) found = isc_vm(fake, "fsck");
+	assert_int_equal(found.status, 7);
+	assert_string_equal(fake->calls->str, "Dock1.Fsck ({},)\n");
+	answer(fake, "Fsck", "([{'what': <'tap'>, 'name': <'isct9'>, 'repaired': <true>}],)");
+	g_auto(Run) mended = isc_vm(fake, "fsck --repair");
+	assert_int_equal(mended.status, 0);
+	assert_string_equal(fake->calls->str, "Dock1.Fsck ({'repair': <true>},)\n");
+	answer(fake, "Fsck", "(@aa{sv} [],)");
+	g_auto(Run) clean = isc_vm(fake, "fsck");
+	assert_int_equal(clean.status, 0);
+	assert_string_equal(clean.out, "");
+}
+
+static void progress_is_silent_unless_asked_for(void **state)
+{
+	Fake *fake = *state;
+	fake->signal_text = "make\033[2J the overlay";
+	g_auto(Run) silent = isc_vm(fake, "enable web");
+	assert_string_equal(silent.err, "");
+	g_auto(Run) verbose = isc_vm(fake, "enable web --verbose");
+	assert_string_equal(verbose.err, "[2/5] web: make\\x1b[2J the overlay\n");
+}
+
+/* --- import --- */
+
+static gchar *make_image(Fake *fake)
+{
+	static const gchar *const files[] = { "vmlinuz", "initrd", "root.squashfs", "sbom.json" };
+	static const gchar sha[] =
+			"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+	g_autoptr(IscImage) image = isc_image_new();
+	image->name = g_strdup("web");
+	image->version = g_strdup("1");
+	image->description = g_strdup("");
+	image->suite = g_strdup("bookworm");
+	image->architecture = g_strdup("amd64");
+	image->kernel_version = g_strdup("6.1.0");
+	image->root_type = g_strdup("squashfs");
+	image->exec = g_strsplit("/bin/true", ",", -1);
+	image->user = g_strdup("www-data");
+	image->profile = g_strdup("strict");
+	for (gsize i = 0; i < ISC_N_PARTS; i++) {
+		image->parts[i].file = g_strdup(files[i]);
+		image->parts[i].size = 1 + i;
+		g_strlcpy(image->parts[i].sha256, sha, 65);
+		g_autofree gchar *path = g_build_filename(fake->dir, files[i], NULL);
+		assert_true(g_file_set_contents(path, files[i], -1, NULL));
+	}
+	g_autofree gchar *signature = g_build_filename(fake->dir, ISC_IMAGE_SIGNATURE, NULL);
+	assert_true(g_file_set_contents(signature, "sig", -1, NULL));
+	g_autofree gchar *text = isc_image_print(image);
+	gchar *path = g_build_filename(fake->dir, ISC_IMAGE_MANIFEST, NULL);
+	assert_true(g_file_set_contents(path, text, -1, NULL));
+	return path;
+}
+
+static void import_hands_over_the_open_files(void **state)
+{
+	Fake *fake = *state;
+	g_autofree gchar *manifest = make_image(fake);
+	answer(fake, "ImportImage",
+			"({'name': <'web'>, 'version': <'1'>, 'digest': <'0123456789abcdef'>, "
+			"'size': "
+			"<uint64 2048>, 'new': <true>},)");
+	g_autofree gchar *line = g_strdup_printf("image import %s", fake->dir);
+	g_auto(Run) run = isc_vm(fake, line);
+	assert_string_equal(run.err, "");
+	assert_int_equal(run.status, 0);
+	assert_string_equal(run.out, "web:1 imported (0123456789ab, 2.0 KiB)\n");
+	assert_non_null(strstr(fake->imported->str, "manifest.json={"));
+	assert_non_null(strstr(fake->imported->str, "manifest.json.minisig=sig\n"));
+	assert_non_null(strstr(fake->imported->str, "vmlinuz=vmlinuz\n"));
+	assert_non_null(strstr(fake->imported->str, "sbom.json=sbom.json\n"));
+}
+
+static void import_refuses_what_is_no_whole_image(void **state)
+{
+	Fake *fake = *state;
+	g_autofree gchar *manifest = make_image(fake);
+	g_autofree gchar *line = g_strdup_printf("image import %s", fake->dir);
+	g_autofree gchar *root = g_build_filename(fake->dir, "root.squashfs", NULL);
+	g_autofree gchar *signature = g_build_filename(fake->dir, ISC_IMAGE_SIGNATURE, NULL);
+
+	/* A link could have a privileged caller hand over any file. */
+	g_unlink(root);
+	assert_int_equal(symlink("/etc/passwd", root), 0);
+	g_auto(Run) link = isc_vm(fake, line);
+	assert_int_equal(link.status, 2);
+	assert_non_null(strstr(link.err, "symbolic link"));
+	g_unlink(root);
+	g_auto(Run) gone = isc_vm(fake, line);
+	assert_int_equal(gone.status, 3);
+	assert_non_null(strstr(gone.err, "root.squashfs"));
+	assert_int_equal(mkfifo(root, 0600), 0);
+	g_auto(Run) fifo = isc_vm(fake, line);
+	assert_int_equal(fifo.status, 2);
+
+	g_unlink(signature);
+	g_auto(Run) unsigned_image = isc_vm(fake, line);
+	assert_int_equal(unsigned_image.status, 7);
+	assert_non_null(strstr(unsigned_image.err, "not signed"));
+	assert_true(g_file_set_contents(signature, "sig", -1, NULL));
+	assert_true(g_file_set_contents(manifest, "{\"name\": ", -1, NULL));
+	g_auto(Run) damaged = isc_vm(fake, line);
+	assert_int_equal(damaged.status, 7);
+	g_unlink(manifest);
+	g_auto(Run) none = isc_vm(fake, line);
+	assert_int_equal(none.status, 3);
+	g_auto(Run) nowhere = isc_vm(fake, "image import /nonexistent");
+	assert_int_equal(nowhere.status, 3);
+	assert_string_equal(fake->calls->str, "");
+}
+
+/* --- logs, audit, events --- */
+
+static void put(Fake *fake, const gchar *text)
+{
+	isc_autofd int fd = open(fake->trail, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+}
+
+static void trails_are_cleaned_for_the_terminal(void **state)
+{
+	Fake *fake = *state;
+	put(fake, "one\ntwo \033[2J\xff\nthree");
+	g_auto(Run) logs = isc_vm(fake, "logs web -n 2");
+	assert_int_equal(logs.status, 0);
+	assert_string_equal(logs.out, "two \\x1b[2J\\xff\nthree\n");
+	assert_string_equal(fake->calls->str, "web.OpenTrail ('service',)\n");
+	g_auto(Run) all = isc_vm(fake, "audit web -n all");
+	assert_true(g_str_has_prefix(all.out, "one\n"));
+	assert_string_equal(fake->calls->str, "web.OpenTrail ('audit',)\n");
+}
+
+static void audit_shows_commands_and_json(void **state)
+{
+	Fake *fake = *state;
+	put(fake, "type=SYSCALL msg=audit(1700000000.123:45): syscall=59 success=yes uid=33 pid=7\n"
+		  "type=EXECVE msg=audit(1700000000.123:45): argc=2 a0=\"cat\" a1=612062\n"
+		  "type=EOE msg=audit(1700000000.123:45): \n");
+	g_auto(Run) commands = isc_vm(fake, "audit web --commands");
+	assert_string_equal(commands.out, "2023-11-14 22:13:20.123  uid=33  cat 'a b'\n");
+	g_auto(Run) json = isc_vm(fake, "audit web --json");
+	g_auto(GStrv) lines = g_strsplit(g_strchomp(json.out), "\n", -1);
+	assert_int_equal(g_strv_length(lines), 3);
+	g_autoptr(IscJson) execve = json_tokener_parse(lines[1]);
+	IscJson *argv = json_object_object_get(execve, "argv");
+	assert_string_equal(json_object_get_string(json_object_array_get_idx(argv, 1)), "a b");
+}
+
+/* Reads the process's output until it holds @wanted; the test's own time limit ends a wait in vain.
+ */
+static void await(GSubprocess *process, GString *seen, const gchar *wanted)
+{
+	GInputStream *out = g_subprocess_get_stdout_pipe(process);
+	while (!strstr(seen->str, wanted)) {
+		if (g_pollable_input_stream_is_readable(G_POLLABLE_INPUT_STREAM(out))) {
+			gchar buffer[4096];
+			gssize n = g_input_stream_read(out, buffer, sizeof buffer, NULL, NULL);
+			assert_true(n > 0);
+			g_string_append_len(seen, buffer, n);
+		}
+		while (g_main_context_iteration(NULL, FALSE))
+			;
+		g_usleep(2000);
+	}
+}
+
+static void logs_follow_growth_and_rotation_until_interrupted(void **state)
+{
+	Fake *fake = *state;
+	put(fake, "old\n");
+	Run run = { .process = spawn(fake, "logs web -f -n 1") };
+	g_autoptr(GString) seen = g_string_new(NULL);
+	await(run.process, seen, "old\n");
+	put(fake, "more\n");
+	await(run.process, seen, "more\n");
+
+	g_autofree gchar *aside = g_strconcat(fake->trail, ".1", NULL);
+	put(fake, "last of the old\n");
+	assert_int_equal(g_rename(fake->trail, aside), 0);
+	put(fake, "first of the new\n");
+	await(run.process, seen, "first of the new\n");
+	assert_string_equal(seen->str, "old\nmore\nlast of the old\nfirst of the new\n");
+
+	g_subprocess_send_signal(run.process, SIGINT);
+	finish(&run);
+	assert_int_equal(run.status, -SIGINT);
+	assert_string_equal(run.err, "");
+	run_clear(&run);
+}
+
+static void logs_end_when_the_node_is_gone(void **state)
+{
+	Fake *fake = *state;
+	put(fake, "a\n");
+	Run run = { .process = spawn(fake, "logs web -f") };
+	g_autoptr(GString) seen = g_string_new(NULL);
+	await(run.process, seen, "a\n");
+	answer(fake, "OpenTrail", "!org.iscdock.Error.NotFound no node 'web'");
+	put(fake, "bye\n");
+	g_unlink(fake->trail);
+	finish(&run);
+	assert_int_equal(run.status, 0);
+	assert_string_equal(run.out, "bye\n");
+	assert_non_null(strstr(run.err, "no node"));
+	run_clear(&run);
+}
+
+static GVariant *event(guint64 seq, const gchar *node, const gchar *text)
+{
+	GVariantDict dict;
+	g_variant_dict_init(&dict, NULL);
+	g_variant_dict_insert(&dict, "seq", "t", seq);
+	g_variant_dict_insert(&dict, "time", "x", G_GINT64_CONSTANT(1700000000000000));
+	g_variant_dict_insert(&dict, "node", "s", node);
+	g_variant_dict_insert(&dict, "kind", "s", "node.ready");
+	g_variant_dict_insert(&dict, "level", "s", "info");
+	g_variant_dict_insert(&dict, "text", "s", text);
+	g_variant_dict_insert(&dict, "caller", "u", 1000);
+	return g_variant_new("(@a{sv})", g_variant_dict_end(&dict));
+}
+
+static void events_show_the_record_then_what_comes_each_once(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "ListEvents",
+			"([{'seq': <uint64 1>, 'node': <'web'>, 'text': <'first'>}, {'seq': "
+			"<uint64 2>, "
+			"'node': <'web'>, 'text': <'second'>}],)");
+	g_auto(Run) once = isc_vm(fake, "events web -n 1");
+	assert_string_equal(fake->calls->str, "Dock1.ListEvents ('web', 0, 1000)\n");
+	assert_null(strstr(once.out, "first"));
+	assert_non_null(strstr(once.out, "second"));
+
+	Run run = { .process = spawn(fake, "events web -f --json") };
+	g_autoptr(GString) seen = g_string_new(NULL);
+	await(run.process, seen, "second");
+	emit(fake, "Event", event(2, "web", "second again"));
+	emit(fake, "Event", event(3, "other", "not ours"));
+	emit(fake, "Event", event(4, "web", "third"));
+	await(run.process, seen, "third");
+	g_subprocess_send_signal(run.process, SIGTERM);
+	finish(&run);
+	assert_int_equal(run.status, -SIGTERM);
+	assert_null(strstr(seen->str, "again"));
+	assert_null(strstr(seen->str, "not ours"));
+	g_auto(GStrv) lines = g_strsplit(g_strchomp(seen->str), "\n", -1);
+	assert_int_equal(g_strv_length(lines), 3);
+	run_clear(&run);
+}
+
+static void events_go_on_over_a_restart_of_the_dock(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "ListEvents", "(@aa{sv} [],)");
+	Run run = { .process = spawn(fake, "events -f") };
+	g_autoptr(GString) seen = g_string_new(NULL);
+	while (fake->calls->len == 0)
+		g_main_context_iteration(NULL, TRUE);
+	/* Not before it listens: the name's watch comes after the record was read. */
+	for (guint64 seq = 7; !strstr(seen->str, "up"); seq++) {
+		emit(fake, "Event", event(7, "web", "up"));
+		await(run.process, seen, "up");
+	}
+	g_usleep(100000);
+	own_name(fake, "ReleaseName", "('org.iscdock.Dock1',)");
+	answer(fake, "ListEvents",
+			"([{'seq': <uint64 8>, 'node': <'web'>, 'text': <'meanwhile'>}],)");
+	g_string_truncate(fake->calls, 0);
+	g_usleep(50000);
+	own_name(fake, "RequestName", "('org.iscdock.Dock1', uint32 4)");
+	await(run.process, seen, "meanwhile");
+	assert_string_equal(fake->calls->str, "Dock1.ListEvents ('', 7, 1000)\n");
+	g_subprocess_send_signal(run.process, SIGINT);
+	finish(&run);
+	assert_int_equal(run.status, -SIGINT);
+	assert_non_null(strstr(run.err, "went away"));
+	run_clear(&run);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && g_str_equal(argv[1], AS_ISC_VM)) {
+		argv[1] = (gchar *)"isc-vm";
+		return isc_cli_main(argc - 1, argv + 1);
+	}
+	self = argv[0];
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(verbs_send_what_the_command_line_says),
+		TEST(wrong_command_lines_never_reach_the_dock),
+		TEST(a_node_file_goes_as_it_is_or_under_another_name),
+		TEST(each_error_of_the_dock_has_its_exit_status),
+		TEST(a_failure_is_told_in_json_as_well),
+		TEST(a_node_that_is_not_there_is_status_3),
+		TEST(an_older_dock_is_not_taken_for_a_missing_node),
+		TEST(without_a_dock_or_a_bus_it_says_so),
+		TEST(a_dock_that_dies_under_the_call_is_status_8),
+		TEST(no_answer_in_time_is_status_9),
+		TEST(one_failure_does_not_stop_the_others),
+		TEST(list_shows_a_table_and_that_nodes_are_emulated),
+		TEST(json_is_what_the_dock_said),
+		TEST(a_dry_run_prints_the_plan),
+		TEST(doctor_fails_where_a_check_fails_and_only_there),
+		TEST(fsck_fails_while_a_problem_is_left),
+		TEST(progress_is_silent_unless_asked_for),
+		TEST(import_hands_over_the_open_files),
+		TEST(import_refuses_what_is_no_whole_image),
+		TEST(trails_are_cleaned_for_the_terminal),
+		TEST(audit_shows_commands_and_json),
+		TEST(logs_follow_growth_and_rotation_until_interrupted),
+		TEST(logs_end_when_the_node_is_gone),
+		TEST(events_show_the_record_then_what_comes_each_once),
+		TEST(events_go_on_over_a_restart_of_the_dock),
+	};
+	return cmocka_run_group_tests_name("client", tests, NULL, NULL);
+}
