@@ -54,6 +54,9 @@ IscSpec *isc_spec_parse(const gchar *what, const gchar *text, gsize len, GError 
  * Returns: (transfer full) */
 gchar *isc_spec_print(const IscSpec *spec);
 
+/* As above without env: may be stored, shown and put into the domain's metadata.  (transfer full) */
+gchar *isc_spec_print_public(const IscSpec *spec);
+
 /* "development", "staging", "production"; "microvm", "q35"; static. */
 const gchar *isc_environment_name(IscEnvironment environment);
 const gchar *isc_machine_name(IscMachine machine);

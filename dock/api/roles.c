@@ -1,0 +1,100 @@
+#include "api/roles.h"
+
+#include <grp.h>
+#include <pwd.h>
+
+#include "base/error.h"
+
+static const struct {
+	const gchar *group;
+	guint bit;
+} roles[] = {
+	{ "isc-operator", ISC_ROLE_OPERATOR },
+	{ "isc-security", ISC_ROLE_SECURITY },
+	{ "isc-auditor", ISC_ROLE_AUDITOR },
+};
+
+/* clang-format off */
+static const struct {
+	const gchar *interface, *method;
+	guint roles;
+} table[] = {
+	{ "Dock1", "Provision",   ISC_ROLE_OPERATOR },
+	{ "Dock1", "ImportImage", ISC_ROLE_OPERATOR | ISC_ROLE_SECURITY },
+	{ "Dock1", "RemoveImage", ISC_ROLE_OPERATOR | ISC_ROLE_SECURITY },
+	{ "Dock1", "ShowImage",   ISC_ROLE_ANY },
+	{ "Dock1", "ListImages",  ISC_ROLE_ANY },
+	{ "Dock1", "ListNodes",   ISC_ROLE_ANY },
+	{ "Dock1", "Doctor",      ISC_ROLE_ANY },
+	{ "Dock1", "Fsck",        ISC_ROLE_OPERATOR },
+	{ "Dock1", "ListEvents",  ISC_ROLE_ANY },
+
+	{ "Dock1.Node", "Show",            ISC_ROLE_ANY },
+	{ "Dock1.Node", "Enable",          ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "Disable",         ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "Suspend",         ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "Resume",          ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "Destroy",         ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "Quarantine",      ISC_ROLE_OPERATOR | ISC_ROLE_SECURITY },
+	{ "Dock1.Node", "Release",         ISC_ROLE_SECURITY },
+	{ "Dock1.Node", "SnapshotCreate",  ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "SnapshotList",    ISC_ROLE_ANY },
+	{ "Dock1.Node", "SnapshotRestore", ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "SnapshotDelete",  ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "OpenTrail",       ISC_ROLE_ANY },
+};
+/* clang-format on */
+
+static gboolean is_member(gid_t gid, const gid_t *gids, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (gids[i] == gid)
+			return TRUE;
+	return FALSE;
+}
+
+guint isc_roles_of_uid(guint uid)
+{
+	struct passwd pw, *user = NULL;
+	gchar room[4096];
+	gid_t gids[256];
+	int n = G_N_ELEMENTS(gids);
+	guint bits = 0;
+
+	if (uid == 0)
+		return ISC_ROLE_ANY;
+	if (getpwuid_r(uid, &pw, room, sizeof(room), &user) != 0 || !user ||
+			getgrouplist(user->pw_name, user->pw_gid, gids, &n) < 0)
+		return 0;
+	for (gsize i = 0; i < G_N_ELEMENTS(roles); i++) {
+		struct group gr, *group = NULL;
+		gchar more[16384];
+		if (getgrnam_r(roles[i].group, &gr, more, sizeof(more), &group) == 0 && group &&
+				is_member(group->gr_gid, gids, n))
+			bits |= roles[i].bit;
+	}
+	return bits;
+}
+
+guint isc_roles_for_method(const gchar *interface, const gchar *method)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(table); i++)
+		if (g_str_equal(table[i].interface, interface) && g_str_equal(table[i].method, method))
+			return table[i].roles;
+	return 0;
+}
+
+gboolean isc_roles_check(guint have, const gchar *interface, const gchar *method, GError **error)
+{
+	guint want = isc_roles_for_method(interface, method);
+	if (have & want)
+		return TRUE;
+
+	g_autoptr(GString) names = g_string_new(NULL);
+	for (gsize i = 0; i < G_N_ELEMENTS(roles); i++)
+		if (want & roles[i].bit)
+			g_string_append_printf(names, "%s%s", names->len ? " or " : "", roles[i].group);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_AUTH, "%s: not allowed; ask for membership of group %s", method,
+			names->len ? names->str : "(none: nobody may call it)");
+	return FALSE;
+}

@@ -1,0 +1,180 @@
+#include "model/node.h"
+
+#include "base/error.h"
+
+static const gchar *const state_names[ISC_N_NODE_STATES] = {
+	[ISC_NODE_DISABLED] = "disabled",
+	[ISC_NODE_ENABLING] = "enabling",
+	[ISC_NODE_READY] = "ready",
+	[ISC_NODE_UNREADY] = "unready",
+	[ISC_NODE_SUSPENDED] = "suspended",
+	[ISC_NODE_QUARANTINED] = "quarantined",
+	[ISC_NODE_FAILED] = "failed",
+	[ISC_NODE_DISABLING] = "disabling",
+	[ISC_NODE_DESTROYING] = "destroying",
+};
+
+static const gchar *const verb_names[ISC_N_VERBS] = {
+	[ISC_VERB_PROVISION] = "provision",
+	[ISC_VERB_ENABLE] = "enable",
+	[ISC_VERB_DISABLE] = "disable",
+	[ISC_VERB_SUSPEND] = "suspend",
+	[ISC_VERB_RESUME] = "resume",
+	[ISC_VERB_SNAPSHOT_CREATE] = "snapshot create",
+	[ISC_VERB_SNAPSHOT_RESTORE] = "snapshot restore",
+	[ISC_VERB_SNAPSHOT_DELETE] = "snapshot delete",
+	[ISC_VERB_QUARANTINE] = "quarantine",
+	[ISC_VERB_RELEASE] = "release",
+	[ISC_VERB_DESTROY] = "destroy",
+};
+
+/* Rows: states, columns: verbs in their order.  '+' legal, '=' already so, '-' refused.
+ * A node that is in the middle of something (…ing) is only met here after a crash: then what clears it away
+ * is legal.  Quarantine, disable and destroy are never blocked by anything but the end of the node. */
+/* clang-format off */
+static const gchar *const table[ISC_N_NODE_STATES] = {
+	/*                         prov en  dis sus res crt rst del qua rel dst */
+	[ISC_NODE_DISABLED]    = "-"  "+" "=" "-" "-" "-" "+" "+" "+" "-" "+",
+	[ISC_NODE_ENABLING]    = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+",
+	[ISC_NODE_READY]       = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+",
+	[ISC_NODE_UNREADY]     = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+",
+	[ISC_NODE_SUSPENDED]   = "-"  "-" "+" "=" "+" "+" "+" "+" "+" "-" "+",
+	[ISC_NODE_QUARANTINED] = "-"  "-" "-" "-" "-" "+" "-" "-" "=" "+" "+",
+	[ISC_NODE_FAILED]      = "-"  "+" "+" "-" "-" "-" "+" "+" "+" "-" "+",
+	[ISC_NODE_DISABLING]   = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+",
+	[ISC_NODE_DESTROYING]  = "-"  "-" "-" "-" "-" "-" "-" "-" "-" "-" "+",
+};
+/* clang-format on */
+
+const gchar *isc_node_state_name(IscNodeState state)
+{
+	return state_names[state];
+}
+
+gboolean isc_node_state_parse(const gchar *text, IscNodeState *out)
+{
+	for (guint i = 0; i < ISC_N_NODE_STATES; i++)
+		if (g_strcmp0(text, state_names[i]) == 0) {
+			*out = (IscNodeState)i;
+			return TRUE;
+		}
+	return FALSE;
+}
+
+const gchar *isc_verb_name(IscVerb verb)
+{
+	return verb_names[verb];
+}
+
+gboolean isc_verb_parse(const gchar *text, IscVerb *out)
+{
+	for (guint i = 0; i < ISC_N_VERBS; i++)
+		if (g_strcmp0(text, verb_names[i]) == 0) {
+			*out = (IscVerb)i;
+			return TRUE;
+		}
+	return FALSE;
+}
+
+gboolean isc_node_state_is_up(IscNodeState state)
+{
+	return state != ISC_NODE_DISABLED && state != ISC_NODE_FAILED;
+}
+
+IscLegal isc_node_verb_legal(IscNodeState state, IscVerb verb)
+{
+	switch (table[state][verb]) {
+	case '+':
+		return ISC_LEGAL_YES;
+	case '=':
+		return ISC_LEGAL_DONE;
+	default:
+		return ISC_LEGAL_NO;
+	}
+}
+
+/* What the operator can do about a refusal. */
+static const gchar *advice(IscNodeState state, IscVerb verb)
+{
+	switch (state) {
+	case ISC_NODE_QUARANTINED:
+		return "a security officer releases it with 'isc-vm release'";
+	case ISC_NODE_DISABLED:
+	case ISC_NODE_FAILED:
+		return verb == ISC_VERB_RELEASE ? "it is not in quarantine"
+						: "start it with 'isc-vm enable'";
+	case ISC_NODE_SUSPENDED:
+		return "wake it with 'isc-vm resume'";
+	case ISC_NODE_DESTROYING:
+		return "finish with 'isc-vm destroy'";
+	case ISC_NODE_ENABLING:
+	case ISC_NODE_DISABLING:
+		return "wait for it, or 'isc-vm disable' it";
+	case ISC_NODE_READY:
+	case ISC_NODE_UNREADY:
+	case ISC_N_NODE_STATES:
+		break;
+	}
+	return verb == ISC_VERB_RELEASE ? "it is not in quarantine" : "see 'isc-vm show'";
+}
+
+gboolean isc_node_check_verb(const IscNode *node, IscVerb verb, gboolean *done, GError **error)
+{
+	IscLegal legal = isc_node_verb_legal(node->state, verb);
+	*done = legal == ISC_LEGAL_DONE;
+	if (legal != ISC_LEGAL_NO)
+		return TRUE;
+	g_set_error(error, ISC_ERROR,
+			node->state == ISC_NODE_QUARANTINED ? ISC_ERROR_POLICY : ISC_ERROR_STATE,
+			"node '%s' is %s: cannot %s; %s", node->spec->name,
+			state_names[node->state], verb_names[verb], advice(node->state, verb));
+	return FALSE;
+}
+
+guint isc_node_uid(guint slot)
+{
+	return ISC_UID_BASE + slot;
+}
+
+guint32 isc_node_address(guint slot)
+{
+	return (10u << 24) | (77u << 16) | slot;
+}
+
+void isc_node_mac(guint slot, guint8 mac[6])
+{
+	const guint8 bytes[6] = { 0x52, 0x54, 0x4e, 0, (guint8)(slot >> 8), (guint8)slot };
+	for (gsize i = 0; i < 6; i++)
+		mac[i] = bytes[i];
+}
+
+gchar *isc_node_mac_text(guint slot)
+{
+	return g_strdup_printf("52:54:4e:00:%02x:%02x", slot >> 8 & 0xff, slot & 0xff);
+}
+
+gchar *isc_node_address_text(guint slot)
+{
+	return g_strdup_printf("10.77.%u.%u", slot >> 8 & 0xff, slot & 0xff);
+}
+
+gchar *isc_node_tap(guint slot)
+{
+	return g_strdup_printf("isct%u", slot);
+}
+
+gchar *isc_node_domain(const gchar *name)
+{
+	return g_strconcat("isc-", name, NULL);
+}
+
+void isc_node_free(IscNode *node)
+{
+	if (!node)
+		return;
+	isc_spec_free(node->spec);
+	g_free(node->image_name);
+	g_free(node->image_version);
+	g_free(node->reason);
+	g_free(node);
+}

@@ -1,0 +1,87 @@
+#pragma once
+#include <glib.h>
+#include <netinet/in.h>
+
+#include "model/spec.h"
+
+#define ISC_SLOT_MIN 2u
+#define ISC_SLOT_MAX 65000u
+#define ISC_UID_BASE 1900000000u
+
+/* What the dock holds a node to be.  `seen` (libvirt) and `claimed` (the node itself) are compared with it. */
+typedef enum {
+	ISC_NODE_DISABLED,
+	ISC_NODE_ENABLING,
+	ISC_NODE_READY,
+	ISC_NODE_UNREADY, /* runs, but its health check does not hold */
+	ISC_NODE_SUSPENDED,
+	ISC_NODE_QUARANTINED,
+	ISC_NODE_FAILED, /* was to run and does not; `reason` says why */
+	ISC_NODE_DISABLING,
+	ISC_NODE_DESTROYING, /* never comes back: keys may be gone already */
+	ISC_N_NODE_STATES,
+} IscNodeState;
+
+typedef enum {
+	ISC_VERB_PROVISION,
+	ISC_VERB_ENABLE,
+	ISC_VERB_DISABLE,
+	ISC_VERB_SUSPEND,
+	ISC_VERB_RESUME,
+	ISC_VERB_SNAPSHOT_CREATE,
+	ISC_VERB_SNAPSHOT_RESTORE,
+	ISC_VERB_SNAPSHOT_DELETE,
+	ISC_VERB_QUARANTINE,
+	ISC_VERB_RELEASE,
+	ISC_VERB_DESTROY,
+	ISC_N_VERBS,
+} IscVerb;
+
+/* What a verb meets in a state. */
+typedef enum {
+	ISC_LEGAL_NO,
+	ISC_LEGAL_YES,
+	ISC_LEGAL_DONE, /* already so: succeed and do nothing */
+} IscLegal;
+
+/* One node as the register holds it.  Plain data; owns all it points to. */
+typedef struct {
+	guint slot;       /* ISC_SLOT_MIN..ISC_SLOT_MAX; address, uid, MAC and tap follow from it */
+	gchar uuid[37];   /* lower-case; of the libvirt domain too */
+	IscSpec *spec;
+	gchar digest[65]; /* of the image */
+	gchar *image_name;
+	gchar *image_version;
+	IscNodeState state;
+	gchar *reason;    /* why it is as it is, one line, or "" */
+	gint64 created;   /* s since the epoch */
+	gint64 since;     /* s since the epoch: of `state` */
+	guint starts;     /* how often it was started */
+} IscNode;
+
+const gchar *isc_node_state_name(IscNodeState state); /* "disabled", …; static */
+gboolean isc_node_state_parse(const gchar *text, IscNodeState *out);
+const gchar *isc_verb_name(IscVerb verb); /* "provision", "snapshot create", …; static */
+gboolean isc_verb_parse(const gchar *text, IscVerb *out);
+
+/* TRUE where a domain runs (or may run) in @state. */
+gboolean isc_node_state_is_up(IscNodeState state);
+
+/* May @verb be carried out in @state?  The one table of the life cycle. */
+IscLegal isc_node_verb_legal(IscNodeState state, IscVerb verb);
+
+/* As above; ISC_LEGAL_NO becomes ISC_ERROR_STATE naming node, state and the verb that helps.
+ * *@done: nothing is left to do. */
+gboolean isc_node_check_verb(const IscNode *node, IscVerb verb, gboolean *done, GError **error);
+
+/* What follows from the slot. */
+guint isc_node_uid(guint slot);
+guint32 isc_node_address(guint slot);             /* host byte order; 10.77.0.0/16 */
+void isc_node_mac(guint slot, guint8 mac[6]);
+gchar *isc_node_mac_text(guint slot);             /* (transfer full) "52:54:4e:00:00:02" */
+gchar *isc_node_address_text(guint slot);         /* (transfer full) "10.77.0.2" */
+gchar *isc_node_tap(guint slot);                  /* (transfer full) "isct2" */
+gchar *isc_node_domain(const gchar *name);        /* (transfer full) "isc-NAME" */
+
+void isc_node_free(IscNode *node);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNode, isc_node_free)

@@ -1,0 +1,349 @@
+#include "model/spec.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/name.h"
+#include "model/conf.h"
+
+static const gchar *const environment_names[ISC_N_ENVS] = {
+	[ISC_ENV_DEVELOPMENT] = "development",
+	[ISC_ENV_STAGING] = "staging",
+	[ISC_ENV_PRODUCTION] = "production",
+};
+static const gchar *const machine_names[ISC_N_MACHINES] = {
+	[ISC_MACHINE_MICROVM] = "microvm",
+	[ISC_MACHINE_Q35] = "q35",
+};
+
+/* One row a key: where it stands, and what takes its value. */
+typedef gboolean (*Take)(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error);
+
+static gboolean take_name(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	if (!isc_name_check("node", entry->value, &why))
+		return isc_conf_error(conf, entry, error, "%s", why->message);
+	g_free(spec->name);
+	spec->name = g_strdup(entry->value);
+	return TRUE;
+}
+
+static gboolean is_image_reference(const gchar *text)
+{
+	if (g_str_has_prefix(text, "sha256:"))
+		return isc_digest_is_valid(text + strlen("sha256:"));
+	g_auto(GStrv) parts = g_strsplit(text, ":", 2);
+	return isc_name_is_valid(parts[0]) && (!parts[1] || isc_version_is_valid(parts[1]));
+}
+
+static gboolean take_image(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	if (!is_image_reference(entry->value)) {
+		g_autofree gchar *shown = isc_text_escape(entry->value, -1, 80);
+		return isc_conf_error(conf, entry, error,
+				"'%s' is no image: use NAME, NAME:VERSION or sha256:DIGEST", shown);
+	}
+	g_free(spec->image);
+	spec->image = g_strdup(entry->value);
+	return TRUE;
+}
+
+static gboolean take_description(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	if (strlen(entry->value) > 200)
+		return isc_conf_error(conf, entry, error, "longer than 200 bytes");
+	g_free(spec->description);
+	spec->description = g_strdup(entry->value);
+	return TRUE;
+}
+
+/* Index of @value in @names, or an error that lists them. */
+static gboolean pick(const IscConf *conf, const IscConfEntry *entry, const gchar *const *names, guint n,
+		guint *out, GError **error)
+{
+	g_autoptr(GString) all = g_string_new(NULL);
+	for (guint i = 0; i < n; i++) {
+		if (g_str_equal(names[i], entry->value)) {
+			*out = i;
+			return TRUE;
+		}
+		g_string_append_printf(all, "%s%s", i ? ", " : "", names[i]);
+	}
+	g_autofree gchar *shown = isc_text_escape(entry->value, -1, 64);
+	return isc_conf_error(conf, entry, error, "'%s' is none of %s", shown, all->str);
+}
+
+static gboolean take_environment(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	guint i;
+	if (!pick(conf, entry, environment_names, ISC_N_ENVS, &i, error))
+		return FALSE;
+	spec->environment = (IscEnvironment)i;
+	return TRUE;
+}
+
+static gboolean take_machine(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	guint i;
+	if (!pick(conf, entry, machine_names, ISC_N_MACHINES, &i, error))
+		return FALSE;
+	spec->machine = (IscMachine)i;
+	return TRUE;
+}
+
+static gboolean number(const IscConf *conf, const IscConfEntry *entry, guint min, guint max, guint *out,
+		GError **error)
+{
+	guint64 value;
+	if (!g_ascii_string_to_unsigned(entry->value, 10, min, max, &value, NULL)) {
+		g_autofree gchar *shown = isc_text_escape(entry->value, -1, 64);
+		return isc_conf_error(conf, entry, error, "'%s' is no number from %u to %u", shown, min, max);
+	}
+	*out = (guint)value;
+	return TRUE;
+}
+
+static gboolean take_memory(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	return number(conf, entry, 48, 65536, &spec->memory_mib, error);
+}
+
+static gboolean take_vcpus(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	return number(conf, entry, 1, 64, &spec->vcpus, error);
+}
+
+static gboolean take_overlay(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	return number(conf, entry, 16, 1048576, &spec->overlay_mib, error);
+}
+
+static gboolean take_timeout(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	return number(conf, entry, 1, 3600, &spec->timeout_s, error);
+}
+
+/* "KEY=VALUE" into @list; a value is never shown in an error: it may be a secret. */
+static gboolean take_pair(GPtrArray *list, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	const gchar *eq = strchr(entry->value, '=');
+	g_autofree gchar *key = eq ? g_strndup(entry->value, (gsize)(eq - entry->value)) : NULL;
+	if (!isc_key_is_valid(key))
+		return isc_conf_error(conf, entry, error,
+				"wants NAME=VALUE, NAME of letters, digits, '_', '.' and '-'");
+	if (strlen(entry->value) > 8192)
+		return isc_conf_error(conf, entry, error, "'%s' is longer than 8192 bytes", key);
+	g_ptr_array_add(list, g_strdup(entry->value));
+	return TRUE;
+}
+
+static gboolean take_label(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	return take_pair(spec->labels, conf, entry, error);
+}
+
+static gboolean take_env(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	return take_pair(spec->env, conf, entry, error);
+}
+
+static gboolean take_writable(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	if (entry->value[0] != '/' || entry->value[1] == '\0' || strlen(entry->value) > 255 ||
+			strstr(entry->value, "/../") || g_str_has_suffix(entry->value, "/.."))
+		return isc_conf_error(conf, entry, error, "wants an absolute path without '..'");
+	g_ptr_array_add(spec->writable, g_strdup(entry->value));
+	return TRUE;
+}
+
+static gboolean take_expose(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	IscExpose rule;
+	if (!isc_expose_parse(entry->value, &rule, &why))
+		return isc_conf_error(conf, entry, error, "%s", why->message);
+	if (spec->expose->len >= ISC_RULES_MAX)
+		return isc_conf_error(conf, entry, error, "more than %d of them", ISC_RULES_MAX);
+	g_array_append_val(spec->expose, rule);
+	return TRUE;
+}
+
+static gboolean take_egress(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	IscEgress rule;
+	if (!isc_egress_parse(entry->value, &rule, &why))
+		return isc_conf_error(conf, entry, error, "%s", why->message);
+	if (spec->egress->len >= ISC_RULES_MAX)
+		return isc_conf_error(conf, entry, error, "more than %d of them", ISC_RULES_MAX);
+	if (spec->egress->len &&
+			(rule.kind == ISC_EGRESS_DENY ||
+					g_array_index(spec->egress, IscEgress, 0).kind == ISC_EGRESS_DENY))
+		return isc_conf_error(conf, entry, error, "'deny' stands alone");
+	g_array_append_val(spec->egress, rule);
+	return TRUE;
+}
+
+/* clang-format off */
+static const struct {
+	IscConfKey key;
+	Take take;
+} table[] = {
+	{ { "Node",      "Name",        FALSE }, take_name },
+	{ { "Node",      "Image",       FALSE }, take_image },
+	{ { "Node",      "Description", FALSE }, take_description },
+	{ { "Node",      "Environment", FALSE }, take_environment },
+	{ { "Node",      "Machine",     FALSE }, take_machine },
+	{ { "Node",      "Label",       TRUE  }, take_label },
+	{ { "Node",      "Timeout",     FALSE }, take_timeout },
+	{ { "Resources", "Memory",      FALSE }, take_memory },
+	{ { "Resources", "VCPUs",       FALSE }, take_vcpus },
+	{ { "Resources", "Overlay",     FALSE }, take_overlay },
+	{ { "Network",   "Expose",      TRUE  }, take_expose },
+	{ { "Network",   "Egress",      TRUE  }, take_egress },
+	{ { "Service",   "Env",         TRUE  }, take_env },
+	{ { "Service",   "Writable",    TRUE  }, take_writable },
+};
+/* clang-format on */
+
+static Take taker_of(const IscConfEntry *entry)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(table); i++)
+		if (g_str_equal(table[i].key.section, entry->section) &&
+				g_str_equal(table[i].key.key, entry->key))
+			return table[i].take;
+	g_assert_not_reached(); /* isc_conf_parse() let it pass */
+}
+
+static IscSpec *spec_new(void)
+{
+	IscSpec *spec = g_new0(IscSpec, 1);
+	spec->description = g_strdup("");
+	spec->labels = g_ptr_array_new_with_free_func(g_free);
+	spec->env = g_ptr_array_new_with_free_func(g_free);
+	spec->writable = g_ptr_array_new_with_free_func(g_free);
+	spec->expose = g_array_new(FALSE, FALSE, sizeof(IscExpose));
+	spec->egress = g_array_new(FALSE, FALSE, sizeof(IscEgress));
+	spec->memory_mib = 256;
+	spec->vcpus = 1;
+	spec->overlay_mib = 256;
+	spec->timeout_s = 120;
+	return spec;
+}
+
+/* Two redirects of one node for the same port would silently hide one another. */
+static gboolean check_expose(const gchar *what, const IscSpec *spec, GError **error)
+{
+	for (guint i = 0; i < spec->expose->len; i++)
+		for (guint k = 0; k < i; k++) {
+			const IscExpose *a = &g_array_index(spec->expose, IscExpose, i);
+			const IscExpose *b = &g_array_index(spec->expose, IscExpose, k);
+			if (!isc_expose_overlaps(a, b))
+				continue;
+			g_autofree gchar *text = isc_expose_print(a);
+			g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+					"%s: Expose '%s' overlaps another one of this node", what, text);
+			return FALSE;
+		}
+	return TRUE;
+}
+
+IscSpec *isc_spec_parse(const gchar *what, const gchar *text, gsize len, GError **error)
+{
+	IscConfKey keys[G_N_ELEMENTS(table) + 1] = { 0 };
+	for (gsize i = 0; i < G_N_ELEMENTS(table); i++)
+		keys[i] = table[i].key;
+
+	g_autoptr(IscConf) conf = isc_conf_parse(what, text, len, keys, error);
+	if (!conf)
+		return NULL;
+
+	g_autoptr(IscSpec) spec = spec_new();
+	gsize n;
+	const IscConfEntry *entries = isc_conf_entries(conf, &n);
+	for (gsize i = 0; i < n; i++)
+		if (!taker_of(&entries[i])(spec, conf, &entries[i], error))
+			return NULL;
+
+	if (!spec->name || !spec->image) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "%s: [Node] %s= is missing", what,
+				spec->name ? "Image" : "Name");
+		return NULL;
+	}
+	if (!check_expose(what, spec, error))
+		return NULL;
+	return g_steal_pointer(&spec);
+}
+
+static void print_pairs(GString *out, const gchar *key, const GPtrArray *values)
+{
+	for (guint i = 0; i < values->len; i++)
+		g_string_append_printf(out, "%s=%s\n", key, (const gchar *)values->pdata[i]);
+}
+
+static gchar *print(const IscSpec *spec, gboolean with_env)
+{
+	GString *out = g_string_new("[Node]\n");
+	g_string_append_printf(out, "Name=%s\nImage=%s\n", spec->name, spec->image);
+	if (*spec->description)
+		g_string_append_printf(out, "Description=%s\n", spec->description);
+	g_string_append_printf(out, "Environment=%s\nMachine=%s\nTimeout=%u\n",
+			environment_names[spec->environment], machine_names[spec->machine],
+			spec->timeout_s);
+	print_pairs(out, "Label", spec->labels);
+	g_string_append_printf(out, "\n[Resources]\nMemory=%u\nVCPUs=%u\nOverlay=%u\n", spec->memory_mib,
+			spec->vcpus, spec->overlay_mib);
+	if (spec->expose->len || spec->egress->len)
+		g_string_append(out, "\n[Network]\n");
+	for (guint i = 0; i < spec->expose->len; i++) {
+		g_autofree gchar *text = isc_expose_print(&g_array_index(spec->expose, IscExpose, i));
+		g_string_append_printf(out, "Expose=%s\n", text);
+	}
+	for (guint i = 0; i < spec->egress->len; i++) {
+		g_autofree gchar *text = isc_egress_print(&g_array_index(spec->egress, IscEgress, i));
+		g_string_append_printf(out, "Egress=%s\n", text);
+	}
+	gboolean env = with_env && spec->env->len;
+	if (env || spec->writable->len)
+		g_string_append(out, "\n[Service]\n");
+	if (env)
+		print_pairs(out, "Env", spec->env);
+	print_pairs(out, "Writable", spec->writable);
+	return g_string_free(out, FALSE);
+}
+
+gchar *isc_spec_print(const IscSpec *spec)
+{
+	return print(spec, /* with_env= */ TRUE);
+}
+
+gchar *isc_spec_print_public(const IscSpec *spec)
+{
+	return print(spec, /* with_env= */ FALSE);
+}
+
+const gchar *isc_environment_name(IscEnvironment environment)
+{
+	return environment_names[environment];
+}
+
+const gchar *isc_machine_name(IscMachine machine)
+{
+	return machine_names[machine];
+}
+
+void isc_spec_free(IscSpec *spec)
+{
+	if (!spec)
+		return;
+	g_free(spec->name);
+	g_free(spec->image);
+	g_free(spec->description);
+	g_ptr_array_unref(spec->labels);
+	g_ptr_array_unref(spec->env);
+	g_ptr_array_unref(spec->writable);
+	g_array_unref(spec->expose);
+	g_array_unref(spec->egress);
+	g_free(spec);
+}

@@ -1,0 +1,136 @@
+#include "policy/planner.h"
+
+/* What makes a node run, in order; taking it down is the same list backwards. */
+static const IscStepKind run_steps[] = {
+	ISC_STEP_VERIFY,
+	ISC_STEP_OVERLAY,
+	ISC_STEP_CONFIG,
+	ISC_STEP_SECRET,
+	ISC_STEP_CHANNELS,
+	ISC_STEP_FENCE,
+	ISC_STEP_TAP,
+	ISC_STEP_DEFINE,
+	ISC_STEP_START,
+	ISC_STEP_READY,
+};
+
+static gboolean has_undo(IscStepKind kind)
+{
+	return kind != ISC_STEP_VERIFY && kind != ISC_STEP_READY && kind != ISC_STEP_EVIDENCE;
+}
+
+/* @define: whether the definition goes when the plan is taken back. */
+static void add_run(IscPlan *plan, IscStepMode define, const gchar *snapshot)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(run_steps); i++)
+		isc_plan_add(plan, run_steps[i] == ISC_STEP_DEFINE ? define : ISC_MODE_UP,
+				run_steps[i],
+				run_steps[i] == ISC_STEP_OVERLAY ? snapshot : NULL);
+}
+
+/* The definition stays with libvirt while the node is disabled: an admin sees it there. */
+static void add_stop(IscPlan *plan, gboolean ask)
+{
+	for (gsize i = G_N_ELEMENTS(run_steps); i-- > 0;)
+		if (has_undo(run_steps[i]) && run_steps[i] != ISC_STEP_DEFINE)
+			isc_plan_add(plan, ISC_MODE_DOWN, run_steps[i],
+					ask && run_steps[i] == ISC_STEP_START ? ISC_ARG_ASK : NULL);
+}
+
+IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOptions *options)
+{
+	IscPlan *plan = isc_plan_new(verb, node->spec->name);
+	gboolean up = isc_node_state_is_up(node->state);
+
+	switch (verb) {
+	case ISC_VERB_PROVISION:
+		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_FOLDER, NULL);
+		if (options->enable) {
+			add_run(plan, ISC_MODE_UP, NULL);
+		} else {
+			isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_VERIFY, NULL);
+			isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_DEFINE, NULL);
+		}
+		break;
+	case ISC_VERB_ENABLE:
+		add_run(plan, ISC_MODE_STAYS, NULL);
+		break;
+	case ISC_VERB_DISABLE:
+		add_stop(plan, options->ask);
+		break;
+	case ISC_VERB_SUSPEND:
+		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_PAUSE, NULL);
+		break;
+	case ISC_VERB_RESUME:
+		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_PAUSE, NULL);
+		break;
+	case ISC_VERB_SNAPSHOT_CREATE:
+		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_SNAPSHOT, options->snapshot);
+		break;
+	case ISC_VERB_SNAPSHOT_RESTORE:
+		add_stop(plan, FALSE);
+		add_run(plan, ISC_MODE_STAYS, options->snapshot);
+		break;
+	case ISC_VERB_SNAPSHOT_DELETE:
+		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_SNAPSHOT, options->snapshot);
+		break;
+	case ISC_VERB_QUARANTINE:
+		/* Cut first: whatever else goes wrong, the node is off the net. */
+		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_CUT, NULL);
+		if (up) {
+			if (options->pause)
+				isc_plan_add(plan, ISC_MODE_SOFT, ISC_STEP_PAUSE, NULL);
+			isc_plan_add(plan, ISC_MODE_SOFT, ISC_STEP_EVIDENCE, options->snapshot);
+		}
+		break;
+	case ISC_VERB_RELEASE:
+		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_CUT, NULL);
+		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_PAUSE, NULL);
+		break;
+	case ISC_VERB_DESTROY:
+		add_stop(plan, FALSE);
+		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_CUT, NULL);
+		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_SNAPSHOTS, NULL);
+		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_DEFINE, NULL);
+		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_TRAIL, NULL);
+		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_FOLDER, NULL);
+		break;
+	case ISC_N_VERBS:
+		g_assert_not_reached();
+	}
+	return plan;
+}
+
+static gboolean builds(IscVerb verb)
+{
+	return verb == ISC_VERB_PROVISION || verb == ISC_VERB_ENABLE ||
+			verb == ISC_VERB_SNAPSHOT_CREATE;
+}
+
+IscPlan *isc_planner_recover(const IscPlan *plan, guint reached)
+{
+	IscPlan *out = isc_plan_new(plan->verb, plan->node);
+
+	if (builds(plan->verb)) {
+		guint last = MIN(reached + 1, plan->steps->len);
+		for (guint i = last; i-- > 0;) {
+			const IscStep *step = &g_array_index(plan->steps, IscStep, i);
+			if (has_undo(step->kind) && step->mode == ISC_MODE_UP)
+				isc_plan_add(out, ISC_MODE_DOWN, step->kind, step->arg);
+		}
+		return out;
+	}
+
+	/* A restore has thrown the old state away by its first step: what remains is a clean stop. */
+	if (plan->verb == ISC_VERB_SNAPSHOT_RESTORE) {
+		add_stop(out, FALSE);
+		return out;
+	}
+
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const IscStep *step = &g_array_index(plan->steps, IscStep, i);
+		isc_plan_add(out, step->mode == ISC_MODE_DOWN ? ISC_MODE_DOWN : ISC_MODE_SOFT,
+				step->kind, step->arg);
+	}
+	return out;
+}

@@ -1,0 +1,119 @@
+#include "golden.h"
+
+#include "policy/planner.h"
+
+static IscNode *node_in(IscNodeState state)
+{
+	IscNode *node = g_new0(IscNode, 1);
+	const gchar *text = "[Node]\nName=web\nImage=nginx\n";
+	node->spec = isc_spec_parse("test", text, strlen(text), NULL);
+	node->state = state;
+	return node;
+}
+
+static gint index_of(const IscPlan *plan, IscStepMode mode, IscStepKind kind)
+{
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const IscStep *step = &g_array_index(plan->steps, IscStep, i);
+		if (step->kind == kind && step->mode == mode)
+			return (gint)i;
+	}
+	return -1;
+}
+
+static void every_plan_is_as_agreed(void **state)
+{
+	(void)state;
+	static const struct {
+		IscVerb verb;
+		IscNodeState in;
+		IscPlanOptions options;
+		const gchar *file;
+	} cases[] = {
+		{ ISC_VERB_PROVISION, ISC_NODE_ENABLING, { .enable = TRUE }, "plan/provision" },
+		{ ISC_VERB_PROVISION, ISC_NODE_ENABLING, { .enable = FALSE }, "plan/provision-no-enable" },
+		{ ISC_VERB_ENABLE, ISC_NODE_DISABLED, { 0 }, "plan/enable" },
+		{ ISC_VERB_DISABLE, ISC_NODE_READY, { .ask = TRUE }, "plan/disable" },
+		{ ISC_VERB_DISABLE, ISC_NODE_READY, { 0 }, "plan/disable-force" },
+		{ ISC_VERB_SUSPEND, ISC_NODE_READY, { 0 }, "plan/suspend" },
+		{ ISC_VERB_RESUME, ISC_NODE_SUSPENDED, { 0 }, "plan/resume" },
+		{ ISC_VERB_SNAPSHOT_CREATE, ISC_NODE_READY, { .snapshot = "s1" }, "plan/snapshot-create" },
+		{ ISC_VERB_SNAPSHOT_RESTORE, ISC_NODE_READY, { .snapshot = "s1" }, "plan/snapshot-restore" },
+		{ ISC_VERB_SNAPSHOT_DELETE, ISC_NODE_READY, { .snapshot = "s1" }, "plan/snapshot-delete" },
+		{ ISC_VERB_QUARANTINE, ISC_NODE_READY, { .snapshot = "q1" }, "plan/quarantine" },
+		{ ISC_VERB_QUARANTINE, ISC_NODE_READY, { .snapshot = "q1", .pause = TRUE }, "plan/quarantine-pause" },
+		{ ISC_VERB_QUARANTINE, ISC_NODE_DISABLED, { .snapshot = "q1" }, "plan/quarantine-disabled" },
+		{ ISC_VERB_RELEASE, ISC_NODE_QUARANTINED, { 0 }, "plan/release" },
+		{ ISC_VERB_DESTROY, ISC_NODE_READY, { 0 }, "plan/destroy" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(IscNode) node = node_in(cases[i].in);
+		g_autoptr(IscPlan) plan = isc_planner_plan(cases[i].verb, node, &cases[i].options);
+		g_autofree gchar *text = isc_plan_print(plan);
+		assert_golden(cases[i].file, text);
+	}
+}
+
+static void no_tap_without_a_fence_and_no_boot_without_verification(void **state)
+{
+	(void)state;
+	static const IscVerb verbs[] = { ISC_VERB_PROVISION, ISC_VERB_ENABLE, ISC_VERB_SNAPSHOT_RESTORE };
+	const IscPlanOptions options = { .enable = TRUE, .snapshot = "s1" };
+	for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++) {
+		g_autoptr(IscNode) node = node_in(ISC_NODE_READY);
+		g_autoptr(IscPlan) plan = isc_planner_plan(verbs[i], node, &options);
+		gint verify = index_of(plan, ISC_MODE_UP, ISC_STEP_VERIFY);
+		gint fence = index_of(plan, ISC_MODE_UP, ISC_STEP_FENCE);
+		gint tap = index_of(plan, ISC_MODE_UP, ISC_STEP_TAP);
+		gint start = index_of(plan, ISC_MODE_UP, ISC_STEP_START);
+		assert_true(verify >= 0 && verify < start);
+		assert_true(fence >= 0 && fence < tap && tap < start);
+	}
+}
+
+static void an_interrupted_building_leaves_nothing(void **state)
+{
+	(void)state;
+	const IscPlanOptions options = { .enable = TRUE };
+	g_autoptr(IscNode) node = node_in(ISC_NODE_ENABLING);
+	g_autoptr(IscPlan) plan = isc_planner_plan(ISC_VERB_PROVISION, node, &options);
+	for (guint reached = 0; reached < plan->steps->len; reached++) {
+		g_autoptr(IscPlan) back = isc_planner_recover(plan, reached);
+		for (guint i = 0; i <= reached; i++) {
+			IscStepKind kind = g_array_index(plan->steps, IscStep, i).kind;
+			if (kind == ISC_STEP_VERIFY || kind == ISC_STEP_READY)
+				continue;
+			assert_true(index_of(back, ISC_MODE_DOWN, kind) >= 0);
+		}
+		for (guint i = 0; i < back->steps->len; i++)
+			assert_int_equal(g_array_index(back->steps, IscStep, i).mode, ISC_MODE_DOWN);
+	}
+}
+
+static void an_interrupted_quarantine_or_destruction_is_brought_to_its_end(void **state)
+{
+	(void)state;
+	const IscPlanOptions options = { .snapshot = "q1" };
+	g_autoptr(IscNode) node = node_in(ISC_NODE_READY);
+	g_autoptr(IscPlan) cut = isc_planner_plan(ISC_VERB_QUARANTINE, node, &options);
+	g_autoptr(IscPlan) again = isc_planner_recover(cut, 0);
+	assert_int_equal(g_array_index(again->steps, IscStep, 0).kind, ISC_STEP_CUT);
+	assert_int_equal(again->steps->len, cut->steps->len);
+
+	g_autoptr(IscPlan) destroy = isc_planner_plan(ISC_VERB_DESTROY, node, &options);
+	for (guint reached = 0; reached < destroy->steps->len; reached++) {
+		g_autoptr(IscPlan) rest = isc_planner_recover(destroy, reached);
+		assert_int_equal(rest->steps->len, destroy->steps->len);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_plan_is_as_agreed),
+		cmocka_unit_test(no_tap_without_a_fence_and_no_boot_without_verification),
+		cmocka_unit_test(an_interrupted_building_leaves_nothing),
+		cmocka_unit_test(an_interrupted_quarantine_or_destruction_is_brought_to_its_end),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

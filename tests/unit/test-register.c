@@ -1,0 +1,213 @@
+#include "cm.h"
+
+#include <glib/gstdio.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include "store/register.h"
+
+typedef struct {
+	gchar *dir, *path;
+	IscRegister *reg;
+} Fixture;
+
+static int setup(void **state)
+{
+	Fixture *f = g_new0(Fixture, 1);
+	f->dir = g_dir_make_tmp("isc-register-XXXXXX", NULL);
+	f->path = g_build_filename(f->dir, "register.db", NULL);
+	f->reg = isc_register_open(f->path, NULL);
+	*state = f;
+	return f->reg ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	Fixture *f = *state;
+	isc_register_close(f->reg);
+	static const gchar *const tails[] = { "", "-wal", "-shm" };
+	for (gsize i = 0; i < G_N_ELEMENTS(tails); i++) {
+		g_autofree gchar *path = g_strconcat(f->path, tails[i], NULL);
+		(void)g_unlink(path);
+	}
+	(void)g_rmdir(f->dir);
+	g_free(f->dir);
+	g_free(f->path);
+	g_free(f);
+	return 0;
+}
+
+static void reopen(Fixture *f)
+{
+	g_autoptr(GError) error = NULL;
+	isc_register_close(f->reg);
+	f->reg = isc_register_open(f->path, &error);
+	assert_no_error(error);
+}
+
+static IscNode *make(const gchar *name)
+{
+	g_autofree gchar *text = g_strdup_printf(
+			"[Node]\nName=%s\nImage=nginx\n[Network]\nExpose=80:80\n[Service]\nEnv=SECRET=hunter2\n", name);
+	g_autofree gchar *uuid = g_uuid_string_random();
+	IscNode *node = g_new0(IscNode, 1);
+	node->spec = isc_spec_parse("test", text, strlen(text), NULL);
+	g_strlcpy(node->uuid, uuid, sizeof(node->uuid));
+	node->image_name = g_strdup("nginx");
+	node->image_version = g_strdup("1.2");
+	node->reason = g_strdup("");
+	node->state = ISC_NODE_ENABLING;
+	node->created = node->since = 1700000000;
+	return node;
+}
+
+static void a_node_survives_the_daemon_and_its_secrets_do_not(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(IscNode) node = make("web");
+	assert_true(isc_register_add_node(f->reg, node, &error));
+	assert_int_equal(node->slot, ISC_SLOT_MIN);
+	assert_true(isc_register_set_state(f->reg, "web", ISC_NODE_FAILED, "because", &error));
+	reopen(f);
+
+	g_autoptr(IscNode) again = isc_register_get_node(f->reg, "web", &error);
+	assert_no_error(error);
+	assert_string_equal(again->uuid, node->uuid);
+	assert_int_equal(again->state, ISC_NODE_FAILED);
+	assert_string_equal(again->reason, "because");
+	assert_int_equal(again->spec->expose->len, 1);
+	assert_int_equal(again->spec->env->len, 0);
+
+	g_autofree gchar *bytes = NULL;
+	gsize len;
+	assert_true(g_file_get_contents(f->path, &bytes, &len, NULL));
+	assert_null(memmem(bytes, len, "hunter2", 7));
+	struct stat st;
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void a_name_is_taken_once(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(IscNode) a = make("web"), b = make("web");
+	assert_true(isc_register_add_node(f->reg, a, &error));
+	assert_false(isc_register_add_node(f->reg, b, &error));
+	assert_error(error, ISC_ERROR_STATE, "web");
+	g_autoptr(IscNode) none = isc_register_get_node(f->reg, "db", &error);
+	assert_null(none);
+	assert_error(error, ISC_ERROR_NOT_FOUND, "db");
+}
+
+static void an_address_is_not_given_out_again_at_once(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(IscNode) a = make("a"), b = make("b"), c = make("c");
+	assert_true(isc_register_add_node(f->reg, a, &error));
+	assert_true(isc_register_remove_node(f->reg, "a", &error));
+	assert_true(isc_register_add_node(f->reg, b, &error));
+	assert_int_not_equal(a->slot, b->slot);
+	reopen(f);
+	assert_true(isc_register_remove_node(f->reg, "b", &error));
+	assert_true(isc_register_add_node(f->reg, c, &error));
+	assert_int_not_equal(c->slot, b->slot);
+}
+
+static void the_journal_shows_what_was_begun_and_not_ended(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(IscPlan) plan = isc_plan_new(ISC_VERB_SNAPSHOT_CREATE, "web");
+	isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_SNAPSHOT, "s1");
+	isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_PAUSE, NULL);
+
+	guint64 done = isc_register_begin_op(f->reg, plan, 1000, &error);
+	guint64 open = isc_register_begin_op(f->reg, plan, 1001, &error);
+	assert_true(done && open && done != open);
+	assert_true(isc_register_step_op(f->reg, open, 1, FALSE, &error));
+	assert_true(isc_register_end_op(f->reg, done, 0, NULL, &error));
+	reopen(f);
+
+	g_autoptr(GPtrArray) ops = isc_register_unfinished_ops(f->reg, &error);
+	assert_int_equal(ops->len, 1);
+	const IscOp *op = ops->pdata[0];
+	assert_int_equal(op->id, open);
+	assert_int_equal(op->reached, 1);
+	assert_int_equal(op->caller, 1001);
+	assert_int_equal(op->plan->verb, ISC_VERB_SNAPSHOT_CREATE);
+	assert_string_equal(g_array_index(op->plan->steps, IscStep, 0).arg, "s1");
+}
+
+static void events_come_in_order_and_by_node(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	for (guint i = 0; i < 10; i++) {
+		g_autofree gchar *text = g_strdup_printf("event %u", i);
+		IscEventRow row = { .node = (gchar *)(i % 2 ? "web" : "db"), .kind = (gchar *)"test",
+			.level = (gchar *)"info", .text = text, .caller = G_MAXUINT };
+		assert_true(isc_register_add_event(f->reg, &row, &error));
+		assert_int_equal(row.seq, i + 1);
+	}
+	g_autoptr(GPtrArray) web = isc_register_list_events(f->reg, "web", 0, 100, &error);
+	assert_int_equal(web->len, 5);
+	g_autoptr(GPtrArray) last = isc_register_list_events(f->reg, NULL, 0, 3, &error);
+	assert_int_equal(last->len, 3);
+	assert_string_equal(((IscEventRow *)last->pdata[0])->text, "event 7");
+	assert_int_equal(((IscEventRow *)last->pdata[0])->caller, G_MAXUINT);
+	g_autoptr(GPtrArray) since = isc_register_list_events(f->reg, NULL, 8, 100, &error);
+	assert_int_equal(since->len, 2);
+}
+
+static void snapshots_belong_to_one_node(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	IscSnapshot s = { .name = (gchar *)"s1", .created = 5, .size = 77, .digest = "ab", .frozen = TRUE };
+	assert_true(isc_register_add_snapshot(f->reg, "u1", &s, &error));
+	g_autoptr(GPtrArray) of1 = isc_register_list_snapshots(f->reg, "u1", &error);
+	g_autoptr(GPtrArray) of2 = isc_register_list_snapshots(f->reg, "u2", &error);
+	assert_int_equal(of1->len, 1);
+	assert_int_equal(of2->len, 0);
+	assert_int_equal(((IscSnapshot *)of1->pdata[0])->size, 77);
+	assert_true(isc_register_remove_snapshot(f->reg, "u1", "s1", &error));
+	g_autoptr(GPtrArray) after = isc_register_list_snapshots(f->reg, "u1", &error);
+	assert_int_equal(after->len, 0);
+}
+
+static void a_newer_schema_and_a_damaged_file_are_refused(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	sqlite3 *db;
+	assert_true(isc_register_check(f->reg, &error));
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	assert_null(isc_register_open(f->path, &error));
+	assert_error(error, ISC_ERROR_HOST, "schema 99");
+
+	g_autofree gchar *other = g_build_filename(f->dir, "garbage.db", NULL);
+	assert_true(g_file_set_contents(other, "this is no database, and long enough to be seen as none at all ....", -1,
+			NULL));
+	assert_null(isc_register_open(other, &error));
+	assert_error(error, ISC_ERROR_HOST, "garbage.db");
+	(void)g_unlink(other);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_node_survives_the_daemon_and_its_secrets_do_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_name_is_taken_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_address_is_not_given_out_again_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_journal_shows_what_was_begun_and_not_ended, setup, teardown),
+		cmocka_unit_test_setup_teardown(events_come_in_order_and_by_node, setup, teardown),
+		cmocka_unit_test_setup_teardown(snapshots_belong_to_one_node, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_newer_schema_and_a_damaged_file_are_refused, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

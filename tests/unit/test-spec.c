@@ -1,0 +1,109 @@
+#include "cm.h"
+
+#include "model/spec.h"
+
+#define HEAD "[Node]\nName=web\nImage=nginx\n"
+
+static IscSpec *parse(const gchar *text, GError **error)
+{
+	return isc_spec_parse("x.node", text, strlen(text), error);
+}
+
+static void a_full_file_comes_back_as_it_was(void **state)
+{
+	(void)state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(IscSpec) spec = parse("# a comment\n" HEAD
+					"Description=the shop\nEnvironment=staging\nMachine=q35\nTimeout=30\n"
+					"Label=tier=front\nLabel=owner=me\n"
+					"[Resources]\nMemory=128\nVCPUs=2\nOverlay=64\n"
+					"[Network]\nExpose=8080:80\nExpose=udp:5000-5010:6000-6010\nEgress=tcp:203.0.113.0/24:443\n"
+					"[Service]\nEnv=A=b c\nEnv=PASS=x=y\nWritable=/srv/data\n",
+			&error);
+	assert_no_error(error);
+	assert_string_equal(spec->name, "web");
+	assert_int_equal(spec->environment, ISC_ENV_STAGING);
+	assert_int_equal(spec->machine, ISC_MACHINE_Q35);
+	assert_int_equal(spec->memory_mib, 128);
+	assert_int_equal(spec->expose->len, 2);
+	assert_string_equal(spec->env->pdata[1], "PASS=x=y");
+
+	g_autofree gchar *text = isc_spec_print(spec);
+	g_autoptr(IscSpec) again = parse(text, &error);
+	assert_no_error(error);
+	g_autofree gchar *text2 = isc_spec_print(again);
+	assert_string_equal(text, text2);
+}
+
+static void the_public_text_holds_no_environment(void **state)
+{
+	(void)state;
+	g_autoptr(IscSpec) spec = parse(HEAD "[Service]\nEnv=TOKEN=hunter2\nWritable=/x\n", NULL);
+	g_autofree gchar *text = isc_spec_print_public(spec);
+	assert_null(strstr(text, "hunter2"));
+	assert_null(strstr(text, "TOKEN"));
+	assert_non_null(strstr(text, "Writable=/x"));
+}
+
+static void what_is_wrong_is_named_with_its_line(void **state)
+{
+	(void)state;
+	static const struct {
+		const gchar *text, *names;
+	} bad[] = {
+		{ "", "Name" },
+		{ "[Node]\nName=web\n", "Image" },
+		{ "[Node]\nName=../x\nImage=a\n", "x.node:2" },
+		{ "[Node]\nName=Web\nImage=a\n", "x.node:2" },
+		{ "[Node]\nName=web\nImage=A B\n", "x.node:3" },
+		{ "[Node]\nName=web\nImage=sha256:12\n", "x.node:3" },
+		{ "[Node]\nName=web\nImage=nginx:../1\n", "x.node:3" },
+		{ HEAD "Colour=red\n", "x.node:4" },
+		{ HEAD "Environment=prod\n", "development" },
+		{ HEAD "Machine=pc\n", "microvm" },
+		{ HEAD "[Resources]\nMemory=1\n", "x.node:5" },
+		{ HEAD "[Resources]\nMemory=-1\n", "x.node:5" },
+		{ HEAD "[Resources]\nMemory=99999999999999999999\n", "x.node:5" },
+		{ HEAD "[Resources]\nVCPUs=0\n", "x.node:5" },
+		{ HEAD "[Resources]\nOverlay=1.5\n", "x.node:5" },
+		{ HEAD "[Network]\nExpose=80\n", "x.node:5" },
+		{ HEAD "[Network]\nExpose=0:80\n", "x.node:5" },
+		{ HEAD "[Network]\nExpose=80:80\nExpose=80:81\n", "overlaps" },
+		{ HEAD "[Network]\nExpose=70-90:70-90\nExpose=80:81\n", "overlaps" },
+		{ HEAD "[Network]\nEgress=tcp:1.2.3.4\n", "x.node:5" },
+		{ HEAD "[Network]\nEgress=open\nEgress=deny\n", "deny" },
+		{ HEAD "[Service]\nEnv=novalue\n", "x.node:5" },
+		{ HEAD "[Service]\nEnv=1A=b\n", "x.node:5" },
+		{ HEAD "[Service]\nWritable=relative\n", "x.node:5" },
+		{ HEAD "[Service]\nWritable=/a/../b\n", "x.node:5" },
+		{ HEAD "[Service]\nWritable=/\n", "x.node:5" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(IscSpec) spec = parse(bad[i].text, &error);
+		if (spec)
+			fail_msg("taken: %s", bad[i].text);
+		assert_error(error, ISC_ERROR_INVALID, bad[i].names);
+	}
+}
+
+static void an_error_never_shows_a_secret(void **state)
+{
+	(void)state;
+	g_autoptr(GError) error = NULL;
+	g_autofree gchar *big = g_strnfill(9000, 's');
+	g_autofree gchar *text = g_strconcat(HEAD "[Service]\nEnv=KEY=", big, "\n", NULL);
+	assert_null(parse(text, &error));
+	assert_null(strstr(error->message, "sss"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_full_file_comes_back_as_it_was),
+		cmocka_unit_test(the_public_text_holds_no_environment),
+		cmocka_unit_test(what_is_wrong_is_named_with_its_line),
+		cmocka_unit_test(an_error_never_shows_a_secret),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
