@@ -1,0 +1,62 @@
+#include "daemon/admission.h"
+
+#include <errno.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "policy/admit.h"
+
+static guint host_memory_mib(void)
+{
+	return (guint)((guint64)sysconf(_SC_PHYS_PAGES) * (guint64)sysconf(_SC_PAGESIZE) / (1024 * 1024));
+}
+
+static gboolean gather(IscDock *dock, IscAdmitHost *out, GError **error)
+{
+	struct statvfs fs;
+	if (statvfs(dock->config->state_dir, &fs) < 0)
+		return isc_error_set_errno(error, errno, "cannot ask for free space below '%s'",
+				dock->config->state_dir);
+	*out = (IscAdmitHost){
+		.emulated = dock->accel != ISC_ACCEL_KVM,
+		.max_memory_mib = dock->config->max_memory_mib ? dock->config->max_memory_mib
+							       : host_memory_mib() / 10 * 9,
+		.max_nodes = dock->config->max_nodes,
+		.max_vcpus = (guint)sysconf(_SC_NPROCESSORS_ONLN),
+		.disk_free_mib = (guint64)fs.f_bavail * fs.f_frsize / (1024 * 1024),
+	};
+	return TRUE;
+}
+
+gboolean isc_admission_check(IscDock *dock, const IscNode *node, GError **error)
+{
+	IscAdmitHost host;
+	if (!gather(dock, &host, error))
+		return FALSE;
+	g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
+	if (!others || !isc_policy_admit(&host, node, others, error))
+		return FALSE;
+	for (guint i = 0; i < others->len; i++) {
+		const IscNode *other = others->pdata[i];
+		if (g_str_equal(other->spec->name, node->spec->name) && !g_str_equal(other->uuid, node->uuid)) {
+			g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+					"node '%s' stands already (%s); choose another name or destroy it",
+					node->spec->name, isc_node_state_name(other->state));
+			return FALSE;
+		}
+	}
+	return TRUE;
+}
+
+gboolean isc_admission_enter(IscDock *dock, IscNode *node, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->admission);
+	return isc_admission_check(dock, node, error) && isc_register_add_node(dock->reg, node, error);
+}
+
+gboolean isc_admission_again(IscDock *dock, const IscNode *node, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->admission);
+	return isc_admission_check(dock, node, error);
+}

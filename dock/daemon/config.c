@@ -1,0 +1,119 @@
+#include "daemon/config.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/name.h"
+#include "model/conf.h"
+
+#ifndef ISC_TEMPLATE_DIR
+#define ISC_TEMPLATE_DIR "/usr/local/share/isc-dock/xml-templates"
+#endif
+#define CONFIG_MAX (64 * 1024)
+
+typedef enum {
+	KIND_PATH,
+	KIND_TEXT,
+	KIND_NUMBER,
+} Kind;
+
+/* clang-format off */
+static const struct {
+	const gchar *section, *key;
+	Kind kind;
+	gsize offset;
+	const gchar *preset; /* text, or for KIND_NUMBER the digits */
+} table[] = {
+	{ "Dock", "StateDirectory",    KIND_PATH, offsetof(IscConfig, state_dir),      "/var/lib/isc-dock" },
+	{ "Dock", "RunDirectory",      KIND_PATH, offsetof(IscConfig, run_dir),        "/run/isc-dock" },
+	{ "Dock", "LogDirectory",      KIND_PATH, offsetof(IscConfig, log_dir),        "/var/log/isc-dock" },
+	{ "Dock", "TrustedKeys",       KIND_PATH, offsetof(IscConfig, trusted_dir),    "/etc/isc-dock/trusted.d" },
+	{ "Dock", "TemplateDirectory", KIND_PATH, offsetof(IscConfig, template_dir),   ISC_TEMPLATE_DIR },
+	{ "Dock", "LibvirtURI",        KIND_TEXT, offsetof(IscConfig, libvirt_uri),    "qemu:///system" },
+	{ "Dock", "OutsideInterface",  KIND_TEXT, offsetof(IscConfig, outside),        NULL },
+	{ "Dock", "User",              KIND_TEXT, offsetof(IscConfig, user),           "isc-dock" },
+	{ "Dock", "CollectorUser",     KIND_TEXT, offsetof(IscConfig, collector_user), "isc-collect" },
+	{ "Dock", "ImageGroup",        KIND_TEXT, offsetof(IscConfig, image_group),    "libvirt-qemu" },
+	{ "Limits", "MaxMemory",       KIND_NUMBER, offsetof(IscConfig, max_memory_mib), "0" },
+	{ "Limits", "MaxNodes",        KIND_NUMBER, offsetof(IscConfig, max_nodes),      "64999" },
+};
+/* clang-format on */
+
+static gboolean set(IscConfig *config, gsize row, const gchar *value)
+{
+	gpointer at = (gchar *)config + table[row].offset;
+	if (table[row].kind == KIND_NUMBER) {
+		guint64 number;
+		if (!g_ascii_string_to_unsigned(value, 10, 0, 1u << 30, &number, NULL))
+			return FALSE;
+		*(guint *)at = (guint)number;
+		return TRUE;
+	}
+	if (table[row].kind == KIND_PATH && (value[0] != '/' || strstr(value, "..")))
+		return FALSE;
+	g_free(*(gchar **)at);
+	*(gchar **)at = g_strdup(value);
+	return TRUE;
+}
+
+IscConfig *isc_config_parse(const gchar *what, const gchar *text, gsize len, GError **error)
+{
+	IscConfKey keys[G_N_ELEMENTS(table) + 1] = { 0 };
+	g_autoptr(IscConfig) config = g_new0(IscConfig, 1);
+	for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+		keys[i] = (IscConfKey){ table[i].section, table[i].key, FALSE };
+		if (table[i].preset)
+			set(config, i, table[i].preset);
+	}
+
+	g_autoptr(IscConf) conf = isc_conf_parse(what, text, len, keys, error);
+	if (!conf)
+		return NULL;
+	gsize n;
+	const IscConfEntry *entries = isc_conf_entries(conf, &n);
+	for (gsize e = 0; e < n; e++)
+		for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+			if (!g_str_equal(table[i].key, entries[e].key) ||
+					!g_str_equal(table[i].section, entries[e].section))
+				continue;
+			if (!set(config, i, entries[e].value)) {
+				isc_conf_error(conf, &entries[e], error,
+						table[i].kind == KIND_NUMBER
+								? "wants a whole number"
+								: "wants an absolute path without '..'");
+				return NULL;
+			}
+		}
+	return g_steal_pointer(&config);
+}
+
+IscConfig *isc_config_load(const gchar *path, GError **error)
+{
+	struct stat st;
+	if (lstat(path, &st) < 0)
+		return isc_config_parse(path, "", 0, error);
+	if (st.st_mode & 022) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
+				"%s: others than its owner may write it (mode %04o): chmod 0644 it", path,
+				st.st_mode & 07777);
+		return NULL;
+	}
+	gsize len;
+	g_autofree gchar *text = isc_file_read(AT_FDCWD, path, CONFIG_MAX, &len, error);
+	return text ? isc_config_parse(path, text, len, error) : NULL;
+}
+
+void isc_config_free(IscConfig *config)
+{
+	if (!config)
+		return;
+	for (gsize i = 0; i < G_N_ELEMENTS(table); i++)
+		if (table[i].kind != KIND_NUMBER)
+			g_free(*(gchar **)((gchar *)config + table[i].offset));
+	g_free(config);
+}

@@ -1,0 +1,33 @@
+#pragma once
+#include <glib.h>
+
+/* /etc/isc-dock/dock.conf, see isc-dock.conf(5).  Every key has a default: the file may be empty or missing. */
+typedef struct {
+	gchar *state_dir;   /* StateDirectory=/var/lib/isc-dock */
+	gchar *run_dir;     /* RunDirectory=/run/isc-dock */
+	gchar *log_dir;     /* LogDirectory=/var/log/isc-dock */
+	gchar *trusted_dir; /* TrustedKeys=/etc/isc-dock/trusted.d */
+	gchar *template_dir; /* TemplateDirectory=/usr/local/share/isc-dock/xml-templates */
+	gchar *libvirt_uri; /* LibvirtURI=qemu:///system */
+	gchar *outside;     /* OutsideInterface=; NULL: that of the default route */
+	gchar *user;        /* User=isc-dock */
+	gchar *collector_user; /* CollectorUser=isc-collect */
+	gchar *image_group; /* ImageGroup=libvirt-qemu: the group of qemu.conf's user */
+	guint max_memory_mib; /* MaxMemory=: MiB all nodes together; 0: 90 % of the host's */
+	guint max_nodes;    /* MaxNodes=64999 */
+} IscConfig;
+
+/**
+ * isc_config_load:
+ * @path: a missing file gives the defaults
+ *
+ * A file that group or others may write is refused: who writes it, is the dock.
+ * Errors: ISC_ERROR_INVALID "PATH:LINE: …", ISC_ERROR_HOST (permissions).
+ * Returns: (transfer full)
+ */
+IscConfig *isc_config_load(const gchar *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+IscConfig *isc_config_parse(const gchar *what, const gchar *text, gsize len, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+void isc_config_free(IscConfig *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscConfig, isc_config_free)

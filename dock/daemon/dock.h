@@ -1,0 +1,117 @@
+#pragma once
+#include <gio/gio.h>
+
+#include "daemon/channels.h"
+#include "daemon/config.h"
+#include "daemon/link.h"
+#include "engine/accel.h"
+#include "engine/engine.h"
+#include "engine/firewall-nft.h"
+#include "engine/firewall-watch.h"
+#include "engine/vm-libvirt.h"
+#include "store/images.h"
+#include "store/keys.h"
+#include "store/register.h"
+
+#define ISC_CALLER_DOCK G_MAXUINT /* the dock itself, in events and the journal */
+
+typedef struct IscBus IscBus;
+
+/* What the dock knows of a node besides the register: gone with the daemon, found again by reconciling. */
+typedef struct {
+	const gchar *busy;    /* name of the verb under way, or NULL; static */
+	gint64 busy_since;    /* monotonic, µs */
+	GCancellable *cancel; /* of the verb under way */
+	IscKey *key;          /* the overlay's, while it runs */
+	/* Claims: what the node said last.  Never more than that. */
+	gboolean booted, started, ready, unhealthy, stopped, bye;
+	gint64 exit_status, exit_signal; /* of the service, when stopped */
+	gint64 failure, failure_errno;   /* IscInitFailure, or 0 */
+	gint64 heartbeat;                /* monotonic, µs, of the last one */
+	gint64 audit_lost, audit_dropped;
+	guint32 frozen, thawed;          /* ids of the last orders answered */
+	guint32 probe_id, flush_id;      /* ids of the last ones answered */
+	gint64 probe_status;             /* HTTP status, see link.h */
+	gboolean gone;                   /* the domain ended */
+	guint bad;                       /* broken frames so far */
+} IscRun;
+
+/* Everything there is one of.  Made by main(), handed down; there are no globals. */
+typedef struct {
+	const IscConfig *config;
+	IscRegister *reg;
+	IscImageStore *images;
+	IscKeyStore *keys;
+	IscFirewall *firewall;
+	IscFirewallWatch *watch;
+	IscVm *vm;
+	IscLink *link;
+	IscChannels *channels;
+	IscBus *bus;
+	IscAccel accel;
+	guint tsc_khz;       /* of this CPU, or 0 */
+	gchar *outside;      /* interface */
+	guint uid, gid;      /* we */
+	guint collector_uid, collector_gid, image_gid;
+	GThreadPool *pool;   /* verbs run here */
+	IscEngine engine;    /* daemon/steps.c */
+	gboolean stopping;
+
+	GMutex admission;    /* held from the check to the entry in the register */
+
+	GMutex lock;         /* guards what is below */
+	GCond changed;       /* a claim arrived, a domain changed, a verb ended */
+	GHashTable *runs;    /* name → IscRun */
+	guint32 last_id;     /* of orders, probes and flushes */
+	gchar *trouble;      /* NULL, or what is amiss with the dock: State is "degraded: …" */
+} IscDock;
+
+/* The run of @name, made when missing.  Call with the lock held. */
+IscRun *isc_dock_run(IscDock *dock, const gchar *name);
+
+/* Forgets the claims of an earlier start.  Takes the lock. */
+void isc_dock_reset_claims(IscDock *dock, const gchar *name);
+
+guint32 isc_dock_next_id(IscDock *dock);
+
+/**
+ * isc_dock_wait:
+ * @is_so: looked at with the lock held, each time something changed
+ * @deadline: monotonic µs
+ *
+ * Returns: FALSE when the time is up or @cancel fired
+ */
+gboolean isc_dock_wait(IscDock *dock, const gchar *name, gboolean (*is_so)(const IscRun *run, gpointer data),
+		gpointer data, gint64 deadline, GCancellable *cancel);
+
+/**
+ * isc_dock_event:
+ * @node: name or "" for the dock itself
+ * @kind: "node.ready", …; @level: "info", "warn" or "alarm"
+ *
+ * Files it in the register, tells subscribers and syslog.  Any thread.  @format must not hold bytes from a guest.
+ */
+void isc_dock_event(IscDock *dock, const gchar *node, const gchar *kind, const gchar *level, guint caller,
+		const gchar *format, ...) G_GNUC_PRINTF(6, 7);
+
+/* Sets the register's state, the object's property, and files an event.  Any thread. */
+void isc_dock_set_state(IscDock *dock, const gchar *name, IscNodeState state, const gchar *reason, guint caller);
+
+/* NULL clears it. */
+void isc_dock_set_trouble(IscDock *dock, const gchar *trouble);
+
+/* STATEDIR/nodes/NAME, RUNDIR/nodes/NAME.  (transfer full) */
+gchar *isc_dock_node_dir(const IscDock *dock, const gchar *name);
+gchar *isc_dock_node_run_dir(const IscDock *dock, const gchar *name);
+
+/* A node as the register has it, with its sealed env put back into the spec.  (transfer full) */
+IscNode *isc_dock_load_node(IscDock *dock, const gchar *name, GError **error);
+
+/* Has @run called in a thread of the pool. */
+void isc_dock_do(IscDock *dock, void (*run)(IscDock *dock, gpointer data), gpointer data);
+
+/* The pool's function. */
+void isc_dock_work(gpointer job, gpointer dock);
+
+/* isc_link's callback: files claims. */
+void isc_dock_on_link(gpointer dock, const IscLinkMsg *msg, gboolean up);

@@ -1,0 +1,104 @@
+#include "daemon/fsck.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/name.h"
+#include "daemon/options.h"
+#include "daemon/reconcile.h"
+#include "engine/links.h"
+#include "engine/volume.h"
+
+static void add(gpointer data, const gchar *what, const gchar *name, const gchar *problem, gboolean repaired)
+{
+	GVariantBuilder b;
+	g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
+	g_variant_builder_add(&b, "{sv}", "what", g_variant_new_string(what));
+	g_variant_builder_add(&b, "{sv}", "name", g_variant_new_string(name));
+	g_variant_builder_add(&b, "{sv}", "problem", g_variant_new_string(problem));
+	g_variant_builder_add(&b, "{sv}", "repaired", g_variant_new_boolean(repaired));
+	g_variant_builder_add(data, "@a{sv}", g_variant_builder_end(&b));
+}
+
+static gboolean is_known(IscDock *dock, const gchar *name)
+{
+	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
+	if (node)
+		return TRUE;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	return isc_dock_run(dock, name)->busy != NULL;
+}
+
+/* Folders of nodes that are no more: shredded, for an overlay may lie in them. */
+static void look_at_folders(IscDock *dock, gboolean repair, GVariantBuilder *list)
+{
+	g_autofree gchar *nodes = g_build_filename(dock->config->state_dir, "nodes", NULL);
+	g_autoptr(GDir) dir = g_dir_open(nodes, 0, NULL);
+	const gchar *name;
+	while (dir && (name = g_dir_read_name(dir))) {
+		if (is_known(dock, name))
+			continue;
+		g_autofree gchar *path = g_build_filename(nodes, name, NULL);
+		g_autofree gchar *overlay = g_build_filename(path, "overlay.qcow2", NULL);
+		g_autoptr(GError) why = NULL;
+		gboolean mended = repair && isc_volume_shred(overlay, &why) && isc_file_remove_tree(path, &why);
+		add(list, "folder", name, "belongs to no node", mended);
+	}
+}
+
+/* Keys NAME.… of nodes that are no more; evidence outlives its node. */
+static void look_at_keys(IscDock *dock, gboolean repair, GVariantBuilder *list)
+{
+	g_auto(GStrv) ids = isc_key_store_list(dock->keys, NULL);
+	for (gsize i = 0; ids && ids[i]; i++) {
+		g_autofree gchar *name = g_strndup(ids[i], strcspn(ids[i], "."));
+		if (strstr(ids[i], ".evidence.") || is_known(dock, name))
+			continue;
+		gboolean mended = repair && isc_key_store_erase(dock->keys, ids[i], NULL);
+		add(list, "key", ids[i], "belongs to no node", mended);
+	}
+}
+
+static gboolean is_tap_of_nobody(const GPtrArray *nodes, const gchar *tap)
+{
+	for (guint i = 0; i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		g_autofree gchar *own = isc_node_tap(node->slot);
+		if (g_str_equal(own, tap))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static void look_at_taps(IscDock *dock, gboolean repair, GVariantBuilder *list)
+{
+	g_autoptr(GDir) dir = g_dir_open("/sys/class/net", 0, NULL);
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
+	const gchar *name;
+	while (dir && nodes && (name = g_dir_read_name(dir))) {
+		if (!g_str_has_prefix(name, "isct") || !is_tap_of_nobody(nodes, name))
+			continue;
+		gboolean mended = repair && isc_links_tap_remove(name, NULL);
+		add(list, "tap", name, "belongs to no node", mended);
+	}
+}
+
+GVariant *isc_fsck(IscCall *call, GError **error)
+{
+	IscOptions options;
+	g_autoptr(GVariant) dict = g_variant_get_child_value(call->params, 0);
+	if (!isc_options_parse(dict, "repair ", &options, error))
+		return NULL;
+
+	GVariantBuilder list;
+	g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
+	g_autoptr(GError) why = NULL;
+	if (!isc_register_check(call->dock->reg, &why))
+		add(&list, "register", "register.db", why->message, FALSE);
+	(void)isc_reconcile_all(call->dock, options.repair, add, &list);
+	look_at_folders(call->dock, options.repair, &list);
+	look_at_keys(call->dock, options.repair, &list);
+	look_at_taps(call->dock, options.repair, &list);
+	return g_variant_new("(@aa{sv})", g_variant_builder_end(&list));
+}

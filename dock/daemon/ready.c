@@ -1,0 +1,134 @@
+#include "daemon/ready.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#define PROBE_MS 2000       /* for one try */
+#define PROBE_AGAIN_US 100000
+
+static const gchar *const init_failures[ISC_N_INIT_FAILURES] = {
+	[ISC_INIT_OK] = "nothing",
+	[ISC_INIT_MODULES] = "its kernel modules",
+	[ISC_INIT_ROOT] = "its root image",
+	[ISC_INIT_OVERLAY] = "its overlay",
+	[ISC_INIT_CONFIG] = "its configuration",
+	[ISC_INIT_NETWORK] = "its network",
+	[ISC_INIT_AUDIT] = "its audit",
+	[ISC_INIT_SERVICE] = "its service",
+};
+
+/* "tcp:PORT" or "http:PORT/path"; the manifest was validated. */
+guint16 isc_ready_health_port(const IscImage *image)
+{
+	const gchar *colon = image->health ? strchr(image->health, ':') : NULL;
+	return colon ? (guint16)g_ascii_strtoull(colon + 1, NULL, 10) : 0;
+}
+
+static gboolean has_news(const IscRun *run, gpointer data)
+{
+	(void)data;
+	return run->ready || run->stopped || run->failure || run->gone;
+}
+
+/* Why it will not get ready; FALSE where it still may. */
+static gboolean is_hopeless(IscDock *dock, const IscNode *node, GError **error)
+{
+	const gchar *name = node->spec->name;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	const IscRun *run = isc_dock_run(dock, name);
+	if (run->failure)
+		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED, "node '%s' could not bring up %s: %s", name,
+				init_failures[run->failure], g_strerror((int)CLAMP(run->failure_errno, 0, 4095)));
+	else if (run->stopped)
+		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
+				"the service of node '%s' ended with status %" G_GINT64_FORMAT ", signal %" G_GINT64_FORMAT
+				" before it was ready; what it said is in '%s/nodes/%s/service.log'",
+				name, run->exit_status, run->exit_signal, dock->config->log_dir, name);
+	else if (run->gone)
+		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED, "node '%s' went down before it was ready", name);
+	else
+		return FALSE;
+	return TRUE;
+}
+
+/* A TCP connection to the node; the answer to the probe is read by the collector, not here. */
+static int connect_to(const IscNode *node, guint16 port)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(isc_node_address(node->slot)) };
+	isc_autofd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		struct pollfd p = { fd, POLLOUT, 0 };
+		if (errno != EINPROGRESS || poll(&p, 1, PROBE_MS) != 1 ||
+				getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err != 0)
+			return -1;
+	}
+	return isc_steal_fd(&fd);
+}
+
+static gboolean is_probed(const IscRun *run, gpointer data)
+{
+	return run->probe_id == *(guint32 *)data;
+}
+
+static gboolean probe(IscDock *dock, const IscNode *node, const IscImage *image, GCancellable *cancel)
+{
+	isc_autofd int fd = connect_to(node, isc_ready_health_port(image));
+	if (fd < 0)
+		return FALSE;
+	if (!g_str_has_prefix(image->health, "http:"))
+		return TRUE;
+
+	const gchar *path = strchr(image->health, '/');
+	guint32 id = isc_dock_next_id(dock);
+	IscLinkMsg msg = isc_link_msg(ISC_LINK_PROBE, node->spec->name, node->slot);
+	msg.a = id;
+	msg.b = PROBE_MS;
+	g_strlcpy(msg.text, path ? path : "/", sizeof(msg.text));
+	if (!isc_link_send(dock->link, &msg, fd, NULL) ||
+			!isc_dock_wait(dock, node->spec->name, is_probed, &id,
+					g_get_monotonic_time() + (PROBE_MS + 1000) * G_TIME_SPAN_MILLISECOND, cancel))
+		return FALSE;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	gint64 status = isc_dock_run(dock, node->spec->name)->probe_status;
+	return status >= 200 && status < 400;
+}
+
+gboolean isc_ready_wait(IscDock *dock, const IscNode *node, const IscImage *image, GCancellable *cancel, GError **error)
+{
+	const gchar *name = node->spec->name;
+	gint64 deadline = g_get_monotonic_time() + node->spec->timeout_s * G_USEC_PER_SEC;
+
+	gboolean news = isc_dock_wait(dock, name, has_news, NULL, deadline, cancel);
+	while (news && !is_hopeless(dock, node, error)) {
+		if (!image->health || probe(dock, node, image, cancel))
+			return TRUE;
+		if (g_get_monotonic_time() >= deadline || g_cancellable_is_cancelled(cancel))
+			break;
+		g_usleep(PROBE_AGAIN_US);
+	}
+	if (error && *error)
+		return FALSE;
+
+	if (g_cancellable_is_cancelled(cancel)) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE, "interrupted by another order");
+		return FALSE;
+	}
+	g_set_error(error, ISC_ERROR, ISC_ERROR_TIMEOUT, "node '%s' was not ready within %u s%s%s", name,
+			node->spec->timeout_s,
+			news ? "; it says it is, but its health check does not hold: " : "; it never said it was",
+			news ? image->health : "");
+	return FALSE;
+}

@@ -1,0 +1,369 @@
+#include "daemon/reconcile.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "daemon/bus.h"
+#include "daemon/steps.h"
+#include "daemon/verbs.h"
+#include "engine/links.h"
+#include "engine/vm-domain.h"
+#include "render/domain-meta.h"
+#include "render/domain-xml.h"
+
+#define TIMER_S 30
+
+/* --- one node ------------------------------------------------------------------------------ */
+
+/* A node that ended by itself: what it held is put away, and it says why. */
+static void settle_ended(IscDock *dock, gpointer data)
+{
+	g_autofree gchar *name = data;
+	g_autoptr(GError) why = NULL;
+	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
+	if (!node || node->state == ISC_NODE_DISABLED || node->state == ISC_NODE_FAILED ||
+			node->state == ISC_NODE_QUARANTINED)
+		return;
+
+	g_mutex_lock(&dock->lock);
+	const IscRun *run = isc_dock_run(dock, name);
+	g_autofree gchar *reason = run->stopped
+			? g_strdup_printf("its service ended with status %" G_GINT64_FORMAT ", signal %" G_GINT64_FORMAT,
+					  run->exit_status, run->exit_signal)
+			: g_strdup("its domain ended outside the dock's orders");
+	gboolean clean = run->stopped && run->exit_status == 0 && run->exit_signal == 0;
+	g_mutex_unlock(&dock->lock);
+
+	g_auto(IscOutcome) out = { 0 };
+	const IscRequest request = { .verb = ISC_VERB_DISABLE, .node = name, .caller = ISC_CALLER_DOCK, .force = TRUE };
+	if (!isc_verb_run(dock, &request, &out, &why)) {
+		g_message("node '%s' ended and could not be put away: %s", name, why->message);
+		return;
+	}
+	isc_dock_set_state(dock, name, clean ? ISC_NODE_DISABLED : ISC_NODE_FAILED, reason, ISC_CALLER_DOCK);
+}
+
+/* A node that may not run does: somebody started it behind the dock's back. */
+static void put_down(IscDock *dock, gpointer data)
+{
+	g_autofree gchar *name = data;
+	g_autofree gchar *domain = isc_node_domain(name);
+	g_autoptr(GError) why = NULL;
+	isc_dock_event(dock, name, "node.drift", "alarm", ISC_CALLER_DOCK,
+			"domain %s was started by somebody else: it is stopped", domain);
+	if (!isc_vm_destroy(dock->vm, domain, &why))
+		isc_dock_event(dock, name, "node.drift", "alarm", ISC_CALLER_DOCK, "domain %s cannot be stopped: %s",
+				domain, why->message);
+}
+
+static gboolean is_busy(IscDock *dock, const gchar *name)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	return isc_dock_run(dock, name)->busy != NULL;
+}
+
+/* --- libvirt's events ---------------------------------------------------------------------- */
+
+static void on_started(IscDock *dock, const IscNode *node)
+{
+	if (!isc_node_state_is_up(node->state))
+		isc_dock_do(dock, put_down, g_strdup(node->spec->name));
+}
+
+static void on_ended(IscDock *dock, const IscNode *node)
+{
+	if (node->state == ISC_NODE_QUARANTINED)
+		isc_dock_event(dock, node->spec->name, "node.ended", "warn", ISC_CALLER_DOCK,
+				"%s ended while in quarantine; its evidence is kept", node->spec->name);
+	else
+		isc_dock_do(dock, settle_ended, g_strdup(node->spec->name));
+}
+
+static void drift(IscDock *dock, const IscNode *node, const gchar *what)
+{
+	isc_dock_event(dock, node->spec->name, "node.drift", "warn", ISC_CALLER_DOCK, "domain isc-%s was %s by somebody else",
+			node->spec->name, what);
+}
+
+static void on_undisturbed_event(IscDock *dock, const IscNode *node, const IscVmEvent *event)
+{
+	const gchar *name = node->spec->name;
+	switch (event->kind) {
+	case ISC_VM_STARTED:
+		on_started(dock, node);
+		break;
+	case ISC_VM_STOPPED:
+	case ISC_VM_CRASHED:
+		on_ended(dock, node);
+		break;
+	case ISC_VM_SUSPENDED:
+		if (node->state == ISC_NODE_READY || node->state == ISC_NODE_UNREADY) {
+			drift(dock, node, "suspended");
+			isc_dock_set_state(dock, name, ISC_NODE_SUSPENDED, "suspended outside the dock's orders",
+					ISC_CALLER_DOCK);
+		}
+		break;
+	case ISC_VM_RESUMED:
+		if (node->state == ISC_NODE_SUSPENDED) {
+			drift(dock, node, "resumed");
+			isc_dock_set_state(dock, name, ISC_NODE_READY, "resumed outside the dock's orders",
+					ISC_CALLER_DOCK);
+		}
+		break;
+	case ISC_VM_DEFINED:
+		drift(dock, node, "edited");
+		break;
+	case ISC_VM_UNDEFINED:
+		drift(dock, node, "undefined");
+		break;
+	case ISC_VM_IO_ERROR:
+		isc_dock_event(dock, name, "node.io-error", "alarm", ISC_CALLER_DOCK,
+				"%s is paused: its disk failed (%s); make room and resume it", name, event->detail);
+		break;
+	case ISC_N_VM_EVENTS:
+		break;
+	}
+}
+
+static void on_vm_event(gpointer data, const IscVmEvent *event)
+{
+	IscDock *dock = data;
+	const gchar *name = event->domain + strlen(ISC_DOMAIN_PREFIX);
+
+	g_mutex_lock(&dock->lock);
+	if (event->kind == ISC_VM_STOPPED || event->kind == ISC_VM_CRASHED) {
+		isc_dock_run(dock, name)->gone = TRUE;
+		g_cond_broadcast(&dock->changed);
+	}
+	gboolean busy = isc_dock_run(dock, name)->busy != NULL;
+	g_mutex_unlock(&dock->lock);
+
+	/* A verb under way makes these events itself, and looks at their result. */
+	g_autoptr(IscNode) node = busy ? NULL : isc_register_get_node(dock->reg, name, NULL);
+	if (node)
+		on_undisturbed_event(dock, node, event);
+}
+
+static void look_at_all(IscDock *dock, gpointer data)
+{
+	(void)data;
+	(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
+}
+
+static void on_connection(gpointer data, gboolean up, const gchar *why)
+{
+	IscDock *dock = data;
+	if (dock->stopping)
+		return;
+	if (up) {
+		isc_dock_set_trouble(dock, NULL);
+		isc_dock_do(dock, look_at_all, NULL);
+	} else {
+		g_autofree gchar *text = g_strdup_printf("libvirtd does not answer: %s", why);
+		isc_dock_set_trouble(dock, text);
+	}
+}
+
+const IscVmOwner isc_reconcile_owner = { on_connection, on_vm_event };
+
+/* --- everything ---------------------------------------------------------------------------- */
+
+typedef struct {
+	IscDock *dock;
+	gboolean repair;
+	IscReconcileFunc found;
+	gpointer data;
+	guint n;
+} Look;
+
+static void report(Look *look, const gchar *what, const gchar *name, const gchar *problem, gboolean repaired)
+{
+	if (!repaired)
+		look->n++;
+	if (look->found)
+		look->found(look->data, what, name, problem, repaired);
+	else
+		isc_dock_event(look->dock, g_str_equal(what, "node") ? name : "", "dock.reconcile",
+				repaired ? "warn" : "alarm", ISC_CALLER_DOCK, "%s %s: %s%s", what, name, problem,
+				repaired ? "; mended" : "");
+}
+
+static gboolean runs(IscVmState state)
+{
+	return state == ISC_VM_STATE_RUNNING || state == ISC_VM_STATE_PAUSED || state == ISC_VM_STATE_STOPPING;
+}
+
+static void look_at_node(Look *look, const IscNode *node, GHashTable *seen)
+{
+	const gchar *name = node->spec->name;
+	g_autofree gchar *domain = isc_node_domain(name);
+	const IscVmInfo *info = g_hash_table_lookup(seen, domain);
+	gboolean up = isc_node_state_is_up(node->state);
+	gboolean is_running = info && runs(info->state);
+
+	if (is_busy(look->dock, name))
+		return;
+	if (up && !is_running && node->state != ISC_NODE_QUARANTINED) {
+		report(look, "node", name, "should run and does not", look->repair);
+		if (look->repair)
+			settle_ended(look->dock, g_strdup(name));
+	} else if (!up && is_running) {
+		report(look, "node", name, "runs and should not", look->repair);
+		if (look->repair)
+			put_down(look->dock, g_strdup(name));
+	} else if (!info || !info->persistent) {
+		report(look, "node", name, "has no definition in libvirt", look->repair);
+		g_autoptr(GError) why = NULL;
+		const IscAdapter *define = &look->dock->engine.adapters[ISC_STEP_DEFINE];
+		if (look->repair && !define->up(look->dock->engine.self, node, "", NULL, &why))
+			g_message("node '%s': %s", name, why->message);
+	}
+}
+
+/* A domain with our metadata that the register does not know: the register was lost, the domain is the truth. */
+static void adopt(Look *look, const IscVmInfo *info)
+{
+	IscDock *dock = look->dock;
+	const gchar *name = info->domain + strlen(ISC_DOMAIN_PREFIX);
+	g_autoptr(GError) why = NULL;
+	g_autoptr(IscDomainMeta) meta = isc_domain_meta_parse(info->xml, strlen(info->xml), &why);
+	g_autoptr(IscNode) node = g_new0(IscNode, 1);
+
+	if (meta && meta->spec)
+		node->spec = isc_spec_parse("metadata", meta->spec, strlen(meta->spec), &why);
+	if (!node->spec || !g_str_equal(node->spec->name, name)) {
+		report(look, "domain", info->domain, why ? why->message : "its metadata is of another node", FALSE);
+		return;
+	}
+	report(look, "domain", info->domain, "is not in the register", look->repair);
+	if (!look->repair)
+		return;
+	node->slot = meta->slot;
+	g_strlcpy(node->uuid, info->uuid, sizeof(node->uuid));
+	g_strlcpy(node->digest, meta->image_digest, sizeof(node->digest));
+	node->image_name = g_strdup(meta->image_name);
+	node->image_version = g_strdup(meta->image_version);
+	/* What it was before is not known: cut off until an officer has looked, where it runs. */
+	node->state = runs(info->state) ? ISC_NODE_QUARANTINED : ISC_NODE_DISABLED;
+	node->reason = g_strdup("taken up from libvirt after the register was lost");
+	node->created = node->since = g_get_real_time() / G_USEC_PER_SEC;
+	if (!isc_register_add_node(dock->reg, node, &why)) {
+		g_warning("cannot take up '%s': %s", info->domain, why->message);
+		return;
+	}
+	if (dock->bus)
+		isc_bus_add_node(dock->bus, node);
+	const IscAdapter *fence = &dock->engine.adapters[ISC_STEP_FENCE];
+	const IscAdapter *cut = &dock->engine.adapters[ISC_STEP_CUT];
+	if (node->state == ISC_NODE_QUARANTINED &&
+			(!fence->up(dock->engine.self, node, "", NULL, &why) ||
+					!cut->up(dock->engine.self, node, "", NULL, &why)))
+		g_warning("boundary of '%s': %s", name, why->message);
+}
+
+static void look_at_boundary(Look *look)
+{
+	gboolean intact = FALSE;
+	g_autofree gchar *what = NULL;
+	g_autoptr(GError) why = NULL;
+	if (!isc_firewall_is_intact(look->dock->firewall, &intact, &what, &why)) {
+		report(look, "boundary", "isc-dock", why->message, FALSE);
+		return;
+	}
+	if (intact)
+		return;
+	gboolean mended = look->repair && isc_firewall_sync(look->dock->firewall, &why);
+	report(look, "boundary", "isc-dock", what, mended);
+}
+
+guint isc_reconcile_all(IscDock *dock, gboolean repair, IscReconcileFunc found, gpointer data)
+{
+	Look look = { dock, repair, found, data, 0 };
+	g_autoptr(GError) why = NULL;
+	look_at_boundary(&look);
+
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, &why);
+	g_autoptr(GPtrArray) domains = nodes ? isc_vm_list(dock->vm, &why) : NULL;
+	if (!domains) {
+		report(&look, "dock", "libvirt", why->message, FALSE);
+		return look.n;
+	}
+	g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+	for (guint i = 0; i < domains->len; i++)
+		g_hash_table_insert(seen, ((IscVmInfo *)domains->pdata[i])->domain, domains->pdata[i]);
+	for (guint i = 0; i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		g_hash_table_add(known, node->spec->name);
+		look_at_node(&look, node, seen);
+	}
+	for (guint i = 0; i < domains->len; i++) {
+		const IscVmInfo *info = domains->pdata[i];
+		if (!g_hash_table_contains(known, info->domain + strlen(ISC_DOMAIN_PREFIX)) &&
+				!is_busy(dock, info->domain + strlen(ISC_DOMAIN_PREFIX)))
+			adopt(&look, info);
+	}
+	return look.n;
+}
+
+void isc_reconcile_boundary(gpointer data)
+{
+	IscDock *dock = data;
+	g_autoptr(GError) why = NULL;
+	gboolean intact = FALSE;
+	g_autofree gchar *what = NULL;
+
+	if (isc_firewall_is_intact(dock->firewall, &intact, &what, &why) && intact)
+		return;
+	isc_dock_event(dock, "", "boundary.drift", "alarm", ISC_CALLER_DOCK, "somebody changed the dock's rules: %s",
+			what ? what : why->message);
+	g_clear_error(&why);
+	if (isc_firewall_sync(dock->firewall, &why)) {
+		isc_dock_event(dock, "", "boundary.restored", "warn", ISC_CALLER_DOCK, "the dock's rules are in force again");
+		return;
+	}
+	/* No rules, no links. */
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
+	for (guint i = 0; nodes && i < nodes->len; i++) {
+		g_autofree gchar *tap = isc_node_tap(((IscNode *)nodes->pdata[i])->slot);
+		(void)isc_links_set_up(tap, FALSE, NULL);
+	}
+	isc_dock_event(dock, "", "boundary.down", "alarm", ISC_CALLER_DOCK,
+			"the rules cannot be restored (%s): every node's link is down", why->message);
+}
+
+void isc_reconcile_refused(gpointer data, const gchar *node, IscChannel channel, guint uid)
+{
+	static const gchar *const names[ISC_N_CHANNELS] = { "audit", "log", "control" };
+	isc_dock_event(data, node, "channel.refused", "alarm", ISC_CALLER_DOCK,
+			"uid %u tried to speak as %s on its %s channel: refused", uid, node, names[channel]);
+}
+
+static gboolean on_timer(gpointer data)
+{
+	isc_dock_do(data, look_at_all, NULL);
+	return G_SOURCE_CONTINUE;
+}
+
+/* Nodes that ran on while we were away: listen for their QEMUs again.  Their fence was put up before. */
+static void take_up(IscDock *dock)
+{
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
+	for (guint i = 0; nodes && i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		g_autoptr(GError) why = NULL;
+		if (isc_node_state_is_up(node->state) && !isc_channels_open(dock->channels, node, &why))
+			g_message("node '%s': %s", node->spec->name, why->message);
+	}
+}
+
+gboolean isc_reconcile_start(IscDock *dock, GError **error)
+{
+	(void)error;
+	isc_verbs_recover(dock);
+	take_up(dock);
+	if (isc_vm_is_connected(dock->vm))
+		(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
+	g_timeout_add_seconds(TIMER_S, on_timer, dock);
+	return TRUE;
+}

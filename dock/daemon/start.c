@@ -1,0 +1,193 @@
+#include "daemon/start.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "daemon/bus.h"
+#include "daemon/reconcile.h"
+#include "daemon/steps.h"
+#include "engine/firewall-watch.h"
+#include "engine/links.h"
+#include "engine/vm-secret.h"
+
+#define DEFAULT_CONFIG "/etc/isc-dock/dock.conf"
+#define WORKERS 16
+#define GATEWAY_SLOT 1 /* its address is the bridge's */
+
+gboolean isc_start_parse(IscStartOptions *out, int argc, char **argv, GError **error)
+{
+	gchar *config = NULL;
+	gboolean version = FALSE, check = FALSE, foreground = FALSE;
+	const GOptionEntry entries[] = {
+		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &config, "Configuration, default " DEFAULT_CONFIG, "FILE" },
+		{ "check", 'n', 0, G_OPTION_ARG_NONE, &check, "Read the configuration, say OK, do nothing", NULL },
+		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground, "Accepted: it always runs in the foreground",
+				NULL },
+		{ "version", 'V', 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
+		{ NULL },
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+	g_option_context_set_summary(context, "The daemon of an immutable service container dock; see isc-dockd(8).");
+	g_option_context_add_main_entries(context, entries, NULL);
+
+	g_autoptr(GError) why = NULL;
+	gboolean ok = g_option_context_parse(context, &argc, &argv, &why) && argc == 1;
+	out->config_path = config ? config : g_strdup(DEFAULT_CONFIG);
+	if (!ok) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "%s; see isc-dockd --help",
+				why ? why->message : "takes no arguments");
+		return FALSE;
+	}
+	out->print_only = version || check;
+	if (version)
+		g_print("isc-dockd " ISC_VERSION "\n");
+	if (check) {
+		g_autoptr(IscConfig) read = isc_config_load(out->config_path, error);
+		if (!read)
+			return FALSE;
+		g_print("%s: OK\n", out->config_path);
+	}
+	return TRUE;
+}
+
+static void run_free(gpointer data)
+{
+	IscRun *run = data;
+	isc_key_free(run->key);
+	g_free(run);
+}
+
+gboolean isc_start_config(IscDock *dock, const IscStartOptions *options, GError **error)
+{
+	dock->config = isc_config_load(options->config_path, error);
+	if (!dock->config)
+		return FALSE;
+	isc_vm_wipe_freed_memory();
+	g_mutex_init(&dock->lock);
+	g_mutex_init(&dock->admission);
+	g_cond_init(&dock->changed);
+	dock->runs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, run_free);
+	isc_steps_init(dock);
+	return TRUE;
+}
+
+gboolean isc_start_stores(IscDock *dock, GError **error)
+{
+	g_autofree gchar *reg = g_build_filename(dock->config->state_dir, "register.db", NULL);
+	g_autofree gchar *keys = g_build_filename(dock->config->state_dir, "keys", NULL);
+	g_autofree gchar *images = g_build_filename(dock->config->state_dir, "images", NULL);
+	g_autofree gchar *why = NULL;
+
+	dock->accel = isc_accel_probe(&isc_accel_host, &why);
+	dock->tsc_khz = isc_accel_tsc_khz(&isc_accel_host);
+	g_message("accelerator: %s (%s)", isc_accel_name(dock->accel), why);
+	return (dock->reg = isc_register_open(reg, error)) && (dock->keys = isc_key_store_open(keys, error)) &&
+			(dock->images = isc_image_store_open(images, 0, dock->image_gid, error));
+}
+
+/* Rules first, with those of every node that may run, then what belongs to none goes, then the bridge comes up. */
+gboolean isc_start_boundary(IscDock *dock, GError **error)
+{
+	dock->outside = dock->config->outside ? g_strdup(dock->config->outside) : isc_links_find_outside(NULL);
+	if (!dock->outside)
+		g_warning("no outside interface: nothing can be exposed; set OutsideInterface=");
+	const gchar *outside[] = { dock->outside, NULL };
+	const IscFirewallConfig config = {
+		.bridge = ISC_BRIDGE,
+		.subnet = { isc_node_address(0), 16 },
+		.tap_prefix = "isct",
+		.outside = outside,
+		.uid_first = isc_node_uid(ISC_SLOT_MIN),
+		.uid_last = isc_node_uid(ISC_SLOT_MAX),
+		.daemon_uid = dock->uid,
+		.log_group = 77,
+	};
+	dock->firewall = isc_firewall_new(&config, error);
+	if (!dock->firewall || !isc_firewall_setup(dock->firewall, error))
+		return FALSE;
+
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, error);
+	if (!nodes)
+		return FALSE;
+	for (guint i = 0; i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		g_autoptr(GError) why = NULL;
+		if (!isc_node_state_is_up(node->state))
+			continue;
+		g_autofree gchar *ref = g_strconcat("sha256:", node->digest, NULL);
+		g_autoptr(IscImage) image = isc_image_store_find(dock->images, ref, NULL);
+		IscFence fence;
+		isc_steps_fence(node, image, node->state == ISC_NODE_QUARANTINED, &fence);
+		/* One node's bad rule harms that node only: without its elements it is cut off. */
+		if (!isc_firewall_node_add(dock->firewall, &fence, &why))
+			g_critical("boundary of node '%s': %s", node->spec->name, why->message);
+		isc_fence_clear(&fence);
+	}
+	return isc_firewall_sync(dock->firewall, error) &&
+			isc_links_bridge_up(ISC_BRIDGE, isc_node_address(GATEWAY_SLOT), 16, error);
+}
+
+gboolean isc_start_links(IscDock *dock, GError **error)
+{
+	g_autofree gchar *socket = g_build_filename(dock->config->run_dir, ISC_LINK_SOCKET, NULL);
+	dock->pool = g_thread_pool_new(isc_dock_work, dock, WORKERS, FALSE, error);
+	if (!dock->pool)
+		return FALSE;
+
+	isc_vm_register_events();
+	dock->link = isc_link_new(socket, dock->collector_uid, isc_dock_on_link, dock);
+	dock->channels = isc_channels_new(dock->config->run_dir, dock->link, isc_reconcile_refused, dock);
+	dock->vm = isc_vm_new(dock->config->libvirt_uri, &isc_reconcile_owner, dock);
+
+	/* Without libvirtd the dock runs on, degraded: quarantine and looking must work. */
+	g_autoptr(GError) why = NULL;
+	if (!isc_vm_connect(dock->vm, &why))
+		isc_dock_set_trouble(dock, why->message);
+	dock->watch = isc_firewall_watch_new(dock->firewall, isc_reconcile_boundary, dock, error);
+	return dock->watch != NULL;
+}
+
+gboolean isc_start_bus(IscDock *dock, void (*lost)(gpointer), gpointer data, GError **error)
+{
+	g_autoptr(GDBusConnection) connection = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, error);
+	if (!connection) {
+		g_prefix_error(error, "no system bus: start dbus-daemon: ");
+		return FALSE;
+	}
+	g_dbus_connection_set_exit_on_close(connection, FALSE);
+	dock->bus = isc_bus_new(dock, connection, lost, data);
+
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, error);
+	g_autoptr(GPtrArray) images = nodes ? isc_image_store_list(dock->images, error) : NULL;
+	if (!images)
+		return FALSE;
+	for (guint i = 0; i < nodes->len; i++)
+		isc_bus_add_node(dock->bus, nodes->pdata[i]);
+	for (guint i = 0; i < images->len; i++)
+		if (((IscStoredImage *)images->pdata[i])->image)
+			isc_bus_add_image(dock->bus, ((IscStoredImage *)images->pdata[i])->image);
+	isc_dock_event(dock, "", "dock.started", "info", ISC_CALLER_DOCK, "isc-dockd " ISC_VERSION " runs, accelerator %s",
+			isc_accel_name(dock->accel));
+	return TRUE;
+}
+
+void isc_start_end(IscDock *dock)
+{
+	dock->stopping = TRUE;
+	isc_bus_free(dock->bus);
+	dock->bus = NULL;
+	/* Verbs under way come to their end; what does not is found in the journal. */
+	g_thread_pool_free(dock->pool, /* immediate= */ FALSE, /* wait= */ TRUE);
+	isc_firewall_watch_free(dock->watch);
+	isc_channels_free(dock->channels);
+	isc_link_free(dock->link);
+	isc_vm_free(dock->vm);
+	isc_firewall_free(dock->firewall);
+	isc_image_store_free(dock->images);
+	isc_key_store_free(dock->keys);
+	isc_register_close(dock->reg);
+	g_hash_table_unref(dock->runs);
+	isc_config_free((IscConfig *)dock->config);
+	g_free(dock->outside);
+	g_free(dock->trouble);
+}

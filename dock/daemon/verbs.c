@@ -1,0 +1,392 @@
+#include "daemon/verbs.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "daemon/bus.h"
+#include "daemon/admission.h"
+#include "daemon/env.h"
+#include "engine/vm-domain.h"
+#include "policy/planner.h"
+
+#define QUARANTINE_WAIT_S 10 /* for the verb that a quarantine interrupts */
+
+void isc_outcome_clear(IscOutcome *outcome)
+{
+	g_clear_pointer(&outcome->plan, isc_plan_free);
+	g_clear_pointer(&outcome->warnings, g_ptr_array_unref);
+}
+
+/* --- one verb a node ----------------------------------------------------------------------- */
+
+static gboolean is_idle(const IscRun *run, gpointer data)
+{
+	(void)data;
+	return run->busy == NULL;
+}
+
+/* Takes the node for one verb.  Another one under way is an error; only quarantine and destroy interrupt it. */
+static gboolean take(IscDock *dock, const gchar *name, IscVerb verb, GCancellable *cancel, GError **error)
+{
+	gboolean interrupts = verb == ISC_VERB_QUARANTINE || verb == ISC_VERB_DESTROY;
+	g_mutex_lock(&dock->lock);
+	IscRun *run = isc_dock_run(dock, name);
+	if (run->busy && interrupts) {
+		g_cancellable_cancel(run->cancel);
+		g_mutex_unlock(&dock->lock);
+		(void)isc_dock_wait(dock, name, is_idle, NULL,
+				g_get_monotonic_time() + QUARANTINE_WAIT_S * G_USEC_PER_SEC, NULL);
+		g_mutex_lock(&dock->lock);
+		run = isc_dock_run(dock, name);
+	}
+	if (run->busy) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"node '%s' is busy with '%s' for %" G_GINT64_FORMAT " s; try again when it is through",
+				name, run->busy, (g_get_monotonic_time() - run->busy_since) / G_USEC_PER_SEC);
+		g_mutex_unlock(&dock->lock);
+		return FALSE;
+	}
+	run->busy = isc_verb_name(verb);
+	run->busy_since = g_get_monotonic_time();
+	run->cancel = cancel;
+	g_mutex_unlock(&dock->lock);
+	return TRUE;
+}
+
+static void give_back(IscDock *dock, const gchar *name)
+{
+	g_mutex_lock(&dock->lock);
+	IscRun *run = isc_dock_run(dock, name);
+	run->busy = NULL;
+	run->cancel = NULL;
+	g_cond_broadcast(&dock->changed);
+	g_mutex_unlock(&dock->lock);
+}
+
+/* --- the plan, observed -------------------------------------------------------------------- */
+
+typedef struct {
+	IscDock *dock;
+	guint64 op;
+	GPtrArray *warnings;
+} Watch;
+
+static gboolean before_step(gpointer data, const IscPlan *plan, guint index, gboolean undoing, GError **error)
+{
+	Watch *watch = data;
+	if (!isc_register_step_op(watch->dock->reg, watch->op, index, undoing, error))
+		return FALSE;
+	if (watch->dock->bus) {
+		g_autofree gchar *text = isc_step_describe(&g_array_index(plan->steps, IscStep, index));
+		isc_bus_progress(watch->dock->bus, plan->node, watch->op, index + 1, plan->steps->len,
+				undoing ? "taking it back" : text);
+	}
+	return TRUE;
+}
+
+static void step_failed(gpointer data, const IscPlan *plan, guint index, const GError *why)
+{
+	Watch *watch = data;
+	g_autofree gchar *step = isc_step_describe(&g_array_index(plan->steps, IscStep, index));
+	g_message("node '%s', op %" G_GUINT64_FORMAT ", step '%s': %s", plan->node, watch->op, step,
+			why->message);
+	g_ptr_array_add(watch->warnings, g_strdup_printf("%s: %s", step, why->message));
+}
+
+static gboolean run_plan(IscDock *dock, const IscPlan *plan, const IscNode *node, guint caller,
+		GCancellable *cancel, GPtrArray *warnings, gboolean *undone, GError **error)
+{
+	Watch watch = { dock, isc_register_begin_op(dock->reg, plan, caller, error), warnings };
+	if (!watch.op)
+		return FALSE;
+	IscObserver observer = { before_step, step_failed, &watch };
+	g_autoptr(GError) why = NULL;
+	gboolean ok = isc_engine_run(&dock->engine, plan, node, &observer, cancel, undone, &why);
+
+	g_autoptr(GError) late = NULL;
+	if (!isc_register_end_op(dock->reg, watch.op, ok ? 0 : isc_error_exit_status(why),
+			    ok ? NULL : why->message, &late))
+		g_warning("journal of '%s': %s", plan->node, late->message);
+	if (!ok)
+		g_propagate_error(error, g_steal_pointer(&why));
+	return ok;
+}
+
+/* --- what a verb leaves behind ------------------------------------------------------------- */
+
+static gboolean is_ready_now(IscDock *dock, const gchar *name)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	return isc_dock_run(dock, name)->ready;
+}
+
+/* The state while the verb is under way; 0 (disabled, which none leads to) where it does not change. */
+static const IscNodeState state_during[ISC_N_VERBS] = {
+	[ISC_VERB_ENABLE] = ISC_NODE_ENABLING,
+	[ISC_VERB_SNAPSHOT_RESTORE] = ISC_NODE_ENABLING,
+	[ISC_VERB_DISABLE] = ISC_NODE_DISABLING,
+	[ISC_VERB_DESTROY] = ISC_NODE_DESTROYING,
+};
+
+static IscNodeState state_of_running(IscDock *dock, const gchar *name)
+{
+	return is_ready_now(dock, name) ? ISC_NODE_READY : ISC_NODE_UNREADY;
+}
+
+static void settle(IscDock *dock, const IscRequest *request, const IscNode *node, gboolean ok, gboolean undone,
+		const GError *why)
+{
+	const gchar *name = node->spec->name;
+	const gchar *problem = ok ? NULL : why->message;
+
+	switch (request->verb) {
+	case ISC_VERB_ENABLE:
+	case ISC_VERB_SNAPSHOT_RESTORE:
+		if (undone)
+			isc_dock_set_state(dock, name, ISC_NODE_FAILED, problem, request->caller);
+		else
+			isc_dock_set_state(dock, name, state_of_running(dock, name), NULL, request->caller);
+		break;
+	case ISC_VERB_DISABLE:
+		isc_dock_set_state(dock, name, ok ? ISC_NODE_DISABLED : ISC_NODE_FAILED, problem, request->caller);
+		break;
+	case ISC_VERB_SUSPEND:
+		if (ok)
+			isc_dock_set_state(dock, name, ISC_NODE_SUSPENDED, NULL, request->caller);
+		break;
+	case ISC_VERB_RESUME:
+		if (ok)
+			isc_dock_set_state(dock, name, state_of_running(dock, name), NULL, request->caller);
+		break;
+	case ISC_VERB_QUARANTINE:
+		if (!undone)
+			isc_dock_set_state(dock, name, ISC_NODE_QUARANTINED, request->reason, request->caller);
+		break;
+	case ISC_VERB_RELEASE: {
+		g_autofree gchar *domain = isc_node_domain(name);
+		IscVmState seen = ISC_VM_STATE_ABSENT;
+		gboolean runs = isc_vm_state(dock->vm, domain, &seen, NULL) &&
+				(seen == ISC_VM_STATE_RUNNING || seen == ISC_VM_STATE_PAUSED);
+		isc_dock_set_state(dock, name, runs ? state_of_running(dock, name) : ISC_NODE_DISABLED,
+				request->reason, request->caller);
+		break;
+	}
+	case ISC_VERB_DESTROY:
+		if (!ok) {
+			isc_dock_set_state(dock, name, ISC_NODE_DESTROYING, problem, request->caller);
+			break;
+		}
+		isc_env_erase(dock, node->spec->name);
+		(void)isc_register_remove_node(dock->reg, name, NULL);
+		if (dock->bus)
+			isc_bus_remove_node(dock->bus, name);
+		isc_dock_event(dock, name, "node.destroyed", "info", request->caller,
+				"%s (%s) is destroyed: overlay, snapshots and their keys are shredded", name,
+				node->uuid);
+		break;
+	case ISC_VERB_PROVISION:
+	case ISC_VERB_SNAPSHOT_CREATE:
+	case ISC_VERB_SNAPSHOT_DELETE:
+	case ISC_N_VERBS:
+		break;
+	}
+}
+
+/* Quarantine's first act, before any lock, journal or libvirt: the drop. */
+static void cut_now(IscDock *dock, const IscRequest *request, gint64 began, IscOutcome *out)
+{
+	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, request->node, NULL);
+	if (!node || !isc_node_state_is_up(node->state))
+		return;
+	g_autoptr(GError) why = NULL;
+	const IscAdapter *cut = &dock->engine.adapters[ISC_STEP_CUT];
+	if (!cut->up(dock->engine.self, node, "", NULL, &why))
+		g_ptr_array_add(out->warnings, g_strdup_printf("cut: %s", why->message));
+	out->cut_off_ms = (gdouble)(g_get_monotonic_time() - began) / 1000.0;
+}
+
+/* Undone, cancelled or failed: what the caller is told.  A plan of undo steps that met trouble is an error too, but one
+ * that soft steps did not spoil. */
+static gboolean is_success(IscVerb verb, gboolean ok, gboolean undone)
+{
+	return ok || (!undone && (verb == ISC_VERB_QUARANTINE || verb == ISC_VERB_SNAPSHOT_RESTORE));
+}
+
+static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable *cancel, IscOutcome *out,
+		GError **error)
+{
+	g_autoptr(IscNode) node = isc_dock_load_node(dock, request->node, error);
+	if (!node || !isc_node_check_verb(node, request->verb, &out->done, error))
+		return FALSE;
+	if (request->timeout_s)
+		node->spec->timeout_s = request->timeout_s;
+
+	const IscPlanOptions options = { .enable = TRUE,
+		.pause = request->pause,
+		.ask = !request->force,
+		.snapshot = request->snapshot };
+	out->plan = out->done ? isc_plan_new(request->verb, request->node)
+			      : isc_planner_plan(request->verb, node, &options);
+	if (out->done || request->dry_run)
+		return TRUE;
+
+	if (request->verb == ISC_VERB_ENABLE || request->verb == ISC_VERB_SNAPSHOT_RESTORE) {
+		if (!isc_admission_again(dock, node, error))
+			return FALSE;
+	}
+	if (state_during[request->verb])
+		isc_dock_set_state(dock, request->node, state_during[request->verb], NULL, request->caller);
+
+	gboolean undone = FALSE;
+	g_autoptr(GError) why = NULL;
+	gboolean ok = run_plan(dock, out->plan, node, request->caller, cancel, out->warnings, &undone, &why);
+	settle(dock, request, node, ok, undone, why);
+	if (is_success(request->verb, ok, undone))
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&why));
+	return FALSE;
+}
+
+gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out, GError **error)
+{
+	gint64 began = g_get_monotonic_time();
+	g_autoptr(GCancellable) cancel = g_cancellable_new();
+	out->warnings = g_ptr_array_new_with_free_func(g_free);
+
+	if (request->verb == ISC_VERB_QUARANTINE && !request->dry_run)
+		cut_now(dock, request, began, out);
+	if (!take(dock, request->node, request->verb, cancel, error))
+		return FALSE;
+	gboolean ok = run_verb(dock, request, cancel, out, error);
+	give_back(dock, request->node);
+	out->seconds = (gdouble)(g_get_monotonic_time() - began) / G_USEC_PER_SEC;
+	return ok;
+}
+
+/* --- provision ----------------------------------------------------------------------------- */
+
+static IscNode *make_node(const IscSpec *spec, const IscImage *image, GError **error)
+{
+	g_autoptr(IscNode) node = g_new0(IscNode, 1);
+	g_autofree gchar *text = isc_spec_print(spec);
+	node->spec = isc_spec_parse("node", text, strlen(text), error);
+	if (!node->spec)
+		return NULL;
+	g_autofree gchar *uuid = g_uuid_string_random();
+	g_strlcpy(node->uuid, uuid, sizeof(node->uuid));
+	g_strlcpy(node->digest, image->digest, sizeof(node->digest));
+	node->image_name = g_strdup(image->name);
+	node->image_version = g_strdup(image->version);
+	node->state = ISC_NODE_ENABLING;
+	node->reason = g_strdup("");
+	node->created = node->since = g_get_real_time() / G_USEC_PER_SEC;
+	node->starts = 1;
+	return g_steal_pointer(&node);
+}
+
+/* Under the node's lock: into the register, run, and out again when it failed. */
+static gboolean build_node(IscDock *dock, IscNode *node, const IscRequest *request, GCancellable *cancel,
+		IscOutcome *out, GError **error)
+{
+	const gchar *name = node->spec->name;
+	if (!isc_env_keep(dock, node, error))
+		return FALSE;
+	if (!isc_admission_enter(dock, node, error)) {
+		isc_env_erase(dock, node->spec->name);
+		return FALSE;
+	}
+	if (dock->bus)
+		isc_bus_add_node(dock->bus, node);
+	isc_dock_event(dock, name, "node.provision", "info", request->caller, "%s is provisioned from %s %s (%.12s)",
+			name, node->image_name, node->image_version, node->digest);
+
+	gboolean undone = FALSE;
+	g_autoptr(GError) why = NULL;
+	if (run_plan(dock, out->plan, node, request->caller, cancel, out->warnings, &undone, &why)) {
+		node->state = request->enable ? state_of_running(dock, name) : ISC_NODE_DISABLED;
+		isc_dock_set_state(dock, name, node->state, NULL, request->caller);
+		return TRUE;
+	}
+
+	isc_env_erase(dock, node->spec->name);
+	(void)isc_register_remove_node(dock->reg, name, NULL);
+	if (dock->bus)
+		isc_bus_remove_node(dock->bus, name);
+	isc_dock_event(dock, name, "node.refused", "warn", request->caller, "%s was not provisioned: %s", name,
+			why->message);
+	g_propagate_error(error, g_steal_pointer(&why));
+	return FALSE;
+}
+
+gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest *request, IscOutcome *out,
+		IscNode **result, GError **error)
+{
+	gint64 began = g_get_monotonic_time();
+	out->warnings = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(IscImage) image = isc_image_store_find(dock->images, spec->image, error);
+	g_autoptr(IscNode) node = image ? make_node(spec, image, error) : NULL;
+	if (!node || !isc_admission_check(dock, node, error))
+		return FALSE;
+	if (request->timeout_s)
+		node->spec->timeout_s = request->timeout_s;
+
+	const IscPlanOptions options = { .enable = request->enable };
+	out->plan = isc_planner_plan(ISC_VERB_PROVISION, node, &options);
+	if (!request->dry_run) {
+		g_autoptr(GCancellable) cancel = g_cancellable_new();
+		if (!take(dock, spec->name, ISC_VERB_PROVISION, cancel, error))
+			return FALSE;
+		gboolean ok = build_node(dock, node, request, cancel, out, error);
+		give_back(dock, spec->name);
+		if (!ok)
+			return FALSE;
+	}
+	out->seconds = (gdouble)(g_get_monotonic_time() - began) / G_USEC_PER_SEC;
+	*result = g_steal_pointer(&node);
+	return TRUE;
+}
+
+/* --- after a crash ------------------------------------------------------------------------- */
+
+static void recover_op(IscDock *dock, const IscOp *op)
+{
+	const gchar *name = op->plan->node;
+	g_autoptr(IscNode) node = isc_dock_load_node(dock, name, NULL);
+	g_autoptr(GError) why = NULL;
+
+	isc_dock_event(dock, name, "dock.recover", "warn", ISC_CALLER_DOCK, "'%s' of %s was interrupted: %s",
+			isc_verb_name(op->plan->verb), name,
+			node ? "it is taken back or brought to its end" : "nothing is left of the node");
+	if (node) {
+		g_autoptr(IscPlan) plan = isc_planner_recover(op->plan, op->reached);
+		g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
+		gboolean undone = FALSE;
+		IscRequest request = { .verb = op->plan->verb, .node = name, .caller = ISC_CALLER_DOCK,
+			.reason = "interrupted while it was put into quarantine" };
+		gboolean ok = run_plan(dock, plan, node, ISC_CALLER_DOCK, NULL, warnings, &undone, &why);
+		if (op->plan->verb == ISC_VERB_PROVISION) {
+			isc_env_erase(dock, name);
+			(void)isc_register_remove_node(dock->reg, name, NULL);
+		} else if (op->plan->verb == ISC_VERB_ENABLE || op->plan->verb == ISC_VERB_SNAPSHOT_RESTORE) {
+			isc_dock_set_state(dock, name, ISC_NODE_FAILED, "interrupted while it was started",
+					ISC_CALLER_DOCK);
+		} else {
+			settle(dock, &request, node, ok, undone, why);
+		}
+	}
+	g_clear_error(&why);
+	if (!isc_register_end_op(dock->reg, op->id, 1, "interrupted; recovered", &why))
+		g_warning("journal: %s", why->message);
+}
+
+void isc_verbs_recover(IscDock *dock)
+{
+	g_autoptr(GError) why = NULL;
+	g_autoptr(GPtrArray) ops = isc_register_unfinished_ops(dock->reg, &why);
+	if (!ops) {
+		g_warning("journal: %s", why->message);
+		return;
+	}
+	for (guint i = 0; i < ops->len; i++)
+		recover_op(dock, ops->pdata[i]);
+}

@@ -1,0 +1,44 @@
+#pragma once
+#include "daemon/dock.h"
+
+/* The life of a node: each verb is check → plan → journal → steps → state, the same for all of them. */
+
+typedef struct {
+	IscVerb verb;
+	const gchar *node;
+	guint caller;          /* uid */
+	gboolean dry_run;
+	gboolean force;        /* disable: do not ask the guest first */
+	gboolean pause;        /* quarantine */
+	gboolean enable;       /* provision */
+	guint timeout_s;       /* 0: the node's own */
+	const gchar *snapshot; /* snapshot verbs: its name */
+	const gchar *reason;   /* quarantine, release */
+} IscRequest;
+
+typedef struct {
+	IscPlan *plan;      /* owned; what was or would be done */
+	gboolean done;      /* it was so already */
+	gdouble cut_off_ms; /* quarantine: from the call until the drop was in force */
+	gdouble seconds;
+	GPtrArray *warnings; /* of gchar*: steps that failed and did not stop the plan */
+} IscOutcome;
+
+void isc_outcome_clear(IscOutcome *outcome);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IscOutcome, isc_outcome_clear)
+
+/* In a worker thread; blocks until the verb is through.  @out must be zeroed. */
+gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * isc_verb_provision:
+ * @spec: (transfer none): as parsed from the operator's text
+ *
+ * Admits, writes the node into the register, and runs the plan; on failure nothing of it is left.
+ */
+gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest *request, IscOutcome *out,
+		IscNode **node, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Ends what an earlier daemon left in the middle.  In main(), before the bus name is taken. */
+void isc_verbs_recover(IscDock *dock);
