@@ -1,0 +1,136 @@
+#include "engine/conntrack.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libnetfilter_conntrack/libnetfilter_conntrack.h>
+
+#include "base/error.h"
+
+typedef struct nfct_handle IscNfct;
+static void handle_close(IscNfct *handle)
+{
+	nfct_close(handle);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNfct, handle_close)
+
+/* Which flows to end. */
+typedef struct {
+	guint32 node;
+	const IscExpose *expose; /* NULL: any */
+	const IscEgress *egress; /* NULL: any */
+	guint32 peer;
+	GPtrArray *found; /* of struct nf_conntrack */
+} Search;
+
+static guint32 address_of(const struct nf_conntrack *ct, enum nf_conntrack_attr attr)
+{
+	return ntohl(nfct_get_attr_u32(ct, attr));
+}
+
+static gboolean is_in_ports(guint port, guint first, guint last)
+{
+	return port >= first && port <= last;
+}
+
+static gboolean is_by_expose(const struct nf_conntrack *ct, const Search *s)
+{
+	const IscExpose *x = s->expose;
+	guint port = ntohs(nfct_get_attr_u16(ct, ATTR_ORIG_PORT_DST));
+
+	/* Redirected: it was for the dock, the node answers. */
+	return address_of(ct, ATTR_REPL_IPV4_SRC) == s->node &&
+	       address_of(ct, ATTR_ORIG_IPV4_DST) != s->node &&
+	       nfct_get_attr_u8(ct, ATTR_L4PROTO) == x->proto &&
+	       is_in_ports(port, x->host_first, x->host_last) &&
+	       (!x->outside || address_of(ct, ATTR_ORIG_IPV4_DST) == x->outside);
+}
+
+static gboolean is_by_egress(const struct nf_conntrack *ct, const Search *s)
+{
+	const IscEgress *e = s->egress;
+	const IscNet to = { address_of(ct, ATTR_ORIG_IPV4_DST), 32 };
+
+	if (address_of(ct, ATTR_ORIG_IPV4_SRC) != s->node)
+		return FALSE;
+	if (e->kind == ISC_EGRESS_OPEN)
+		return TRUE;
+	if (e->kind == ISC_EGRESS_DENY || nfct_get_attr_u8(ct, ATTR_L4PROTO) != e->proto)
+		return FALSE;
+	if (e->kind == ISC_EGRESS_NODE ? to.address != s->peer : !isc_net_contains(&e->net, &to))
+		return FALSE;
+	return e->proto == ISC_PROTO_ICMP ||
+	       is_in_ports(ntohs(nfct_get_attr_u16(ct, ATTR_ORIG_PORT_DST)), e->port_first,
+			       e->port_last);
+}
+
+static int on_flow(enum nf_conntrack_msg_type type, struct nf_conntrack *ct, void *data)
+{
+	Search *s = data;
+	gboolean is_wanted;
+
+	(void)type;
+	if (s->expose)
+		is_wanted = is_by_expose(ct, s);
+	else if (s->egress)
+		is_wanted = is_by_egress(ct, s);
+	else
+		is_wanted = address_of(ct, ATTR_ORIG_IPV4_SRC) == s->node ||
+			    address_of(ct, ATTR_REPL_IPV4_SRC) == s->node;
+	if (!is_wanted)
+		return NFCT_CB_CONTINUE;
+	g_ptr_array_add(s->found, ct);
+	return NFCT_CB_STOLEN;
+}
+
+static gboolean end_found(Search *s, guint *ended, GError **error)
+{
+	const guint8 family = AF_INET;
+	g_autoptr(IscNfct) handle = nfct_open(CONNTRACK, 0);
+	guint n = 0;
+
+	if (!handle)
+		return isc_error_set_errno(error, errno, "cannot open the connection table");
+	nfct_callback_register(handle, NFCT_T_ALL, on_flow, s);
+	if (nfct_query(handle, NFCT_Q_DUMP, &family) < 0)
+		return isc_error_set_errno(error, errno, "cannot read the connection table");
+	nfct_callback_unregister(handle);
+	/* A flow carries the kernel's id: one that has ended meanwhile, and been followed by
+	 * another, is not hit. */
+	for (guint i = 0; i < s->found->len; i++) {
+		if (nfct_query(handle, NFCT_Q_DESTROY, g_ptr_array_index(s->found, i)) == 0)
+			n++;
+		else if (errno != ENOENT)
+			return isc_error_set_errno(error, errno, "cannot end a connection");
+	}
+	if (ended)
+		*ended = n;
+	return TRUE;
+}
+
+static void flow_free(gpointer ct)
+{
+	nfct_destroy(ct);
+}
+
+gboolean isc_conntrack_end_node(guint32 address, guint *ended, GError **error)
+{
+	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(flow_free);
+	Search s = { .node = address, .found = found };
+	return end_found(&s, ended, error);
+}
+
+gboolean isc_conntrack_end_expose(
+		guint32 address, const IscExpose *expose, guint *ended, GError **error)
+{
+	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(flow_free);
+	Search s = { .node = address, .expose = expose, .found = found };
+	return end_found(&s, ended, error);
+}
+
+gboolean isc_conntrack_end_egress(
+		guint32 address, const IscEgress *rule, guint32 peer, guint *ended, GError **error)
+{
+	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(flow_free);
+	Search s = { .node = address, .egress = rule, .peer = peer, .found = found };
+	return end_found(&s, ended, error);
+}

@@ -1,0 +1,27 @@
+#pragma once
+#include <glib.h>
+
+#include "model/rules.h"
+
+/* Ends connections that are open, by taking them out of the kernel's connection table: the next
+ * packet is judged by the rules that hold now.  Only flows of the node named are touched.  Needs
+ * CAP_NET_ADMIN. */
+
+/**
+ * isc_conntrack_end_node:
+ * @address: of the node, host byte order
+ * @ended: (out) (optional): how many
+ *
+ * All flows from and to the node.  Errors: ISC_ERROR_HOST.
+ */
+gboolean isc_conntrack_end_node(guint32 address, guint *ended, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/* Flows that came to the node through @expose: after the port has been closed. */
+gboolean isc_conntrack_end_expose(guint32 address, const IscExpose *expose, guint *ended,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Flows that the node opened and @rule allowed: after the rule has been taken away. ISC_EGRESS_OPEN
+ * means all that it opened; for a node as target give its @peer address, else 0. */
+gboolean isc_conntrack_end_egress(guint32 address, const IscEgress *rule, guint32 peer,
+		guint *ended, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,399 @@
+#include "engine/firewall-book.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+typedef struct {
+	IscFence *fence;
+	GArray *elements; /* of IscNftElement */
+} Node;
+
+/* What is known of one element: whose it is and, for elements of a class, how many nodes have it.
+ */
+typedef struct {
+	IscNftElement element; /* also the key in the table */
+	guint slot;
+	guint refs;
+} Owner;
+
+struct IscBook {
+	GHashTable *nodes;     /* slot → Node */
+	GHashTable *owners;    /* IscNftElement → Owner */
+	GHashTable *names;     /* node name → slot */
+	GHashTable *referrers; /* node name → GHashTable of slots whose rules name it */
+	GHashTable *classes;   /* name of an egress class → number of its elements */
+};
+
+static void node_free(gpointer p)
+{
+	Node *node = p;
+	isc_fence_free(node->fence);
+	g_array_unref(node->elements);
+	g_free(node);
+}
+
+IscBook *isc_book_new(void)
+{
+	IscBook *book = g_new0(IscBook, 1);
+
+	book->nodes = g_hash_table_new_full(NULL, NULL, NULL, node_free);
+	book->owners = g_hash_table_new_full(
+			isc_nft_element_hash, isc_nft_element_equal, NULL, g_free);
+	book->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	book->referrers = g_hash_table_new_full(
+			g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_hash_table_unref);
+	book->classes = g_hash_table_new(NULL, NULL);
+	return book;
+}
+
+void isc_book_free(IscBook *book)
+{
+	if (!book)
+		return;
+	g_hash_table_unref(book->nodes);
+	g_hash_table_unref(book->owners);
+	g_hash_table_unref(book->names);
+	g_hash_table_unref(book->referrers);
+	g_hash_table_unref(book->classes);
+	g_free(book);
+}
+
+/* --- planning
+ * --------------------------------------------------------------------------------------- */
+
+static gboolean resolve(const gchar *name, guint32 *address, gpointer data)
+{
+	const IscBookChange *c = data;
+	guint slot = GPOINTER_TO_UINT(g_hash_table_lookup(c->book->names, name));
+	const Node *node =
+			slot ? g_hash_table_lookup(c->book->nodes, GUINT_TO_POINTER(slot)) : NULL;
+
+	if (c->fence && strcmp(c->fence->name, name) == 0)
+		*address = c->fence->address;
+	else if (node && slot != c->slot)
+		*address = node->fence->address;
+	else
+		return FALSE;
+	return TRUE;
+}
+
+static gboolean is_name_free(IscBook *book, const IscFence *fence, GError **error)
+{
+	guint holder = GPOINTER_TO_UINT(g_hash_table_lookup(book->names, fence->name));
+	if (holder == 0 || holder == fence->slot)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_STATE, "node '%s' has slot %u already", fence->name,
+			holder);
+	return FALSE;
+}
+
+static gpointer class_key(const IscNftElement *e)
+{
+	guint32 name;
+	memcpy(&name, e->key, sizeof name);
+	return GUINT_TO_POINTER(name);
+}
+
+/* A class is named by a hash of 31 bits of its rules.  Two policies of one name would each get the
+ * other's rules, so the second is refused: all elements of a class come and go together, and a
+ * newcomer must have just those. */
+static gboolean is_class_sound(IscBook *book, const GArray *elements, GError **error)
+{
+	guint n = 0, known = 0, total = 0;
+
+	for (guint i = 0; i < elements->len; i++) {
+		const IscNftElement *e = &g_array_index(elements, IscNftElement, i);
+		if (!isc_nft_element_is_shared(e))
+			continue;
+		n++;
+		known += g_hash_table_contains(book->owners, e) ? 1 : 0;
+		total = GPOINTER_TO_UINT(g_hash_table_lookup(book->classes, class_key(e)));
+	}
+	if (total == 0 || (known == total && n == total))
+		return TRUE;
+	g_set_error_literal(error, ISC_ERROR, ISC_ERROR_STATE,
+			"egress rules: their short name collides with another node's; word them "
+			"differently");
+	return FALSE;
+}
+
+static void add_step(IscBookChange *c, const IscNftElement *e, guint slot, gint delta)
+{
+	const IscBookStep step = { e, slot, delta };
+	g_array_append_val(c->steps, step);
+}
+
+/* What a node has against what it shall have. */
+static void compare(IscBookChange *c, guint slot, GArray *old, GArray *new)
+{
+	g_autoptr(GHashTable) wanted =
+			g_hash_table_new(isc_nft_element_hash, isc_nft_element_equal);
+
+	for (guint i = 0; i < new->len; i++)
+		g_hash_table_add(wanted, &g_array_index(new, IscNftElement, i));
+	for (guint i = 0; old && i < old->len; i++) {
+		const IscNftElement *was = &g_array_index(old, IscNftElement, i);
+		const IscNftElement *is = g_hash_table_lookup(wanted, was);
+		if (!is) {
+			add_step(c, was, slot, -1);
+			continue;
+		}
+		if (is->rate != was->rate || memcmp(is->data, was->data, sizeof is->data) != 0) {
+			g_ptr_array_add(c->gone, (gpointer)was);
+			g_ptr_array_add(c->come, (gpointer)is);
+			add_step(c, is, slot, 0);
+		}
+		g_hash_table_remove(wanted, was);
+	}
+	for (guint i = 0; i < new->len; i++) {
+		const IscNftElement *e = &g_array_index(new, IscNftElement, i);
+		if (g_hash_table_contains(wanted, e))
+			add_step(c, e, slot, +1);
+	}
+}
+
+/* Works out the new elements of @slot. */
+static gboolean plan_node(IscBookChange *c, guint slot, const IscFence *fence, GError **error)
+{
+	const Node *node = g_hash_table_lookup(c->book->nodes, GUINT_TO_POINTER(slot));
+	GArray *new = fence ? isc_nft_fence_elements(c->config, fence, resolve, c, error)
+			    : g_array_new(FALSE, TRUE, sizeof(IscNftElement));
+
+	if (!new)
+		return FALSE;
+	g_hash_table_insert(c->fresh, GUINT_TO_POINTER(slot), new);
+	compare(c, slot, node ? node->elements : NULL, new);
+	return is_class_sound(c->book, new, error);
+}
+
+/* Rules "node:NAME:…" of other nodes begin to hold when NAME comes and end when it goes: its
+ * address may be another node's tomorrow. */
+static gboolean plan_referrers(IscBookChange *c, const gchar *old_name, GError **error)
+{
+	const gchar *affected[] = { old_name, c->fence ? c->fence->name : NULL };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(affected); i++) {
+		GHashTable *slots =
+				affected[i] ? g_hash_table_lookup(c->book->referrers, affected[i])
+					    : NULL;
+		GHashTableIter iter;
+		gpointer slot;
+		if (!slots)
+			continue;
+		g_hash_table_iter_init(&iter, slots);
+		while (g_hash_table_iter_next(&iter, &slot, NULL)) {
+			const Node *node = g_hash_table_lookup(c->book->nodes, slot);
+			if (g_hash_table_contains(c->fresh, slot))
+				continue;
+			if (!plan_node(c, GPOINTER_TO_UINT(slot), node->fence, error))
+				return FALSE;
+		}
+	}
+	return TRUE;
+}
+
+static gboolean taken(IscBook *book, const Owner *owner, GError **error)
+{
+	const Node *node = g_hash_table_lookup(book->nodes, GUINT_TO_POINTER(owner->slot));
+	g_autofree gchar *text = isc_nft_element_print(&owner->element);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_STATE, "%s is taken by node '%s' (%s)",
+			isc_nft_set_info(owner->element.set)->data_len ? "the port"
+								       : "the address or tap",
+			node ? node->fence->name : "?", text);
+	return FALSE;
+}
+
+/* From steps to elements that come and go: those whose count of users leaves or reaches zero. */
+static gboolean settle(IscBookChange *c, GError **error)
+{
+	g_autoptr(GHashTable) deltas =
+			g_hash_table_new(isc_nft_element_hash, isc_nft_element_equal);
+
+	for (guint i = 0; i < c->steps->len; i++) {
+		const IscBookStep *step = &g_array_index(c->steps, IscBookStep, i);
+		gint sum = GPOINTER_TO_INT(g_hash_table_lookup(deltas, step->element)) +
+			   step->delta;
+		if (step->delta)
+			g_hash_table_replace(deltas, (gpointer)step->element, GINT_TO_POINTER(sum));
+	}
+	for (guint i = 0; i < c->steps->len; i++) {
+		const IscNftElement *e = g_array_index(c->steps, IscBookStep, i).element;
+		gpointer delta;
+		if (!g_hash_table_steal_extended(deltas, e, NULL, &delta))
+			continue; /* seen, or only its value changes */
+		const Owner *owner = g_hash_table_lookup(c->book->owners, e);
+		gint refs = owner ? (gint)owner->refs : 0, next = refs + GPOINTER_TO_INT(delta);
+		if (owner && next > 1 && !isc_nft_element_is_shared(e))
+			return taken(c->book, owner, error);
+		if (refs == 0 && next > 0)
+			g_ptr_array_add(c->come, (gpointer)e);
+		if (refs > 0 && next == 0)
+			g_ptr_array_add(c->gone, (gpointer)e);
+	}
+	return TRUE;
+}
+
+gboolean isc_book_plan(IscBook *book, const IscNftConfig *config, guint slot, const IscFence *fence,
+		IscBookChange *out, GError **error)
+{
+	const Node *node = g_hash_table_lookup(book->nodes, GUINT_TO_POINTER(slot));
+
+	*out = (IscBookChange){ book, config, slot, fence,
+		g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref),
+		g_array_new(FALSE, FALSE, sizeof(IscBookStep)), g_ptr_array_new(),
+		g_ptr_array_new() };
+	return (!fence || is_name_free(book, fence, error)) && plan_node(out, slot, fence, error) &&
+	       plan_referrers(out, node ? node->fence->name : NULL, error) && settle(out, error);
+}
+
+void isc_book_change_clear(IscBookChange *c)
+{
+	g_clear_pointer(&c->fresh, g_hash_table_unref);
+	g_clear_pointer(&c->steps, g_array_unref);
+	g_clear_pointer(&c->gone, g_ptr_array_unref);
+	g_clear_pointer(&c->come, g_ptr_array_unref);
+}
+
+/* --- entering
+ * --------------------------------------------------------------------------------------- */
+
+static void enter_step(IscBook *book, const IscBookStep *step)
+{
+	const IscNftElement *e = step->element;
+	Owner *owner = g_hash_table_lookup(book->owners, e);
+	guint before;
+
+	if (!owner) {
+		owner = g_new0(Owner, 1);
+		owner->element = *e;
+		owner->slot = step->slot;
+		g_hash_table_insert(book->owners, &owner->element, owner);
+	}
+	before = owner->refs;
+	owner->element = *e; /* perhaps a new value or rate under the same key */
+	owner->refs = (guint)((gint)before + step->delta);
+	if (isc_nft_element_is_shared(e) && (before == 0) != (owner->refs == 0)) {
+		guint n = GPOINTER_TO_UINT(g_hash_table_lookup(book->classes, class_key(e)));
+		n = before == 0 ? n + 1 : n - 1;
+		if (n)
+			g_hash_table_insert(book->classes, class_key(e), GUINT_TO_POINTER(n));
+		else
+			g_hash_table_remove(book->classes, class_key(e));
+	}
+	if (owner->refs == 0)
+		g_hash_table_remove(book->owners, &owner->element);
+}
+
+/* Notes, or forgets, whom the rules of @fence name. */
+static void refer(IscBook *book, const IscFence *fence, gboolean on)
+{
+	gpointer slot = GUINT_TO_POINTER(fence->slot);
+
+	for (guint i = 0; fence->egress && i < fence->egress->len; i++) {
+		const IscEgress *rule = &g_array_index(fence->egress, IscEgress, i);
+		if (rule->kind != ISC_EGRESS_NODE)
+			continue;
+		GHashTable *slots = g_hash_table_lookup(book->referrers, rule->node);
+		if (!slots && on) {
+			slots = g_hash_table_new(NULL, NULL);
+			g_hash_table_insert(book->referrers, g_strdup(rule->node), slots);
+		}
+		if (on)
+			g_hash_table_add(slots, slot);
+		else if (slots && g_hash_table_remove(slots, slot) && g_hash_table_size(slots) == 0)
+			g_hash_table_remove(book->referrers, rule->node);
+	}
+}
+
+static void enter_node(IscBookChange *c, GArray *elements)
+{
+	IscBook *book = c->book;
+	gpointer slot = GUINT_TO_POINTER(c->slot);
+	IscFence *fence = c->fence ? isc_fence_copy(c->fence) : NULL;
+	const Node *old = g_hash_table_lookup(book->nodes, slot);
+
+	if (old) {
+		refer(book, old->fence, FALSE);
+		g_hash_table_remove(book->names, old->fence->name);
+		g_hash_table_remove(book->nodes, slot);
+	}
+	if (!fence)
+		return;
+	Node *node = g_new0(Node, 1);
+	node->fence = fence;
+	node->elements = g_array_ref(elements);
+	g_hash_table_insert(book->nodes, slot, node);
+	g_hash_table_insert(book->names, g_strdup(fence->name), slot);
+	refer(book, fence, TRUE);
+}
+
+void isc_book_commit(IscBookChange *c)
+{
+	GHashTableIter iter;
+	gpointer slot, elements;
+
+	for (guint i = 0; i < c->steps->len; i++)
+		enter_step(c->book, &g_array_index(c->steps, IscBookStep, i));
+	/* Steps point into the nodes' old arrays, so these are let go only now. */
+	g_hash_table_iter_init(&iter, c->fresh);
+	while (g_hash_table_iter_next(&iter, &slot, &elements)) {
+		Node *node = g_hash_table_lookup(c->book->nodes, slot);
+		if (GPOINTER_TO_UINT(slot) == c->slot)
+			continue;
+		g_array_unref(node->elements);
+		node->elements = g_array_ref(elements);
+	}
+	enter_node(c, g_hash_table_lookup(c->fresh, GUINT_TO_POINTER(c->slot)));
+}
+
+/* --- questions
+ * -------------------------------------------------------------------------------------- */
+
+GArray *isc_book_elements_of(
+		IscBook *book, const IscNftConfig *config, const IscFence *fence, GError **error)
+{
+	IscBookChange c = { .book = book, .config = config, .slot = fence->slot, .fence = fence };
+	return isc_nft_fence_elements(config, fence, resolve, &c, error);
+}
+
+const IscFence *isc_book_fence(IscBook *book, guint slot)
+{
+	const Node *node = g_hash_table_lookup(book->nodes, GUINT_TO_POINTER(slot));
+	return node ? node->fence : NULL;
+}
+
+guint isc_book_n_nodes(IscBook *book)
+{
+	return g_hash_table_size(book->nodes);
+}
+
+GPtrArray *isc_book_fences(IscBook *book)
+{
+	GPtrArray *out = g_ptr_array_new();
+	GHashTableIter iter;
+	gpointer node;
+
+	g_hash_table_iter_init(&iter, book->nodes);
+	while (g_hash_table_iter_next(&iter, NULL, &node))
+		g_ptr_array_add(out, ((Node *)node)->fence);
+	return out;
+}
+
+GPtrArray *isc_book_elements(IscBook *book)
+{
+	GPtrArray *out = g_ptr_array_sized_new(g_hash_table_size(book->owners));
+	GHashTableIter iter;
+	gpointer element;
+
+	g_hash_table_iter_init(&iter, book->owners);
+	while (g_hash_table_iter_next(&iter, &element, NULL))
+		g_ptr_array_add(out, element);
+	return out;
+}
+
+const IscNftElement *isc_book_find(IscBook *book, const IscNftElement *key)
+{
+	const Owner *owner = g_hash_table_lookup(book->owners, key);
+	return owner ? &owner->element : NULL;
+}

@@ -1,0 +1,541 @@
+#include "engine/links.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fib_rules.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/errno.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#define FENCE_PREFERENCE                                                                           \
+	70 /* of the routing rule: before any that an administrator is likely to have */
+
+typedef struct nl_sock IscNlSock;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNlSock, nl_socket_free)
+typedef struct nl_msg IscNlMsg;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNlMsg, nlmsg_free)
+
+/* --- rtnetlink
+ * -------------------------------------------------------------------------------------- */
+
+static gboolean fail(GError **error, int err, const gchar *what, const gchar *name)
+{
+	g_set_error(error, ISC_ERROR,
+			err == -NLE_NODEV || err == -NLE_OBJ_NOTFOUND ? ISC_ERROR_NOT_FOUND
+								      : ISC_ERROR_HOST,
+			"%s '%s': %s", what, name, nl_geterror(err));
+	return FALSE;
+}
+
+static IscNlMsg *message(int type, int flags, const void *head, gsize len)
+{
+	IscNlMsg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | flags);
+	if (!msg || nlmsg_append(msg, (void *)head, len, NLMSG_ALIGNTO) < 0)
+		g_error("out of memory");
+	return msg;
+}
+
+static void put(IscNlMsg *msg, int type, const void *data, gsize len)
+{
+	if (nla_put(msg, type, (int)len, data) < 0)
+		g_error("out of memory");
+}
+
+static void put_u8(IscNlMsg *msg, int type, guint8 value)
+{
+	put(msg, type, &value, sizeof value);
+}
+
+static void put_u32(IscNlMsg *msg, int type, guint32 value)
+{
+	put(msg, type, &value, sizeof value);
+}
+
+static void put_address(IscNlMsg *msg, int type, guint32 host_order)
+{
+	put_u32(msg, type, GUINT32_TO_BE(host_order));
+}
+
+static struct nlattr *open_nest(IscNlMsg *msg, int type)
+{
+	struct nlattr *nest = nla_nest_start(msg, type);
+	if (!nest)
+		g_error("out of memory");
+	return nest;
+}
+
+/* Sends @msg; @each, where given, gets every answer.  Returns 0 or a negative libnl error. */
+static int talk(IscNlMsg *msg, nl_recvmsg_msg_cb_t each, gpointer data)
+{
+	g_autoptr(IscNlSock) sock = nl_socket_alloc();
+	if (!sock)
+		g_error("out of memory");
+	int err = nl_connect(sock, NETLINK_ROUTE);
+	if (err < 0)
+		return err;
+	gboolean is_dump = (nlmsg_hdr(msg)->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	if (each)
+		nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, each, data);
+	err = nl_send_auto(sock, msg);
+	if (err < 0)
+		return err;
+	if (!is_dump && !each)
+		return nl_wait_for_ack(sock);
+	err = nl_recvmsgs_default(sock);
+	return MIN(err, 0);
+}
+
+static int index_of(const gchar *name)
+{
+	return (int)if_nametoindex(name);
+}
+
+/* --- sysctl
+ * ----------------------------------------------------------------------------------------- */
+
+/* CAP_NET_ADMIN suffices for files of a network namespace (net/core/sysctl_net.c).  @optional: a
+ * kernel that lacks the file, e.g. without IPv6, needs no setting either. */
+static gboolean set_sysctl(const gchar *name, const gchar *family, const gchar *key,
+		const gchar *value, gboolean optional, GError **error)
+{
+	g_autofree gchar *path = g_strdup_printf("/proc/sys/net/%s/conf/%s/%s", family, name, key);
+	isc_autofd int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	gchar old[16] = "";
+
+	if (fd < 0)
+		return (optional && errno == ENOENT) ||
+		       isc_error_set_errno(error, errno, "cannot open '%s'", path);
+	/* Written only where it differs: /proc/sys may be read-only and set up by someone else. */
+	if (read(fd, old, sizeof old - 1) > 0 && strcmp(g_strchomp(old), value) == 0)
+		return TRUE;
+	return pwrite(fd, value, strlen(value), 0) >= 0 ||
+	       isc_error_set_errno(error, errno, "cannot set '%s' to %s", path, value);
+}
+
+gboolean isc_links_forward(const gchar *name, GError **error)
+{
+	return set_sysctl(name, "ipv4", "forwarding", "1", FALSE, error);
+}
+
+/* --- bridge
+ * ----------------------------------------------------------------------------------------- */
+
+static int send_bridge(const IscBridge *b, int flags)
+{
+	const struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
+	g_autoptr(IscNlMsg) msg = message(RTM_NEWLINK, flags, &head, sizeof head);
+
+	put(msg, IFLA_IFNAME, b->name, strlen(b->name) + 1);
+	put(msg, IFLA_ADDRESS, b->mac, 6);
+	struct nlattr *info = open_nest(msg, IFLA_LINKINFO);
+	put(msg, IFLA_INFO_KIND, "bridge", strlen("bridge"));
+	struct nlattr *data = open_nest(msg, IFLA_INFO_DATA);
+	put_u32(msg, IFLA_BR_STP_STATE, 0);
+	put_u32(msg, IFLA_BR_FORWARD_DELAY, 0);
+	put_u8(msg, IFLA_BR_MCAST_SNOOPING, 0);
+	put_u8(msg, IFLA_BR_MCAST_QUERIER, 0);
+	nla_nest_end(msg, data);
+	nla_nest_end(msg, info);
+	return talk(msg, NULL, NULL);
+}
+
+static gboolean add_address(const IscBridge *b, GError **error)
+{
+	const struct ifaddrmsg head = { .ifa_family = AF_INET,
+		.ifa_prefixlen = b->prefix,
+		.ifa_index = (unsigned)index_of(b->name) };
+	g_autoptr(IscNlMsg) msg =
+			message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &head, sizeof head);
+
+	put_address(msg, IFA_LOCAL, b->gateway);
+	put_address(msg, IFA_ADDRESS, b->gateway);
+	int err = talk(msg, NULL, NULL);
+	return err == 0 || fail(error, err, "cannot give an address to", b->name);
+}
+
+/* "from all iif isc0 fwmark 0/MARK blackhole": a rule with the value 0 matches packets with none of
+ * the mask's bits. */
+static gboolean set_fence(const IscBridge *b, gboolean on, GError **error)
+{
+	const struct fib_rule_hdr head = { .family = AF_INET, .action = FR_ACT_BLACKHOLE };
+	g_autoptr(IscNlMsg) msg = message(on ? RTM_NEWRULE : RTM_DELRULE,
+			on ? NLM_F_CREATE | NLM_F_EXCL : 0, &head, sizeof head);
+
+	put(msg, FRA_IIFNAME, b->name, strlen(b->name) + 1);
+	put_u32(msg, FRA_PRIORITY, FENCE_PREFERENCE);
+	put_u32(msg, FRA_FWMARK, 0);
+	put_u32(msg, FRA_FWMASK, b->accept_mark);
+	int err = talk(msg, NULL, NULL);
+	if (err == 0 || (on && err == -NLE_EXIST) || (!on && err == -NLE_OBJ_NOTFOUND))
+		return TRUE;
+	return fail(error, err, "cannot set the routing rule of", b->name);
+}
+
+gboolean isc_links_bridge_setup(const IscBridge *b, GError **error)
+{
+	static const struct {
+		const gchar *family, *key, *value;
+		gboolean optional;
+	} keys[] = {
+		{ "ipv6", "disable_ipv6", "1", TRUE },
+		{ "ipv4", "forwarding", "1", FALSE },
+		{ "ipv4", "proxy_arp_pvlan", "1", FALSE },
+		{ "ipv4", "send_redirects", "0", FALSE },
+		{ "ipv4", "accept_redirects", "0", FALSE },
+		{ "ipv4", "accept_source_route", "0", FALSE },
+		{ "ipv4", "arp_ignore", "1",
+				FALSE }, /* tells nodes of no other address of the dock */
+		{ "ipv4", "rp_filter", "1", FALSE },
+	};
+	int err = send_bridge(b, NLM_F_CREATE | NLM_F_EXCL);
+
+	if (err == -NLE_EXIST)
+		err = send_bridge(b, 0);
+	if (err < 0)
+		return fail(error, err, "cannot make the bridge", b->name);
+	for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
+		if (!set_sysctl(b->name, keys[i].family, keys[i].key, keys[i].value,
+				    keys[i].optional, error))
+			return FALSE;
+	if (b->accept_mark && !set_fence(b, TRUE, error))
+		return FALSE;
+	return add_address(b, error) && isc_links_set_up(b->name, TRUE, error);
+}
+
+static gboolean delete_link(const gchar *name, GError **error)
+{
+	const struct ifinfomsg head = { .ifi_index = index_of(name) };
+	if (head.ifi_index == 0)
+		return TRUE;
+	g_autoptr(IscNlMsg) msg = message(RTM_DELLINK, 0, &head, sizeof head);
+	int err = talk(msg, NULL, NULL);
+	return err == 0 || err == -NLE_NODEV || fail(error, err, "cannot delete", name);
+}
+
+gboolean isc_links_bridge_remove(const IscBridge *b, GError **error)
+{
+	return (!b->accept_mark || set_fence(b, FALSE, error)) && delete_link(b->name, error);
+}
+
+/* --- ports
+ * ------------------------------------------------------------------------------------------ */
+
+gboolean isc_links_set_up(const gchar *name, gboolean up, GError **error)
+{
+	const struct ifinfomsg head = {
+		.ifi_index = index_of(name), .ifi_flags = up ? IFF_UP : 0, .ifi_change = IFF_UP
+	};
+	if (head.ifi_index == 0)
+		return fail(error, -NLE_NODEV, "interface", name);
+	g_autoptr(IscNlMsg) msg = message(RTM_NEWLINK, 0, &head, sizeof head);
+	int err = talk(msg, NULL, NULL);
+	return err == 0 || fail(error, err, up ? "cannot set up" : "cannot set down", name);
+}
+
+static gboolean enslave(const IscTap *port, GError **error)
+{
+	const struct ifinfomsg head = { .ifi_index = index_of(port->name) };
+	g_autoptr(IscNlMsg) msg = message(RTM_NEWLINK, 0, &head, sizeof head);
+
+	put_u32(msg, IFLA_MASTER, (guint32)index_of(port->bridge));
+	int err = talk(msg, NULL, NULL);
+	return err == 0 || fail(error, err, "cannot put into the bridge", port->name);
+}
+
+/* Isolated: no frame from one node's port to another's.  Locked (kernels from 5.18 on, others do
+ * not look at it): only frames from a MAC in the FDB come in, also while no firewall rule stands.
+ */
+static gboolean set_port_flags(const IscTap *port, GError **error)
+{
+	static const struct {
+		int attr;
+		guint8 value;
+	} flags[] = {
+		{ IFLA_BRPORT_ISOLATED, 1 },
+		{ IFLA_BRPORT_LEARNING, 0 },
+		{ IFLA_BRPORT_LOCKED, 1 },
+		{ IFLA_BRPORT_UNICAST_FLOOD, 0 },
+		{ IFLA_BRPORT_MCAST_FLOOD, 0 },
+		{ IFLA_BRPORT_BCAST_FLOOD, 0 },
+		{ IFLA_BRPORT_PROTECT, 1 },
+		{ IFLA_BRPORT_GUARD, 0 },
+	};
+	const struct ifinfomsg head = { .ifi_family = AF_BRIDGE,
+		.ifi_index = index_of(port->name) };
+	g_autoptr(IscNlMsg) msg = message(RTM_SETLINK, 0, &head, sizeof head);
+	struct nlattr *nest = open_nest(msg, IFLA_PROTINFO | NLA_F_NESTED);
+
+	for (gsize i = 0; i < G_N_ELEMENTS(flags); i++)
+		put_u8(msg, flags[i].attr, flags[i].value);
+	nla_nest_end(msg, nest);
+	int err = talk(msg, NULL, NULL);
+	return err == 0 || fail(error, err, "cannot isolate the bridge port", port->name);
+}
+
+static gboolean set_neighbour(const IscTap *port, gboolean in_bridge, gboolean on, GError **error)
+{
+	const struct ndmsg head = { .ndm_family = in_bridge ? AF_BRIDGE : AF_INET,
+		.ndm_ifindex = index_of(in_bridge ? port->name : port->bridge),
+		.ndm_state = in_bridge ? NUD_NOARP : NUD_PERMANENT,
+		.ndm_flags = in_bridge ? NTF_MASTER : 0 };
+	if (!on && head.ndm_ifindex == 0)
+		return TRUE;
+	g_autoptr(IscNlMsg) msg = message(on ? RTM_NEWNEIGH : RTM_DELNEIGH,
+			on ? NLM_F_CREATE | NLM_F_REPLACE : 0, &head, sizeof head);
+
+	if (!in_bridge)
+		put_address(msg, NDA_DST, port->address);
+	if (in_bridge || on)
+		put(msg, NDA_LLADDR, port->mac, 6);
+	int err = talk(msg, NULL, NULL);
+	if (err == 0 || (!on && err == -NLE_OBJ_NOTFOUND))
+		return TRUE;
+	return fail(error, err, "cannot pin the node's address to", port->name);
+}
+
+gboolean isc_links_port_setup(const IscTap *port, GError **error)
+{
+	if (index_of(port->bridge) == 0)
+		return fail(error, -NLE_NODEV, "bridge", port->bridge);
+	return set_sysctl(port->name, "ipv6", "disable_ipv6", "1", TRUE, error) &&
+	       enslave(port, error) && set_port_flags(port, error) &&
+	       set_neighbour(port, /* in_bridge= */ TRUE, TRUE, error) &&
+	       set_neighbour(port, /* in_bridge= */ FALSE, TRUE, error);
+}
+
+/* --- taps
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct {
+	guint32 owner;
+	guint32 master;
+	gboolean is_tap, is_persistent, has_vnet_hdr, is_up, is_isolated;
+} LinkState;
+
+static void take_info(struct nlattr *info, LinkState *state)
+{
+	struct nlattr *tb[IFLA_INFO_MAX + 1], *tun[IFLA_TUN_MAX + 1];
+
+	if (nla_parse_nested(tb, IFLA_INFO_MAX, info, NULL) < 0)
+		return;
+	if (tb[IFLA_INFO_SLAVE_DATA]) {
+		struct nlattr *isolated = nla_find(nla_data(tb[IFLA_INFO_SLAVE_DATA]),
+				nla_len(tb[IFLA_INFO_SLAVE_DATA]), IFLA_BRPORT_ISOLATED);
+		state->is_isolated = isolated && nla_get_u8(isolated) == 1;
+	}
+	if (!tb[IFLA_INFO_KIND] || nla_strcmp(tb[IFLA_INFO_KIND], "tun") != 0 ||
+			!tb[IFLA_INFO_DATA] ||
+			nla_parse_nested(tun, IFLA_TUN_MAX, tb[IFLA_INFO_DATA], NULL) < 0)
+		return;
+	state->is_tap = tun[IFLA_TUN_TYPE] && nla_get_u8(tun[IFLA_TUN_TYPE]) == IFF_TAP;
+	state->owner = tun[IFLA_TUN_OWNER] ? nla_get_u32(tun[IFLA_TUN_OWNER]) : G_MAXUINT32;
+	state->is_persistent = tun[IFLA_TUN_PERSIST] && nla_get_u8(tun[IFLA_TUN_PERSIST]);
+	state->has_vnet_hdr = tun[IFLA_TUN_VNET_HDR] && nla_get_u8(tun[IFLA_TUN_VNET_HDR]);
+}
+
+static int on_link(struct nl_msg *msg, void *data)
+{
+	LinkState *state = data;
+	const struct ifinfomsg *head = nlmsg_data(nlmsg_hdr(msg));
+	struct nlattr *tb[IFLA_MAX + 1];
+
+	if (nlmsg_parse(nlmsg_hdr(msg), sizeof *head, tb, IFLA_MAX, NULL) < 0)
+		return NL_OK;
+	state->is_up = (head->ifi_flags & IFF_UP) != 0;
+	state->master = tb[IFLA_MASTER] ? nla_get_u32(tb[IFLA_MASTER]) : 0;
+	if (tb[IFLA_LINKINFO])
+		take_info(tb[IFLA_LINKINFO], state);
+	return NL_OK;
+}
+
+static gboolean read_link(const gchar *name, LinkState *state, GError **error)
+{
+	const struct ifinfomsg head = { .ifi_index = index_of(name) };
+
+	memset(state, 0, sizeof *state);
+	if (head.ifi_index == 0)
+		return fail(error, -NLE_NODEV, "interface", name);
+	g_autoptr(IscNlMsg) msg = message(RTM_GETLINK, 0, &head, sizeof head);
+	int err = talk(msg, on_link, state);
+	return err == 0 || fail(error, err, "cannot read", name);
+}
+
+gboolean isc_links_is_up(const gchar *name, gboolean *up, GError **error)
+{
+	LinkState state;
+	if (!read_link(name, &state, error))
+		return FALSE;
+	*up = state.is_up;
+	return TRUE;
+}
+
+gboolean isc_links_is_isolated(
+		const gchar *name, const gchar *bridge, gboolean *isolated, GError **error)
+{
+	LinkState state;
+	if (!read_link(name, &state, error))
+		return FALSE;
+	*isolated = state.is_isolated && state.master != 0 &&
+		    state.master == (guint32)index_of(bridge);
+	return TRUE;
+}
+
+static gboolean make_tap(const IscTap *tap, GError **error)
+{
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL };
+	isc_autofd int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0) {
+		isc_error_set_errno(error, errno, "cannot open '/dev/net/tun'");
+		return FALSE;
+	}
+	g_strlcpy(request.ifr_name, tap->name, sizeof request.ifr_name);
+	if (ioctl(fd, TUNSETIFF, &request) < 0 || ioctl(fd, TUNSETOWNER, (gulong)tap->uid) < 0 ||
+			ioctl(fd, TUNSETPERSIST, 1UL) < 0)
+		return isc_error_set_errno(error, errno, "cannot make the tap '%s'", tap->name);
+	return TRUE;
+}
+
+gboolean isc_links_tap_add(const IscTap *tap, GError **error)
+{
+	LinkState state = { 0 };
+	gboolean stands = index_of(tap->name) != 0;
+
+	if (stands && !read_link(tap->name, &state, error))
+		return FALSE;
+	if (stands && (!state.is_tap || !state.is_persistent || !state.has_vnet_hdr ||
+				      state.owner != tap->uid)) {
+		if (!delete_link(tap->name, error))
+			return FALSE;
+		stands = FALSE;
+	}
+	return (stands || make_tap(tap, error)) && isc_links_port_setup(tap, error);
+}
+
+gboolean isc_links_tap_remove(const IscTap *tap, GError **error)
+{
+	return delete_link(tap->name, error) &&
+	       set_neighbour(tap, /* in_bridge= */ FALSE, FALSE, error);
+}
+
+/* --- what the host has
+ * ------------------------------------------------------------------------------ */
+
+typedef struct {
+	guint32 metric;
+	guint32 index; /* 0: none seen */
+} DefaultRoute;
+
+static int on_route(struct nl_msg *msg, void *data)
+{
+	DefaultRoute *best = data;
+	const struct rtmsg *head = nlmsg_data(nlmsg_hdr(msg));
+	struct nlattr *tb[RTA_MAX + 1];
+	guint32 index = 0, metric = 0;
+
+	if (head->rtm_dst_len != 0 || head->rtm_type != RTN_UNICAST ||
+			nlmsg_parse(nlmsg_hdr(msg), sizeof *head, tb, RTA_MAX, NULL) < 0 ||
+			(tb[RTA_TABLE] ? nla_get_u32(tb[RTA_TABLE]) : head->rtm_table) !=
+					RT_TABLE_MAIN)
+		return NL_OK;
+	if (tb[RTA_OIF])
+		index = nla_get_u32(tb[RTA_OIF]);
+	else if (tb[RTA_MULTIPATH])
+		index = (guint32)((const struct rtnexthop *)nla_data(tb[RTA_MULTIPATH]))
+					->rtnh_ifindex;
+	if (tb[RTA_PRIORITY])
+		metric = nla_get_u32(tb[RTA_PRIORITY]);
+	if (index && (!best->index || metric < best->metric))
+		*best = (DefaultRoute){ metric, index };
+	return NL_OK;
+}
+
+gchar *isc_links_outside(GError **error)
+{
+	const struct rtmsg head = { .rtm_family = AF_INET };
+	g_autoptr(IscNlMsg) msg = message(RTM_GETROUTE, NLM_F_DUMP, &head, sizeof head);
+	DefaultRoute best = { 0 };
+	gchar name[IF_NAMESIZE];
+	int err = talk(msg, on_route, &best);
+
+	if (err < 0) {
+		fail(error, err, "cannot read the routes of", "the dock");
+		return NULL;
+	}
+	if (!best.index || !if_indextoname(best.index, name)) {
+		g_set_error_literal(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
+				"the dock has no default route: name its outside interface in "
+				"dock.conf");
+		return NULL;
+	}
+	return g_strdup(name);
+}
+
+typedef struct {
+	int only, except;  /* interface indices; 0: any, none */
+	GArray *nets;      /* of IscNet, or NULL */
+	GArray *addresses; /* of guint32, or NULL */
+} Addresses;
+
+static int on_address(struct nl_msg *msg, void *data)
+{
+	Addresses *a = data;
+	const struct ifaddrmsg *head = nlmsg_data(nlmsg_hdr(msg));
+	struct nlattr *tb[IFA_MAX + 1];
+
+	if (nlmsg_parse(nlmsg_hdr(msg), sizeof *head, tb, IFA_MAX, NULL) < 0 || !tb[IFA_LOCAL] ||
+			(int)head->ifa_index == a->except ||
+			(a->only && (int)head->ifa_index != a->only))
+		return NL_OK;
+	guint32 local = GUINT32_FROM_BE(nla_get_u32(tb[IFA_LOCAL]));
+	/* On a point-to-point link this is the other end. */
+	guint32 peer = tb[IFA_ADDRESS] ? GUINT32_FROM_BE(nla_get_u32(tb[IFA_ADDRESS])) : local;
+	guint32 mask = head->ifa_prefixlen ? ~0u << (32 - MIN(head->ifa_prefixlen, 32)) : 0;
+	const IscNet net = { peer & mask, head->ifa_prefixlen };
+	if (a->addresses)
+		g_array_append_val(a->addresses, local);
+	if (a->nets && local >> 24 != 127 && net.prefix > 0)
+		g_array_append_val(a->nets, net);
+	return NL_OK;
+}
+
+static gboolean read_addresses(Addresses *a, GError **error)
+{
+	const struct ifaddrmsg head = { .ifa_family = AF_INET };
+	g_autoptr(IscNlMsg) msg = message(RTM_GETADDR, NLM_F_DUMP, &head, sizeof head);
+	int err = talk(msg, on_address, a);
+	return err == 0 || fail(error, err, "cannot read the addresses of", "the dock");
+}
+
+GArray *isc_links_host_nets(const gchar *except, GError **error)
+{
+	g_autoptr(GArray) nets = g_array_new(FALSE, FALSE, sizeof(IscNet));
+	Addresses a = { .except = except ? index_of(except) : 0, .nets = nets };
+	return read_addresses(&a, error) ? g_steal_pointer(&nets) : NULL;
+}
+
+GArray *isc_links_addresses(const gchar *name, GError **error)
+{
+	g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(guint32));
+	Addresses a = { .only = index_of(name), .addresses = addresses };
+
+	if (a.only == 0) {
+		fail(error, -NLE_NODEV, "interface", name);
+		return NULL;
+	}
+	return read_addresses(&a, error) ? g_steal_pointer(&addresses) : NULL;
+}

@@ -1,0 +1,470 @@
+#include "render/nft-base.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+/* The rules that never change, and why they stand in this order.
+ *
+ * A frame from a node passes bridge/prerouting (who is it?), then, if it is for another network,
+ * inet/forward (where may it go?), or, if it is for the dock, inet/input (nowhere).  In each:
+ * anti-spoofing first, then quarantine, then established, then policy, then drop.  Accepting
+ * established flows before the sender is proven is how other systems were broken; quarantine before
+ * established is what stops a stream that runs.
+ *
+ * What must hold even if one of the tables is lost:
+ *  - inet checks the sender against @nodes although the bridge has done so;
+ *  - packets from nodes get a mark in inet/prerouting, and a routing rule (engine/links.h, fence)
+ * refuses to route packets from the bridge that lack it: `nft flush ruleset` closes the way out
+ * rather than opening it.
+ *
+ * A dropped packet goes to the chain of its kind: a named counter, the kind as mark (it is dropped,
+ * so the mark reaches nobody), a counter per node and kind, a log line unless that node and kind
+ * have had theirs, drop. */
+
+/* RFC 6890 and what clouds put there.  The documentation networks (192.0.2.0/24, …) are left out:
+ * nothing lives there but examples and tests. */
+static const IscNet reserved[] = {
+	{ 0x00000000, 8 },  /* this network */
+	{ 0x0a000000, 8 },  /* private */
+	{ 0x64400000, 10 }, /* carrier NAT; Alibaba's metadata */
+	{ 0x7f000000, 8 },  /* loopback */
+	{ 0xa83f8110, 32 }, /* Azure's wire server, 168.63.129.16 */
+	{ 0xa9fe0000, 16 }, /* link-local; metadata of most clouds */
+	{ 0xac100000, 12 }, /* private */
+	{ 0xc0000000, 24 }, /* IETF; Oracle's metadata */
+	{ 0xc0a80000, 16 }, /* private */
+	{ 0xc6120000, 15 }, /* benchmarks */
+	{ 0xe0000000, 4 },  /* multicast */
+	{ 0xf0000000, 4 },  /* never assigned, broadcast */
+};
+
+static const guint32 metadata[] = {
+	0x646464c8, /* 100.100.100.200, Alibaba */
+	0xa83f8110, /* 168.63.129.16, Azure */
+	0xa9fea9fe, /* 169.254.169.254: AWS, Azure, GCP, … */
+	0xa9feaa02, /* 169.254.170.2, AWS tasks */
+	0xc00000c0, /* 192.0.0.192, Oracle */
+};
+
+const IscNet *isc_nft_reserved(gsize *n)
+{
+	*n = G_N_ELEMENTS(reserved);
+	return reserved;
+}
+
+const guint32 *isc_nft_metadata(gsize *n)
+{
+	*n = G_N_ELEMENTS(metadata);
+	return metadata;
+}
+
+gboolean isc_nft_is_ifname(const gchar *name)
+{
+	static const gchar allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "0123456789_.@:-";
+	gsize len = name ? strspn(name, allowed) : 0;
+	return len > 0 && len < 16 && name[len] == '\0';
+}
+
+/* Whose packet it was, for the count per node. */
+typedef enum {
+	BY_PORT,     /* the tap it came from */
+	BY_SENDER,   /* ip saddr */
+	BY_RECEIVER, /* ip daddr */
+	BY_NOBODY,   /* no node, or one that the packet only claims */
+} Whose;
+
+typedef struct {
+	gboolean is_bridge;
+	IscDropKind kind;
+	const gchar *suffix; /* of the chain, where one kind has several */
+	Whose whose;
+	gboolean is_silent; /* counted, not logged */
+	const gchar *verdict;
+} DropChain;
+
+/* clang-format off */
+static const DropChain drop_chains[] = {
+	{ TRUE,  ISC_DROP_MAC,        "",     BY_PORT,     FALSE, "drop" },
+	{ TRUE,  ISC_DROP_IP,         "",     BY_PORT,     FALSE, "drop" },
+	{ TRUE,  ISC_DROP_ARP,        "",     BY_PORT,     FALSE, "drop" },
+	{ TRUE,  ISC_DROP_DHCP,       "",     BY_PORT,     FALSE, "drop" },
+	{ TRUE,  ISC_DROP_IPV6,       "",     BY_PORT,     FALSE, "drop" },
+	{ TRUE,  ISC_DROP_VLAN,       "",     BY_PORT,     FALSE, "drop" },
+	{ TRUE,  ISC_DROP_OPTION,     "",     BY_PORT,     FALSE, "drop" },
+	{ TRUE,  ISC_DROP_OTHER,      "",     BY_PORT,     FALSE, "drop" },
+	{ TRUE,  ISC_DROP_QUARANTINE, "",     BY_PORT,     FALSE, "drop" },
+	{ TRUE,  ISC_DROP_QUARANTINE, "-in",  BY_NOBODY,   TRUE,  "drop" },
+	{ TRUE,  ISC_DROP_PEER,       "",     BY_PORT,     FALSE, "drop" },
+	{ FALSE, ISC_DROP_IP,         "",     BY_NOBODY,   FALSE, "drop" },
+	{ FALSE, ISC_DROP_IPV6,       "",     BY_NOBODY,   FALSE, "drop" },
+	{ FALSE, ISC_DROP_QUARANTINE, "",     BY_SENDER,   FALSE, "drop" },
+	{ FALSE, ISC_DROP_QUARANTINE, "-in",  BY_RECEIVER, FALSE, "drop" },
+	{ FALSE, ISC_DROP_RATE,       "",     BY_SENDER,   TRUE,  "drop" },
+	{ FALSE, ISC_DROP_RATE,       "-in",  BY_RECEIVER, TRUE,  "drop" },
+	{ FALSE, ISC_DROP_INVALID,    "",     BY_SENDER,   FALSE, "drop" },
+	{ FALSE, ISC_DROP_PEER,       "",     BY_SENDER,   FALSE, "drop" },
+	{ FALSE, ISC_DROP_HOST,       "",     BY_SENDER,   FALSE, "drop" },
+	{ FALSE, ISC_DROP_RESERVED,   "",     BY_SENDER,   FALSE, "drop" },
+	{ FALSE, ISC_DROP_EGRESS,     "",     BY_SENDER,   FALSE, "drop" },
+	{ FALSE, ISC_DROP_INGRESS,    "",     BY_RECEIVER, FALSE, "drop" },
+	{ FALSE, ISC_DROP_SPOOF,      "",     BY_NOBODY,   FALSE, "drop" },
+	{ FALSE, ISC_DROP_LOCAL,      "",     BY_NOBODY,   FALSE, "reject with icmpx admin-prohibited" },
+	{ FALSE, ISC_DROP_UID,        "",     BY_NOBODY,   FALSE, "reject with icmpx admin-prohibited" },
+};
+
+static const gchar *const whose_key[] = { "iifname", "ip saddr", "ip daddr" };
+
+static const gchar bridge_rules[] =
+	"\tchain prerouting {\n"
+	"\t\ttype filter hook prerouting priority -300; policy accept;\n"
+	"\t\tiifname \"%s*\" goto from-node\n"
+	"\t}\n"
+	"\tchain protocol {\n"
+	"\t\tether type { 8021q, 8021ad, 0x9100, 0x9200 } goto drop-vlan\n"
+	"\t\tether type ip6 goto drop-ipv6\n"
+	"\t\tether type != { arp, ip } goto drop-other\n"
+	"\t}\n"
+	"\tchain from-node {\n"
+	"\t\tjump protocol\n"
+	"\t\tiifname . ether saddr != @pin-mac goto drop-mac\n"
+	"\t\tether type arp goto from-node-arp\n"
+	"\t\tudp sport { 67, 68 } goto drop-dhcp\n"
+	"\t\tudp dport { 67, 68 } goto drop-dhcp\n"
+	"\t\tiifname . ether saddr . ip saddr != @pin goto drop-ip\n"
+	"\t\tip hdrlength != 5 goto drop-option\n"
+	"\t\ticmp type { redirect, router-advertisement, router-solicitation } goto drop-other\n"
+	"\t\tiifname @cut goto drop-quarantine\n"
+	"\t}\n"
+	"\tchain from-node-arp {\n"
+	"\t\tarp htype != 1 goto drop-arp\n"
+	"\t\tarp ptype != ip goto drop-arp\n"
+	"\t\tarp operation != { request, reply } goto drop-arp\n"
+	"\t\tiifname . arp saddr ether . arp saddr ip != @pin goto drop-arp\n"
+	"\t\tupdate @arp-rate { iifname limit rate over 50/second burst 100 packets } goto drop-arp\n"
+	"\t\tiifname @cut goto drop-quarantine\n"
+	"\t}\n"
+	/* Frames to 01:80:c2:00:00:0x (LLDP, EAPOL) come here without passing prerouting. */
+	"\tchain input {\n"
+	"\t\ttype filter hook input priority -300; policy accept;\n"
+	"\t\tiifname \"%s*\" jump protocol\n"
+	"\t}\n"
+	/* The ports are isolated already; this holds where that flag is lost. */
+	"\tchain forward {\n"
+	"\t\ttype filter hook forward priority -300; policy accept;\n"
+	"\t\tiifname \"%s*\" goto drop-peer\n"
+	"\t\toifname \"%s*\" goto drop-peer\n"
+	"\t}\n"
+	"\tchain output {\n"
+	"\t\ttype filter hook output priority -300; policy accept;\n"
+	"\t\toifname @cut goto drop-quarantine-in\n"
+	"\t}\n";
+
+static const gchar inet_rules[] =
+	/* Before conntrack, so that what is dropped here takes no entry there. */
+	"\tchain prerouting {\n"
+	"\t\ttype filter hook prerouting priority -300; policy accept;\n"
+	"\t\tiifname @bridges meta mark set 0x%08x accept\n"
+	"\t\tiifname \"lo\" accept\n"
+	"\t\tip saddr @subnets goto drop-spoof\n"
+	"\t\tip daddr @subnets goto drop-ingress\n"
+	"\t}\n"
+	/* From outside only: a node that knocks at the dock's outside address reaches nobody (hairpin). */
+	"\tchain publish {\n"
+	"\t\ttype nat hook prerouting priority -100; policy accept;\n"
+	"\t\tiifname @outside meta l4proto { tcp, udp } fib daddr type local goto redirect-in\n"
+	"\t}\n"
+	"\tchain redirect-in {\n"
+	"\t\tdnat ip to ip daddr . meta l4proto . th dport map @expose-at\n"
+	"\t\tdnat ip to meta l4proto . th dport map @expose\n"
+	"\t}\n"
+	"\tchain postrouting {\n"
+	"\t\ttype nat hook postrouting priority 100; policy accept;\n"
+	"\t\tiifname @bridges oifname != @bridges masquerade\n"
+	"\t}\n"
+	"\tchain forward {\n"
+	"\t\ttype filter hook forward priority -10; policy accept;\n"
+	"\t\tiifname @bridges goto from-node\n"
+	"\t\toifname @bridges goto to-node\n"
+	"\t}\n"
+	"\tchain pass {\n"
+	"\t\tmeta mark set 0x00000000 accept\n"
+	"\t}\n"
+	"\tchain from-node {\n"
+	"\t\tmeta nfproto ipv6 goto drop-ipv6\n"
+	"\t\tip saddr != @nodes goto drop-ip\n"
+	"\t\tip saddr @quarantined goto drop-quarantine\n"
+	"\t\tip daddr @quarantined goto drop-quarantine\n"
+	"\t\tip saddr @rate-up goto drop-rate\n"
+	"\t\tip daddr @rate-down goto drop-rate-in\n"
+	"\t\tct state established goto pass\n"
+	"\t\tct state related meta l4proto icmp goto pass\n"
+	/* Untracked and invalid packets would leave without masquerade and show a private address. */
+	"\t\tct state != new goto drop-invalid\n"
+	/* conntrack takes up a connection in its middle; one that we have ended must not come back so. */
+	"\t\ttcp flags & (fin | syn | rst | ack) != syn goto drop-invalid\n"
+	"\t\toifname @bridges goto to-peer\n"
+	"\t\tgoto outward\n"
+	"\t}\n"
+	"\tchain to-peer {\n"
+	"\t\tmeta l4proto { tcp, udp } ip saddr . ip daddr . meta l4proto . th dport @peers goto pass\n"
+	"\t\tgoto drop-peer\n"
+	"\t}\n"
+	"\tchain outward {\n"
+	"\t\tmeta l4proto { tcp, udp } ip saddr . meta l4proto . ip daddr . th dport @egress goto pass\n"
+	"\t\tmeta mark set ip saddr map @egress-class\n"
+	"\t\tmeta l4proto { tcp, udp } meta mark . meta l4proto . ip daddr . th dport @wide-named goto pass\n"
+	"\t\ticmp type echo-request meta mark . ip daddr @icmp-named goto pass\n"
+	"\t\tip saddr @egress-open ip daddr @resolvers meta l4proto { tcp, udp } th dport 53 goto pass\n"
+	"\t\tip daddr @reserved goto drop-reserved\n"
+	"\t\toifname != @outside goto drop-egress\n"
+	"\t\tip saddr @egress-open goto pass\n"
+	"\t\tmeta l4proto { tcp, udp } meta mark . meta l4proto . ip daddr . th dport @wide goto pass\n"
+	"\t\ticmp type echo-request meta mark . ip daddr @icmp-wide goto pass\n"
+	"\t\tgoto drop-egress\n"
+	"\t}\n"
+	"\tchain to-node {\n"
+	"\t\tmeta nfproto ipv6 goto drop-ipv6\n"
+	"\t\tip daddr @quarantined goto drop-quarantine-in\n"
+	"\t\tip daddr @rate-down goto drop-rate-in\n"
+	"\t\tct state established accept\n"
+	"\t\tct state related meta l4proto icmp accept\n"
+	"\t\tiifname @outside ct state new ct status dnat goto open\n"
+	"\t\tgoto drop-ingress\n"
+	"\t}\n"
+	"\tchain input {\n"
+	"\t\ttype filter hook input priority -10; policy accept;\n"
+	"\t\tiifname @bridges goto to-host\n"
+	"\t}\n"
+	"\tchain to-host {\n"
+	"\t\tmeta nfproto ipv6 goto drop-ipv6\n"
+	"\t\tip saddr != @nodes goto drop-ip\n"
+	"\t\tip saddr @quarantined goto drop-quarantine\n"
+	/* Answers to health probes; nothing else was ever let out to a node. */
+	"\t\tct state established ct direction reply accept\n"
+	"\t\tgoto drop-host\n"
+	"\t}\n"
+	"\tchain output {\n"
+	"\t\ttype filter hook output priority -10; policy accept;\n"
+	"\t\tmeta skuid %u-%u goto drop-uid\n"
+	"\t\toifname @bridges goto from-host\n"
+	"\t}\n"
+	"\tchain from-host {\n"
+	"\t\tmeta nfproto ipv6 goto drop-local\n"
+	"\t\tip daddr @quarantined goto drop-quarantine-in\n"
+	"\t\ticmp type redirect drop\n"
+	"\t\tct state established accept\n"
+	"\t\tct state related meta l4proto icmp accept\n"
+	"\t\tmeta skuid %u ip daddr . tcp dport @health accept\n"
+	"\t\tgoto drop-local\n"
+	"\t}\n";
+/* clang-format on */
+
+static void append_log(GString *s, const IscNftConfig *config, const gchar *key, const gchar *name)
+{
+	if (config->log_group == 0)
+		return;
+	guint rate = config->log_rate ? config->log_rate : 5;
+	if (key)
+		g_string_append_printf(s,
+				"\t\tupdate @logged { %s . meta mark limit rate %u/second burst %u "
+				"packets }",
+				key, rate, 2 * rate);
+	else
+		g_string_append_printf(
+				s, "\t\tlimit rate %u/second burst %u packets", rate, 2 * rate);
+	g_string_append_printf(s, " log prefix \"isc:%s:\" group %u snaplen 128\n", name,
+			config->log_group);
+}
+
+static void append_drop_chain(GString *s, const IscNftConfig *config, const DropChain *c)
+{
+	const gchar *name = isc_drop_name(c->kind);
+	const gchar *key = c->whose == BY_NOBODY ? NULL : whose_key[c->whose];
+
+	g_string_append_printf(s, "\tchain drop-%s%s {\n\t\tcounter name \"drop-%s\"\n", name,
+			c->suffix, name);
+	if (key)
+		g_string_append_printf(s,
+				"\t\tmeta mark set 0x%08x\n"
+				"\t\tupdate @dropped { %s . meta mark counter }\n",
+				c->kind, key);
+	if (!c->is_silent)
+		append_log(s, config, key, name);
+	g_string_append_printf(s, "\t\t%s\n\t}\n", c->verdict);
+}
+
+static void append_chains(GString *s, const IscNftConfig *config, gboolean is_bridge)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(drop_chains); i++)
+		if (drop_chains[i].is_bridge == is_bridge)
+			append_drop_chain(s, config, &drop_chains[i]);
+	if (is_bridge)
+		return;
+	/* A connection to an exposed port.  The mark is the log's key alone and is taken off again.
+	 */
+	g_string_append(s, "\tchain open {\n\t\tcounter name \"opened\"\n");
+	append_log(s, config, "ip daddr", "open");
+	g_string_append(s, "\t\taccept\n\t}\n");
+}
+
+/* Sets, maps and counters: declared anew they keep what they hold. */
+static void append_state(GString *s, gboolean is_bridge)
+{
+	gboolean is_done[ISC_N_DROPS] = { FALSE };
+	const gchar *type = is_bridge ? "ifname" : "ipv4_addr";
+
+	g_string_append_printf(s, "table %s " ISC_NFT_TABLE " {\n", is_bridge ? "bridge" : "inet");
+	for (gsize i = 0; i < G_N_ELEMENTS(drop_chains); i++) {
+		const DropChain *c = &drop_chains[i];
+		if (c->is_bridge != is_bridge || is_done[c->kind])
+			continue;
+		g_string_append_printf(s, "\tcounter drop-%s {\n\t}\n", isc_drop_name(c->kind));
+		is_done[c->kind] = TRUE;
+	}
+	g_string_append_printf(s,
+			"\tset dropped {\n\t\ttype %s . mark\n\t\tsize 262144\n\t\tflags "
+			"dynamic\n\t}\n"
+			"\tset logged {\n\t\ttype %s . mark\n\t\tsize 262144\n"
+			"\t\tflags dynamic,timeout\n\t\ttimeout 1m\n\t}\n",
+			type, type);
+	if (is_bridge)
+		g_string_append(s, "\tset arp-rate {\n\t\ttype ifname\n\t\tsize 65536\n"
+				   "\t\tflags dynamic,timeout\n\t\ttimeout 1m\n\t}\n");
+	else
+		g_string_append(s, "\tcounter opened {\n\t}\n"
+				   "\tset bridges {\n\t\ttype ifname\n\t}\n"
+				   "\tset outside {\n\t\ttype ifname\n\t}\n"
+				   "\tset subnets {\n\t\ttype ipv4_addr\n\t\tflags interval\n\t}\n"
+				   "\tset reserved {\n\t\ttype ipv4_addr\n\t\tflags interval\n\t}\n"
+				   "\tset resolvers {\n\t\ttype ipv4_addr\n\t}\n");
+	isc_nft_append_sets(s, is_bridge);
+	g_string_append(s, "}\n");
+}
+
+/* Refills a set that belongs to the dock as a whole.  @members: text, taken over. */
+static void append_fill(GString *s, const gchar *set, GPtrArray *members)
+{
+	g_string_append_printf(s, "flush set inet " ISC_NFT_TABLE " %s\n", set);
+	if (members->len > 0) {
+		g_ptr_array_add(members, NULL);
+		g_autofree gchar *joined = g_strjoinv(", ", (gchar **)members->pdata);
+		g_string_append_printf(
+				s, "add element inet " ISC_NFT_TABLE " %s { %s }\n", set, joined);
+	}
+	g_ptr_array_unref(members);
+}
+
+static GPtrArray *quoted(const gchar *const *names)
+{
+	GPtrArray *out = g_ptr_array_new_with_free_func(g_free);
+	for (gsize i = 0; names && names[i]; i++)
+		g_ptr_array_add(out, g_strdup_printf("\"%s\"", names[i]));
+	return out;
+}
+
+/* Networks nest or are apart; only the outermost may go into an interval set. */
+static GPtrArray *outermost(const GArray *nets)
+{
+	GPtrArray *out = g_ptr_array_new_with_free_func(g_free);
+
+	for (guint i = 0; i < nets->len; i++) {
+		const IscNet *net = &g_array_index(nets, IscNet, i);
+		gboolean is_inside = FALSE;
+		for (guint k = 0; k < nets->len && !is_inside; k++) {
+			const IscNet *other = &g_array_index(nets, IscNet, k);
+			gboolean is_same = other->prefix == net->prefix;
+			is_inside = k != i && isc_net_contains(other, net) && (!is_same || k < i);
+		}
+		if (!is_inside)
+			g_ptr_array_add(out, isc_net_print(net));
+	}
+	return out;
+}
+
+static void append_fills(GString *s, const IscNftConfig *config)
+{
+	const gchar *bridges[] = { config->bridge, NULL };
+	g_autoptr(GArray) nets = g_array_new(FALSE, FALSE, sizeof(IscNet));
+	GPtrArray *resolvers = g_ptr_array_new_with_free_func(g_free);
+
+	g_array_append_vals(nets, reserved, G_N_ELEMENTS(reserved));
+	g_array_append_val(nets, config->subnet);
+	if (config->n_host_nets)
+		g_array_append_vals(nets, config->host_nets, (guint)config->n_host_nets);
+	for (gsize i = 0; i < config->n_resolvers; i++)
+		g_ptr_array_add(resolvers, isc_address_print(config->resolvers[i]));
+	GPtrArray *subnets = g_ptr_array_new_with_free_func(g_free);
+	g_ptr_array_add(subnets, isc_net_print(&config->subnet));
+
+	append_fill(s, "bridges", quoted(bridges));
+	append_fill(s, "outside", quoted(config->outside));
+	append_fill(s, "subnets", subnets);
+	append_fill(s, "reserved", outermost(nets));
+	append_fill(s, "resolvers", resolvers);
+}
+
+static gboolean are_names_sound(const IscNftConfig *config, GError **error)
+{
+	const gchar *bad = NULL;
+
+	if (!isc_nft_is_ifname(config->bridge))
+		bad = config->bridge;
+	else if (!isc_nft_is_ifname(config->tap_prefix) || strlen(config->tap_prefix) > 10)
+		bad = config->tap_prefix;
+	for (gsize i = 0; !bad && config->outside && config->outside[i]; i++)
+		if (!isc_nft_is_ifname(config->outside[i]))
+			bad = config->outside[i];
+	if (!bad)
+		return TRUE;
+	g_autofree gchar *shown = isc_text_escape(bad, -1, 32);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "'%s' is no name of a network interface",
+			shown);
+	return FALSE;
+}
+
+gchar *isc_nft_render_base(const IscNftConfig *config, GError **error)
+{
+	if (!are_names_sound(config, error))
+		return NULL;
+
+	GString *s = g_string_new(NULL);
+	append_state(s, /* is_bridge= */ TRUE);
+	append_state(s, /* is_bridge= */ FALSE);
+	append_fills(s, config);
+	g_string_append(s, "flush table bridge " ISC_NFT_TABLE "\nflush table inet " ISC_NFT_TABLE
+			   "\n");
+
+	g_string_append(s, "table bridge " ISC_NFT_TABLE " {\n");
+	append_chains(s, config, /* is_bridge= */ TRUE);
+	const gchar *tap = config->tap_prefix;
+	g_string_append_printf(s, bridge_rules, tap, tap, tap, tap);
+	g_string_append(s, "}\ntable inet " ISC_NFT_TABLE " {\n");
+	append_chains(s, config, /* is_bridge= */ FALSE);
+	g_string_append_printf(s, inet_rules, ISC_NFT_ACCEPT_MARK, config->uid_first,
+			config->uid_last, config->daemon_uid);
+	g_string_append(s, "}\n");
+	return g_string_free(s, FALSE);
+}
+
+guint isc_nft_count_rules(const gchar *text)
+{
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+	gboolean is_in_chain = FALSE;
+	guint n = 0;
+
+	for (gsize i = 0; lines[i]; i++) {
+		if (!g_str_has_prefix(lines[i], "\t\t"))
+			is_in_chain = g_str_has_prefix(lines[i], "\tchain ");
+		else if (is_in_chain && !strstr(lines[i], " hook "))
+			n++;
+	}
+	return n;
+}
+
+const gchar *isc_nft_render_delete(void)
+{
+	return "table bridge " ISC_NFT_TABLE "\ndelete table bridge " ISC_NFT_TABLE "\n"
+	       "table inet " ISC_NFT_TABLE "\ndelete table inet " ISC_NFT_TABLE "\n";
+}

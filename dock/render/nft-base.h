@@ -1,0 +1,7 @@
+#pragma once
+#include "render/nft.h"
+
+/* The rules themselves: isc_nft_render_base() and its kin of render/nft.h are in nft-base.c. */
+
+/* For nft-base.c: declares the sets that nodes are elements of, from the table in nft.c. */
+void isc_nft_append_sets(GString *text, gboolean is_bridge);

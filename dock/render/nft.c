@@ -1,0 +1,570 @@
+#include "render/nft.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "render/egress.h"
+#include "render/nft-base.h"
+
+typedef enum {
+	F_END,
+	F_IFNAME,
+	F_ETHER,
+	F_IPV4,
+	F_PROTO,
+	F_PORT,
+	F_MARK,  /* in the machine's byte order */
+	F_CLASS, /* a mark in an interval set: nft turns it to network order there */
+} Field;
+
+/* What a field takes in a key: its size, padded to 32-bit registers. */
+static const guint8 field_size[] = { 0, 16, 8, 4, 4, 4, 4, 4 };
+static const gchar *const field_type[] = { NULL, "ifname", "ether_addr", "ipv4_addr", "inet_proto",
+	"inet_service", "mark", "mark" };
+
+typedef struct {
+	IscNftSetInfo info;
+	Field key[5], data[3];
+	gboolean is_rate;
+} SetRow;
+
+/* clang-format off */
+static const SetRow sets[ISC_N_NFT_SETS] = {
+	/*                          bridge  name            interval key data   fields */
+	[ISC_NFT_PIN_MAC] =      { { TRUE,  "pin-mac",      FALSE, 24, 0 }, { F_IFNAME, F_ETHER }, { 0 }, FALSE },
+	[ISC_NFT_PIN] =          { { TRUE,  "pin",          FALSE, 28, 0 }, { F_IFNAME, F_ETHER, F_IPV4 }, { 0 }, FALSE },
+	[ISC_NFT_CUT] =          { { TRUE,  "cut",          FALSE, 16, 0 }, { F_IFNAME }, { 0 }, FALSE },
+	[ISC_NFT_NODES] =        { { FALSE, "nodes",        FALSE,  4, 0 }, { F_IPV4 }, { 0 }, FALSE },
+	[ISC_NFT_QUARANTINED] =  { { FALSE, "quarantined",  FALSE,  4, 0 }, { F_IPV4 }, { 0 }, FALSE },
+	[ISC_NFT_EXPOSE] =       { { FALSE, "expose",       FALSE,  8, 8 }, { F_PROTO, F_PORT }, { F_IPV4, F_PORT }, FALSE },
+	[ISC_NFT_EXPOSE_AT] =    { { FALSE, "expose-at",    FALSE, 12, 8 }, { F_IPV4, F_PROTO, F_PORT }, { F_IPV4, F_PORT }, FALSE },
+	[ISC_NFT_HEALTH] =       { { FALSE, "health",       FALSE,  8, 0 }, { F_IPV4, F_PORT }, { 0 }, FALSE },
+	[ISC_NFT_PEER] =         { { FALSE, "peers",        FALSE, 16, 0 }, { F_IPV4, F_IPV4, F_PROTO, F_PORT }, { 0 }, FALSE },
+	[ISC_NFT_EGRESS] =       { { FALSE, "egress",       FALSE, 16, 0 }, { F_IPV4, F_PROTO, F_IPV4, F_PORT }, { 0 }, FALSE },
+	[ISC_NFT_EGRESS_OPEN] =  { { FALSE, "egress-open",  FALSE,  4, 0 }, { F_IPV4 }, { 0 }, FALSE },
+	[ISC_NFT_EGRESS_CLASS] = { { FALSE, "egress-class", FALSE,  4, 4 }, { F_IPV4 }, { F_MARK }, FALSE },
+	[ISC_NFT_WIDE_NAMED] =   { { FALSE, "wide-named",   TRUE,  16, 0 }, { F_CLASS, F_PROTO, F_IPV4, F_PORT }, { 0 }, FALSE },
+	[ISC_NFT_WIDE] =         { { FALSE, "wide",         TRUE,  16, 0 }, { F_CLASS, F_PROTO, F_IPV4, F_PORT }, { 0 }, FALSE },
+	[ISC_NFT_ICMP_NAMED] =   { { FALSE, "icmp-named",   TRUE,   8, 0 }, { F_CLASS, F_IPV4 }, { 0 }, FALSE },
+	[ISC_NFT_ICMP] =         { { FALSE, "icmp-wide",    TRUE,   8, 0 }, { F_CLASS, F_IPV4 }, { 0 }, FALSE },
+	[ISC_NFT_RATE_UP] =      { { FALSE, "rate-up",      FALSE,  4, 0 }, { F_IPV4 }, { 0 }, TRUE },
+	[ISC_NFT_RATE_DOWN] =    { { FALSE, "rate-down",    FALSE,  4, 0 }, { F_IPV4 }, { 0 }, TRUE },
+};
+
+static const gchar *const drop_names[ISC_N_DROPS] = {
+	NULL, "mac", "ip", "arp", "dhcp", "ipv6", "vlan", "option", "other", "quarantine", "peer", "host",
+	"reserved", "egress", "invalid", "ingress", "spoof", "rate", "local", "uid",
+};
+/* clang-format on */
+
+const gchar *isc_drop_name(IscDropKind kind)
+{
+	return kind > 0 && kind < ISC_N_DROPS ? drop_names[kind] : "?";
+}
+
+const IscNftSetInfo *isc_nft_set_info(IscNftSet set)
+{
+	g_assert(set < ISC_N_NFT_SETS);
+	return &sets[set].info;
+}
+
+gboolean isc_nft_element_is_shared(const IscNftElement *e)
+{
+	return sets[e->set].key[0] == F_CLASS;
+}
+
+guint isc_nft_element_hash(gconstpointer element)
+{
+	const IscNftElement *e = element;
+	guint hash = 5381 + e->set;
+
+	for (gsize i = 0; i < sizeof e->key; i++)
+		hash = hash * 33 + e->key[i];
+	return hash;
+}
+
+gboolean isc_nft_element_equal(gconstpointer a, gconstpointer b)
+{
+	const IscNftElement *x = a, *y = b;
+	return x->set == y->set && memcmp(x->key, y->key, sizeof x->key) == 0 &&
+	       memcmp(x->key_end, y->key_end, sizeof x->key_end) == 0;
+}
+
+/* --- fences
+ * --------------------------------------------------------------------------------------- */
+
+IscFence *isc_fence_copy(const IscFence *fence)
+{
+	IscFence *copy = g_memdup2(fence, sizeof *fence);
+	copy->expose = fence->expose ? g_array_copy(fence->expose) : NULL;
+	copy->egress = fence->egress ? g_array_copy(fence->egress) : NULL;
+	return copy;
+}
+
+void isc_fence_clear(IscFence *fence)
+{
+	g_clear_pointer(&fence->expose, g_array_unref);
+	g_clear_pointer(&fence->egress, g_array_unref);
+}
+
+void isc_fence_free(IscFence *fence)
+{
+	if (!fence)
+		return;
+	isc_fence_clear(fence);
+	g_free(fence);
+}
+
+/* --- elements: fields to bytes
+ * -------------------------------------------------------------------- */
+
+static guint8 *put_u32(guint8 *at, guint32 host_order)
+{
+	guint32 value = GUINT32_TO_BE(host_order);
+	memcpy(at, &value, sizeof value);
+	return at + 4;
+}
+
+static guint8 *put_u16(guint8 *at, guint16 host_order)
+{
+	guint16 value = GUINT16_TO_BE(host_order);
+	memcpy(at, &value, sizeof value);
+	return at + 4;
+}
+
+static guint8 *put_mark(guint8 *at, guint32 mark)
+{
+	memcpy(at, &mark, sizeof mark);
+	return at + 4;
+}
+
+static guint8 *put_proto(guint8 *at, IscProto proto)
+{
+	*at = (guint8)proto;
+	return at + 4;
+}
+
+static IscNftElement *add(GArray *out, IscNftSet set)
+{
+	const IscNftElement empty = { .set = set };
+	g_array_append_val(out, empty);
+	return &g_array_index(out, IscNftElement, out->len - 1);
+}
+
+/* One value per field: the end of an interval is its beginning. */
+static void close_key(IscNftElement *e)
+{
+	memcpy(e->key_end, e->key, sizeof e->key);
+}
+
+static void add_address(GArray *out, IscNftSet set, guint32 address, guint64 rate)
+{
+	IscNftElement *e = add(out, set);
+	put_u32(e->key, address);
+	e->rate = rate;
+	close_key(e);
+}
+
+static void add_pins(GArray *out, const IscFence *fence)
+{
+	static const IscNftSet pins[] = { ISC_NFT_PIN_MAC, ISC_NFT_PIN, ISC_NFT_CUT };
+
+	for (gsize i = 0; i < (fence->quarantined ? 3 : 2); i++) {
+		IscNftElement *e = add(out, pins[i]);
+		memcpy(e->key, fence->tap, strlen(fence->tap));
+		if (pins[i] != ISC_NFT_CUT)
+			memcpy(e->key + 16, fence->mac, 6);
+		if (pins[i] == ISC_NFT_PIN)
+			put_u32(e->key + 24, fence->address);
+		close_key(e);
+	}
+}
+
+static void add_exposes(GArray *out, const IscFence *fence)
+{
+	for (guint i = 0; fence->expose && i < fence->expose->len; i++) {
+		const IscExpose *x = &g_array_index(fence->expose, IscExpose, i);
+		for (guint k = 0; k <= (guint)(x->host_last - x->host_first); k++) {
+			IscNftElement *e =
+					add(out, x->outside ? ISC_NFT_EXPOSE_AT : ISC_NFT_EXPOSE);
+			guint8 *at = e->key;
+			if (x->outside)
+				at = put_u32(at, x->outside);
+			put_u16(put_proto(at, x->proto), (guint16)(x->host_first + k));
+			put_u16(put_u32(e->data, fence->address), (guint16)(x->node_first + k));
+			close_key(e);
+		}
+	}
+}
+
+static void add_exact(GArray *out, IscNftSet set, guint32 from, guint32 to, const IscEgress *rule)
+{
+	for (guint port = rule->port_first; port <= rule->port_last; port++) {
+		IscNftElement *e = add(out, set);
+		guint8 *at = put_u32(e->key, from);
+		if (set == ISC_NFT_PEER)
+			at = put_proto(put_u32(at, to), rule->proto);
+		else
+			at = put_u32(put_proto(at, rule->proto), to);
+		put_u16(at, (guint16)port);
+		close_key(e);
+	}
+}
+
+static void add_boxes(
+		GArray *out, IscNftSet set, guint32 class_id, IscProto proto, const GArray *boxes)
+{
+	for (guint i = 0; i < boxes->len; i++) {
+		const IscEgressBox *box = &g_array_index(boxes, IscEgressBox, i);
+		IscNftElement *e = add(out, set);
+		guint8 *at = put_u32(e->key, class_id), *end = put_u32(e->key_end, class_id);
+		if (proto != ISC_PROTO_ICMP) {
+			at = put_proto(at, proto);
+			end = put_proto(end, proto);
+		}
+		at = put_u32(at, box->address_first);
+		end = put_u32(end, box->address_last);
+		if (proto != ISC_PROTO_ICMP) {
+			put_u16(at, box->port_first);
+			put_u16(end, box->port_last);
+		}
+	}
+}
+
+/* The wide rules as elements of class @class_id; none where there are no wide rules. */
+static GArray *wide_elements(const IscNftConfig *config, const GArray *egress, guint32 class_id)
+{
+	static const struct {
+		IscProto proto;
+		gboolean named;
+		IscNftSet set;
+	} kinds[] = {
+		{ ISC_PROTO_TCP, TRUE, ISC_NFT_WIDE_NAMED },
+		{ ISC_PROTO_UDP, TRUE, ISC_NFT_WIDE_NAMED },
+		{ ISC_PROTO_ICMP, TRUE, ISC_NFT_ICMP_NAMED },
+		{ ISC_PROTO_TCP, FALSE, ISC_NFT_WIDE },
+		{ ISC_PROTO_UDP, FALSE, ISC_NFT_WIDE },
+		{ ISC_PROTO_ICMP, FALSE, ISC_NFT_ICMP },
+	};
+	GArray *out = g_array_new(FALSE, TRUE, sizeof(IscNftElement));
+
+	for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
+		g_autoptr(GArray) boxes =
+				isc_egress_boxes(config, egress, kinds[i].proto, kinds[i].named);
+		add_boxes(out, kinds[i].set, class_id, kinds[i].proto, boxes);
+	}
+	return out;
+}
+
+/* A class is named by a hash of its rules, so that a restarted daemon gives it the same name.  Bit
+ * 31 keeps it apart from every other mark we use.  Whoever applies the elements refuses two classes
+ * of one name. */
+static guint32 class_of(const GArray *wide)
+{
+	g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+	guint8 digest[32];
+	gsize len = sizeof digest;
+	guint32 id;
+
+	g_checksum_update(sum, (const guchar *)wide->data,
+			(gssize)(wide->len * sizeof(IscNftElement)));
+	g_checksum_get_digest(sum, digest, &len);
+	memcpy(&id, digest, sizeof id);
+	return id | 0x80000000u;
+}
+
+static void add_wide(GArray *out, const IscNftConfig *config, const IscFence *fence)
+{
+	g_autoptr(GArray) unnamed = wide_elements(config, fence->egress, 0);
+	if (unnamed->len == 0)
+		return;
+	guint32 id = class_of(unnamed);
+	g_autoptr(GArray) wide = wide_elements(config, fence->egress, id);
+
+	IscNftElement *e = add(out, ISC_NFT_EGRESS_CLASS);
+	put_u32(e->key, fence->address);
+	put_mark(e->data, id);
+	close_key(e);
+	g_array_append_vals(out, wide->data, wide->len);
+}
+
+static void add_egress(GArray *out, const IscNftConfig *config, const IscFence *fence,
+		IscNftResolve resolve, gpointer data)
+{
+	gboolean is_open = FALSE;
+
+	for (guint i = 0; fence->egress && i < fence->egress->len; i++) {
+		const IscEgress *rule = &g_array_index(fence->egress, IscEgress, i);
+		guint32 peer;
+		if (isc_egress_is_exact(rule))
+			add_exact(out, ISC_NFT_EGRESS, fence->address, rule->net.address, rule);
+		else if (rule->kind == ISC_EGRESS_NODE && resolve &&
+				resolve(rule->node, &peer, data))
+			add_exact(out, ISC_NFT_PEER, fence->address, peer, rule);
+		is_open |= rule->kind == ISC_EGRESS_OPEN;
+	}
+	if (is_open)
+		add_address(out, ISC_NFT_EGRESS_OPEN, fence->address, 0);
+	add_wide(out, config, fence);
+}
+
+static gboolean is_sound(const IscNftConfig *config, const IscFence *fence, GError **error)
+{
+	const IscNet host = { fence->address, 32 };
+	const gchar *what = NULL;
+
+	if (!isc_name_check("node", fence->name, error))
+		return FALSE;
+	if (!isc_nft_is_ifname(fence->tap) || !g_str_has_prefix(fence->tap, config->tap_prefix))
+		what = "its tap's name does not begin as the rules expect";
+	else if (fence->mac[0] & 1)
+		what = "its MAC is a group address";
+	else if (!isc_net_contains(&config->subnet, &host) ||
+			fence->address <= config->subnet.address + 1 ||
+			fence->address >= isc_net_last(&config->subnet))
+		what = "its address is not one for nodes";
+	else if ((fence->expose && fence->expose->len > ISC_RULES_MAX) ||
+			(fence->egress && fence->egress->len > ISC_RULES_MAX))
+		what = "it has too many rules";
+	if (!what)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "node '%s': %s", fence->name, what);
+	return FALSE;
+}
+
+/* Two rules may stand for the same element: "tcp:192.0.2.1:80" and "tcp:192.0.2.1:80-81". */
+static void drop_repeats(GArray *elements)
+{
+	g_autoptr(GHashTable) seen = g_hash_table_new(isc_nft_element_hash, isc_nft_element_equal);
+	guint kept = 0;
+
+	for (guint i = 0; i < elements->len; i++) {
+		IscNftElement *e = &g_array_index(elements, IscNftElement, i);
+		IscNftElement *to = &g_array_index(elements, IscNftElement, kept);
+		if (g_hash_table_contains(seen, e))
+			continue;
+		*to = *e;
+		g_hash_table_add(seen, to);
+		kept++;
+	}
+	g_array_set_size(elements, kept);
+}
+
+GArray *isc_nft_fence_elements(const IscNftConfig *config, const IscFence *fence,
+		IscNftResolve resolve, gpointer data, GError **error)
+{
+	if (!is_sound(config, fence, error))
+		return NULL;
+
+	GArray *out = g_array_new(FALSE, TRUE, sizeof(IscNftElement));
+	add_pins(out, fence);
+	add_address(out, ISC_NFT_NODES, fence->address, 0);
+	if (fence->quarantined)
+		add_address(out, ISC_NFT_QUARANTINED, fence->address, 0);
+	if (fence->health_port) {
+		IscNftElement *e = add(out, ISC_NFT_HEALTH);
+		put_u16(put_u32(e->key, fence->address), fence->health_port);
+		close_key(e);
+	}
+	if (fence->rate_up)
+		add_address(out, ISC_NFT_RATE_UP, fence->address, fence->rate_up);
+	if (fence->rate_down)
+		add_address(out, ISC_NFT_RATE_DOWN, fence->address, fence->rate_down);
+	add_exposes(out, fence);
+	add_egress(out, config, fence, resolve, data);
+	drop_repeats(out);
+	return out;
+}
+
+/* --- elements: bytes to text
+ * ---------------------------------------------------------------------- */
+
+static guint32 get_u32(const guint8 *at)
+{
+	guint32 value;
+	memcpy(&value, at, sizeof value);
+	return GUINT32_FROM_BE(value);
+}
+
+static guint get_u16(const guint8 *at)
+{
+	return (guint)at[0] << 8 | at[1];
+}
+
+static void print_addresses(GString *s, guint32 first, guint32 last)
+{
+	g_autofree gchar *a = isc_address_print(first), *b = isc_address_print(last);
+	guint32 span = last - first; /* a network: span is 2^n - 1 and first a multiple of 2^n */
+
+	g_string_append(s, a);
+	if (first == last)
+		return;
+	if ((span & (span + 1)) == 0 && (first & span) == 0)
+		g_string_append_printf(s, "/%d", span == G_MAXUINT32 ? 0 : __builtin_clz(span));
+	else
+		g_string_append_printf(s, "-%s", b);
+}
+
+static void print_field(GString *s, Field field, const guint8 *at, const guint8 *end)
+{
+	guint32 mark;
+
+	switch (field) {
+	case F_IFNAME:
+		g_string_append_printf(s, "\"%.15s\"", (const gchar *)at);
+		break;
+	case F_ETHER:
+		g_string_append_printf(s, "%02x:%02x:%02x:%02x:%02x:%02x", at[0], at[1], at[2],
+				at[3], at[4], at[5]);
+		break;
+	case F_IPV4:
+		print_addresses(s, get_u32(at), get_u32(end));
+		break;
+	case F_PROTO:
+		g_string_append_printf(s, "%u", *at);
+		break;
+	case F_PORT:
+		g_string_append_printf(s, "%u", get_u16(at));
+		if (get_u16(end) != get_u16(at))
+			g_string_append_printf(s, "-%u", get_u16(end));
+		break;
+	case F_MARK:
+		memcpy(&mark, at, sizeof mark);
+		g_string_append_printf(s, "0x%08x", mark);
+		break;
+	case F_CLASS:
+		g_string_append_printf(s, "0x%08x", get_u32(at));
+		break;
+	case F_END:
+	default:
+		g_assert_not_reached();
+	}
+}
+
+static void print_fields(GString *s, const Field *fields, const guint8 *at, const guint8 *end)
+{
+	for (gsize i = 0, offset = 0; fields[i] != F_END; offset += field_size[fields[i++]]) {
+		if (i > 0)
+			g_string_append(s, " . ");
+		print_field(s, fields[i], at + offset, end + offset);
+	}
+}
+
+static void print_element(GString *s, const IscNftElement *e, gboolean with_value)
+{
+	const SetRow *row = &sets[e->set];
+
+	print_fields(s, row->key, e->key, e->key_end);
+	if (!with_value)
+		return;
+	if (row->is_rate) /* a tenth of a second may come at once, a packet with all its segments
+			     always */
+		g_string_append_printf(s,
+				" limit rate over %" G_GUINT64_FORMAT
+				" bytes/second burst %" G_GUINT64_FORMAT " bytes",
+				e->rate, MIN(MAX(e->rate / 10, 65536), G_MAXUINT32));
+	if (row->info.data_len) {
+		g_string_append(s, " : ");
+		print_fields(s, row->data, e->data, e->data);
+	}
+}
+
+gchar *isc_nft_element_print(const IscNftElement *element)
+{
+	GString *s = g_string_new(NULL);
+	print_element(s, element, /* with_value= */ TRUE);
+	return g_string_free(s, FALSE);
+}
+
+static void render_elements(
+		GString *s, const gchar *verb, const GPtrArray *elements, gboolean with_value)
+{
+	for (guint set = 0; elements && set < ISC_N_NFT_SETS; set++) {
+		gboolean is_first = TRUE;
+		for (guint i = 0; i < elements->len; i++) {
+			const IscNftElement *e = g_ptr_array_index(elements, i);
+			if (e->set != set)
+				continue;
+			if (is_first)
+				g_string_append_printf(s, "%s element %s " ISC_NFT_TABLE " %s { ",
+						verb, sets[set].info.is_bridge ? "bridge" : "inet",
+						sets[set].info.name);
+			else
+				g_string_append(s, ", ");
+			is_first = FALSE;
+			print_element(s, e, with_value);
+		}
+		if (!is_first)
+			g_string_append(s, " }\n");
+	}
+}
+
+gchar *isc_nft_render_change(const GPtrArray *gone, const GPtrArray *come)
+{
+	GString *s = g_string_new(NULL);
+	render_elements(s, "delete", gone, /* with_value= */ FALSE);
+	render_elements(s, "add", come, /* with_value= */ TRUE);
+	return g_string_free(s, FALSE);
+}
+
+gchar *isc_nft_render_flush(void)
+{
+	GString *s = g_string_new(NULL);
+
+	for (guint i = 0; i < ISC_N_NFT_SETS; i++)
+		g_string_append_printf(s, "flush %s %s " ISC_NFT_TABLE " %s\n",
+				sets[i].info.data_len ? "map" : "set",
+				sets[i].info.is_bridge ? "bridge" : "inet", sets[i].info.name);
+	return g_string_free(s, FALSE);
+}
+
+/* `add` before `delete` makes the deletion one that cannot fail. */
+gchar *isc_nft_render_forget(const IscFence *fence)
+{
+	g_autofree gchar *address = isc_address_print(fence->address);
+	GString *taps = g_string_new(NULL), *addresses = g_string_new(NULL);
+
+	for (guint kind = 1; kind < ISC_N_DROPS; kind++) {
+		const gchar *comma = kind > 1 ? ", " : "";
+		g_string_append_printf(taps, "%s\"%s\" . 0x%08x", comma, fence->tap, kind);
+		g_string_append_printf(addresses, "%s%s . 0x%08x", comma, address, kind);
+	}
+	gchar *text = g_strdup_printf("add element bridge " ISC_NFT_TABLE " dropped { %s }\n"
+				      "delete element bridge " ISC_NFT_TABLE " dropped { %s }\n"
+				      "add element inet " ISC_NFT_TABLE " dropped { %s }\n"
+				      "delete element inet " ISC_NFT_TABLE " dropped { %s }\n",
+			taps->str, taps->str, addresses->str, addresses->str);
+	g_string_free(taps, TRUE);
+	g_string_free(addresses, TRUE);
+	return text;
+}
+
+/* --- declarations of the sets, for nft-base.c
+ * ------------------------------------------------------ */
+
+static void append_types(GString *s, const Field *fields)
+{
+	for (gsize i = 0; fields[i] != F_END; i++)
+		g_string_append_printf(s, "%s%s", i ? " . " : "", field_type[fields[i]]);
+}
+
+void isc_nft_append_sets(GString *s, gboolean is_bridge)
+{
+	for (guint i = 0; i < ISC_N_NFT_SETS; i++) {
+		const SetRow *row = &sets[i];
+		if (row->info.is_bridge != is_bridge)
+			continue;
+		g_string_append_printf(s, "\t%s %s {\n\t\ttype ",
+				row->info.data_len ? "map" : "set", row->info.name);
+		append_types(s, row->key);
+		if (row->info.data_len) {
+			g_string_append(s, " : ");
+			append_types(s, row->data);
+		}
+		if (row->info.is_interval)
+			g_string_append(s, "\n\t\tflags interval");
+		if (row->is_rate)
+			g_string_append(s, "\n\t\tlimit rate over 1000000000 bytes/second");
+		g_string_append(s, "\n\t}\n");
+	}
+}
