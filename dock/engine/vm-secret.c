@@ -1,0 +1,87 @@
+#include "engine/vm-secret.h"
+
+#include <malloc.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "engine/vm-private.h"
+#include "render/domain-meta.h"
+
+#define KEY_MIN 32
+#define KEY_MAX 128
+
+static void add(xmlNode *parent, const gchar *name, const gchar *text)
+{
+	xmlAddChild(xmlNewChild(parent, NULL, BAD_CAST name, NULL), xmlNewText(BAD_CAST text));
+}
+
+gchar *isc_vm_secret_xml(const gchar *uuid, const gchar *usage, GError **error)
+{
+	if (!isc_domain_text_check("use of the secret", usage, 256, FALSE, error))
+		return NULL;
+	if (!uuid || !g_uuid_string_is_valid(uuid)) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "secret: the uuid is wrong");
+		return NULL;
+	}
+
+	g_autoptr(xmlDoc) doc = xmlNewDoc(BAD_CAST "1.0");
+	xmlNode *secret = xmlNewDocNode(doc, NULL, BAD_CAST "secret", NULL);
+	xmlDocSetRootElement(doc, secret);
+	xmlNewProp(secret, BAD_CAST "ephemeral", BAD_CAST "yes");
+	xmlNewProp(secret, BAD_CAST "private", BAD_CAST "yes");
+	add(secret, "uuid", uuid);
+	xmlNode *use = xmlNewChild(secret, NULL, BAD_CAST "usage", NULL);
+	xmlNewProp(use, BAD_CAST "type", BAD_CAST "volume");
+	add(use, "volume", usage);
+
+	xmlChar *text = NULL;
+	xmlDocDumpMemoryEnc(doc, &text, NULL, "UTF-8");
+	gchar *copy = g_strdup((const gchar *)text);
+	xmlFree(text);
+	return copy;
+}
+
+gboolean isc_vm_secret_set(
+		IscVm *vm, const gchar *uuid, const gchar *usage, const gchar *key, GError **error)
+{
+	gsize len = strlen(key);
+	if (len < KEY_MIN || len > KEY_MAX || strspn(key, "0123456789abcdef") != len) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+				"secret for '%s': the key is not %d to %d hex digits", usage,
+				KEY_MIN, KEY_MAX);
+		return FALSE;
+	}
+	g_autofree gchar *xml = isc_vm_secret_xml(uuid, usage, error);
+	if (!xml)
+		return FALSE;
+
+	g_autoptr(IscVirConnect) conn = isc_vm_use(vm, error);
+	if (!conn)
+		return FALSE;
+	g_autoptr(IscVirSecret) secret = virSecretDefineXML(conn, xml, 0);
+	if (!secret)
+		return isc_vm_set_error(error, "cannot define the secret for '%s'", usage);
+	if (virSecretSetValue(secret, (const unsigned char *)key, len, 0) == 0)
+		return TRUE;
+	return isc_vm_set_error(error, "cannot set the secret for '%s'", usage);
+}
+
+gboolean isc_vm_secret_unset(IscVm *vm, const gchar *uuid, GError **error)
+{
+	g_autoptr(IscVirConnect) conn = isc_vm_use(vm, error);
+	if (!conn)
+		return FALSE;
+	g_autoptr(IscVirSecret) secret = virSecretLookupByUUIDString(conn, uuid);
+	if ((!secret && isc_vm_last_error_is(VIR_ERR_NO_SECRET)) ||
+			(secret && virSecretUndefine(secret) == 0) ||
+			(secret && isc_vm_last_error_is(VIR_ERR_NO_SECRET)))
+		return TRUE;
+	return isc_vm_set_error(error, "cannot remove secret %s", uuid);
+}
+
+void isc_vm_wipe_freed_memory(void)
+{
+	/* mallopt(3).  The cache of small chunks is not covered, message buffers (64 KiB) are. */
+	(void)mallopt(M_PERTURB, 0x5a);
+}
