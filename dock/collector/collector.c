@@ -1,0 +1,296 @@
+#include "collector/collector.h"
+
+#include <glib-unix.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "collector/link-server.h"
+#include "collector/node.h"
+#include "collector/probe.h"
+
+#define WORKERS 4 /* threads that wait for the disk */
+#define TICK_S 5
+#define PROBES_MAX 1024u
+#define STOP_S 5 /* for the last commits */
+
+typedef struct {
+	IscNodeHost host;
+	IscLinkPeers peers;
+	IscLinkServer *link;
+	GHashTable *nodes; /* name → IscNode, owned */
+	guint probes;
+	guint tick_timer;
+	GMainLoop *loop;
+	gboolean stopping;
+} Collector;
+
+typedef struct {
+	Collector *collector;
+	IscLinkMsg msg; /* the question */
+} Question;
+
+static void tell(gpointer self, const IscLinkMsg *msg)
+{
+	Collector *c = self;
+	isc_link_server_send(c->link, msg);
+}
+
+static const IscNodeOps node_ops = { tell };
+
+static void answer(Collector *c, const IscLinkMsg *question, IscLinkKind kind, gint64 b)
+{
+	IscLinkMsg m = *question;
+	m.kind = (guint16)kind;
+	if (kind == ISC_LINK_CLOSED && question->kind == ISC_LINK_ORDER)
+		m.channel = ISC_CHANNEL_CONTROL;
+	m.b = b;
+	m.c = m.d = m.e = 0;
+	memset(m.text, 0, sizeof m.text);
+	isc_link_server_send(c->link, &m);
+}
+
+/* --- nodes ---------------------------------------------------------------------------------------- */
+
+static gboolean on_tick(gpointer data)
+{
+	Collector *c = data;
+	GHashTableIter i;
+	gpointer node;
+
+	g_hash_table_iter_init(&i, c->nodes);
+	while (g_hash_table_iter_next(&i, NULL, &node))
+		isc_node_tick(node);
+	if (g_hash_table_size(c->nodes) > 0)
+		return G_SOURCE_CONTINUE;
+	c->tick_timer = 0;
+	return G_SOURCE_REMOVE;
+}
+
+static IscNode *find(Collector *c, const IscLinkMsg *m)
+{
+	IscNode *node = g_hash_table_lookup(c->nodes, m->node);
+	if (node)
+		isc_node_set_slot(node, m->slot);
+	return node;
+}
+
+/* Also one that it does not serve now, if it left a trail: the collector may have died in between. */
+static IscNode *find_or_open(Collector *c, const IscLinkMsg *m, gboolean create)
+{
+	IscNode *node = find(c, m);
+	if (node || (!create && faccessat(c->host.nodes_fd, m->node, F_OK, 0) != 0))
+		return node;
+	node = isc_node_new(&c->host, m->node, m->slot);
+	g_hash_table_insert(c->nodes, (gpointer)isc_node_name(node), node);
+	if (!c->tick_timer)
+		c->tick_timer = g_timeout_add_seconds(TICK_S, on_tick, c);
+	return node;
+}
+
+static gboolean is_socket(int fd, gboolean tcp)
+{
+	int type, domain;
+	socklen_t len = sizeof type;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 || type != SOCK_STREAM)
+		return FALSE;
+	len = sizeof domain;
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0)
+		return FALSE;
+	return tcp ? domain == AF_INET || domain == AF_INET6 : domain == AF_UNIX;
+}
+
+static void attach(Collector *c, const IscLinkMsg *m, int taken)
+{
+	isc_autofd int fd = taken;
+	if (c->stopping)
+		return;
+	if (!is_socket(fd, FALSE)) {
+		g_warning("node %s: what came for channel %u is no unix stream socket", m->node, m->channel);
+		answer(c, m, ISC_LINK_CLOSED, 0);
+		return;
+	}
+	IscNode *node = find_or_open(c, m, TRUE);
+	if (isc_node_is_closing(node))
+		answer(c, m, ISC_LINK_CLOSED, 0); /* wait for FORGOTTEN first */
+	else
+		isc_node_attach(node, (IscChannel)m->channel, isc_steal_fd(&fd));
+}
+
+static void drop(Collector *c, IscNode *node)
+{
+	g_hash_table_remove(c->nodes, isc_node_name(node));
+	if (c->stopping && g_hash_table_size(c->nodes) == 0)
+		g_main_loop_quit(c->loop);
+}
+
+static void forget_done(IscNode *node, gpointer data)
+{
+	Question *q = data;
+	Collector *c = q->collector;
+	IscLinkMsg m = q->msg;
+
+	m.kind = ISC_LINK_FORGOTTEN;
+	isc_node_fill_state(node, &m);
+	isc_link_server_send(c->link, &m);
+	g_free(q);
+	drop(c, node);
+}
+
+static void forget(Collector *c, const IscLinkMsg *m)
+{
+	IscNode *node = find_or_open(c, m, FALSE);
+	if (!node) {
+		answer(c, m, ISC_LINK_FORGOTTEN, 0);
+		return;
+	}
+	Question *q = g_new(Question, 1);
+	*q = (Question){ c, *m };
+	if (!isc_node_close(node, TRUE, forget_done, q))
+		g_free(q);
+}
+
+/* --- probes --------------------------------------------------------------------------------------- */
+
+static void on_probed(gint status, gpointer data)
+{
+	g_autofree Question *q = data;
+	q->collector->probes--;
+	answer(q->collector, &q->msg, ISC_LINK_PROBED, status);
+}
+
+static void probe(Collector *c, const IscLinkMsg *m, int taken)
+{
+	isc_autofd int fd = taken;
+	if (!is_socket(fd, TRUE) || c->probes >= PROBES_MAX) {
+		answer(c, m, ISC_LINK_PROBED, -1);
+		return;
+	}
+	Question *q = g_new(Question, 1);
+	*q = (Question){ c, *m };
+	c->probes++;
+	isc_probe_start(c->host.reactor, isc_steal_fd(&fd), m->text, m->b, on_probed, q);
+}
+
+/* --- link ----------------------------------------------------------------------------------------- */
+
+static void on_connected(gpointer self)
+{
+	Collector *c = self;
+	GHashTableIter i;
+	gpointer node;
+
+	g_hash_table_iter_init(&i, c->nodes);
+	while (g_hash_table_iter_next(&i, NULL, &node))
+		isc_node_replay(node);
+}
+
+static void on_message(gpointer self, const IscLinkMsg *m, int fd)
+{
+	Collector *c = self;
+
+	switch ((IscLinkKind)m->kind) {
+	case ISC_LINK_ATTACH:
+		attach(c, m, fd);
+		break;
+	case ISC_LINK_PROBE:
+		probe(c, m, fd);
+		break;
+	case ISC_LINK_FORGET:
+		forget(c, m);
+		break;
+	case ISC_LINK_ORDER: {
+		IscWireOrder order = { (guint32)m->a, (guint32)m->b, m->c };
+		IscNode *node = find(c, m);
+		if (node)
+			isc_node_order(node, &order);
+		else
+			answer(c, m, ISC_LINK_CLOSED, 0);
+		break;
+	}
+	case ISC_LINK_FLUSH: {
+		IscNode *node = find_or_open(c, m, FALSE);
+		if (node)
+			isc_node_flush(node, m->a);
+		else
+			answer(c, m, ISC_LINK_FLUSHED, 0);
+		break;
+	}
+	case ISC_LINK_EVENT:
+	case ISC_LINK_CLOSED:
+	case ISC_LINK_PROBED:
+	case ISC_LINK_FORGOTTEN:
+	case ISC_LINK_FLUSHED:
+	case ISC_LINK_BAD:
+	case ISC_LINK_REFUSED:
+		break; /* our own; isc_link_msg_is_valid() lets none through */
+	}
+}
+
+static const IscLinkOps link_ops = { on_connected, on_message };
+
+/* --- the end -------------------------------------------------------------------------------------- */
+
+static void on_stopped(IscNode *node, gpointer data)
+{
+	drop(data, node);
+}
+
+static gboolean on_stop_timeout(gpointer data)
+{
+	Collector *c = data;
+	g_main_loop_quit(c->loop);
+	return G_SOURCE_REMOVE;
+}
+
+static gboolean on_signal(gpointer data)
+{
+	Collector *c = data;
+	if (c->stopping)
+		return G_SOURCE_CONTINUE;
+	c->stopping = TRUE;
+	g_timeout_add_seconds(STOP_S, on_stop_timeout, c);
+	g_autoptr(GList) nodes = g_hash_table_get_values(c->nodes);
+	if (!nodes)
+		g_main_loop_quit(c->loop);
+	for (GList *i = nodes; i; i = i->next)
+		isc_node_close(i->data, FALSE, on_stopped, c);
+	return G_SOURCE_CONTINUE;
+}
+
+gboolean isc_collector_run(const IscCollectorSetup *setup, GError **error)
+{
+	Collector c = { .peers = { (guint32 *)setup->uids, setup->n_uids } };
+
+	c.host = (IscNodeHost){ .nodes_fd = setup->nodes_fd, .root = setup->root, .ops = &node_ops,
+		.self = &c };
+	c.host.reactor = isc_reactor_new(error);
+	if (!c.host.reactor)
+		return FALSE;
+	/* Exclusive: the threads exist before the first byte of a guest is read, or not at all. */
+	c.host.pool = g_thread_pool_new(isc_node_run_job, NULL, WORKERS, TRUE, error);
+	if (!c.host.pool) {
+		isc_reactor_free(c.host.reactor);
+		return FALSE;
+	}
+	c.nodes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)isc_node_free);
+	c.loop = g_main_loop_new(NULL, FALSE);
+	c.link = isc_link_server_new(c.host.reactor, setup->listen_fd, &c.peers, &link_ops, &c);
+	g_unix_signal_add(SIGTERM, on_signal, &c);
+	g_unix_signal_add(SIGINT, on_signal, &c);
+
+	g_main_loop_run(c.loop);
+
+	/* What is still busy after the time to stop is left to the crash recovery of the next start. */
+	g_thread_pool_free(c.host.pool, FALSE, TRUE);
+	isc_link_server_free(c.link);
+	g_hash_table_unref(c.nodes);
+	g_main_loop_unref(c.loop);
+	isc_reactor_free(c.host.reactor);
+	close(setup->nodes_fd);
+	return TRUE;
+}

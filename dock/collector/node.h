@@ -1,0 +1,66 @@
+#pragma once
+#include "collector/port.h"
+#include "collector/quota.h"
+#include "collector/service-log.h"
+#include "collector/trail.h"
+
+/*
+ * One node: three ports in, a trail and a service log out.  All in the main thread but for the work of commits, which a
+ * small pool of threads does: a slow disk holds up no socket, and one node's commit none of another.
+ *
+ * What a node may cost.  Not more than one commit in flight and one being collected, about 1 MiB each; then nobody reads
+ * its audit port, and the guest keeps what it has in its own ring.  Bytes and records a second by token buckets: the log
+ * port is closed first; the audit port has a larger bucket of its own.
+ */
+
+typedef struct IscNode IscNode;
+
+/* Upward: numbers only. */
+typedef struct {
+	void (*tell)(gpointer self, const IscLinkMsg *msg);
+} IscNodeOps;
+
+/* What all nodes share; owned by the collector. */
+typedef struct {
+	IscReactor *reactor;
+	GThreadPool *pool;   /* of IscNode job functions; see isc_node_run_job() */
+	int nodes_fd;        /* folder of the nodes' folders */
+	IscSealKey root;
+	const IscNodeOps *ops;
+	gpointer self;
+} IscNodeHost;
+
+IscNode *isc_node_new(const IscNodeHost *host, const gchar *name, guint32 slot);
+
+/* Only when it is gone (see isc_node_close()) or the process ends: writes nothing. */
+void isc_node_free(IscNode *node);
+
+/* @fd: (transfer full): unix stream socket. */
+void isc_node_attach(IscNode *node, IscChannel channel, int fd);
+
+void isc_node_order(IscNode *node, const IscWireOrder *order);
+
+/* Answers by FLUSHED once all that was read before is on disk. */
+void isc_node_flush(IscNode *node, gint64 id);
+
+/* Writes out what is there, seals the end, closes the ports; then calls @func, once.
+ * @drain: first reads until the ports hang up, two seconds at most (the node is gone; what it said last is not)
+ * Returns: FALSE if it is closing already: @func is not called then, the first one is */
+typedef void (*IscNodeFunc)(IscNode *node, gpointer data);
+gboolean isc_node_close(IscNode *node, gboolean drain, IscNodeFunc func, gpointer data);
+gboolean isc_node_is_closing(const IscNode *node);
+
+/* Records on disk, known lost, and the anchor: b..e of FLUSHED and FORGOTTEN. */
+void isc_node_fill_state(const IscNode *node, IscLinkMsg *msg);
+
+/* Tells the latest claims of this boot again, with flags = 1. */
+void isc_node_replay(IscNode *node);
+
+/* To be called every few seconds: asks silent guests to go on, gives up half frames. */
+void isc_node_tick(IscNode *node);
+
+const gchar *isc_node_name(const IscNode *node);
+void isc_node_set_slot(IscNode *node, guint32 slot);
+
+/* GFunc of the pool. */
+void isc_node_run_job(gpointer job, gpointer data);
