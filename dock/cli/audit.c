@@ -278,13 +278,13 @@ static GList *find_pending(IscAudit *audit, guint64 serial)
 }
 
 /* A command under way is told by having arguments; a SYSCALL record alone is no command. */
-static void emit(IscJson *command, IscCommandFunc func, gpointer data)
+static void emit(IscJson *command, IscAuditFunc func, gpointer data)
 {
 	if (json_object_object_get_ex(command, "argv", NULL))
 		func(command, data);
 }
 
-static IscJson *begin(IscAudit *audit, IscJson *record, IscCommandFunc func, gpointer data)
+static IscJson *begin(IscAudit *audit, IscJson *record, IscAuditFunc func, gpointer data)
 {
 	if (g_queue_get_length(audit->pending) >= PENDING_MAX) {
 		g_autoptr(IscJson) oldest = g_queue_pop_head(audit->pending);
@@ -320,8 +320,7 @@ static void take_argv(IscJson *command, IscJson *argv)
 		json_object_array_add(all, json_object_get(json_object_array_get_idx(argv, i)));
 }
 
-void isc_audit_feed(
-		IscAudit *audit, const gchar *line, gsize len, IscCommandFunc func, gpointer data)
+void isc_audit_feed(IscAudit *audit, const gchar *line, gsize len, IscAuditFunc func, gpointer data)
 {
 	g_autoptr(IscJson) record = isc_audit_parse(audit, line, len);
 	IscJson *type = NULL, *fields = NULL, *argv = NULL;
@@ -345,7 +344,7 @@ void isc_audit_feed(
 	}
 }
 
-void isc_audit_finish(IscAudit *audit, IscCommandFunc func, gpointer data)
+void isc_audit_finish(IscAudit *audit, IscAuditFunc func, gpointer data)
 {
 	for (GList *l = audit->pending->head, *next; l; l = next) {
 		next = l->next;

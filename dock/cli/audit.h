@@ -25,15 +25,15 @@ IscJson *isc_audit_parse(IscAudit *audit, const gchar *line, gsize len) G_GNUC_W
 
 /* {"time", "serial", "uid", "auid", "ppid", "pid", "exe", "success", "argv"}; @command: (transfer
  * none). What the trail does not say is missing. */
-typedef void (*IscCommandFunc)(IscJson *command, gpointer data);
+typedef void (*IscAuditFunc)(IscJson *command, gpointer data);
 
 /* Takes the next line; calls @func once the records of a command are complete. */
 void isc_audit_feed(
-		IscAudit *audit, const gchar *line, gsize len, IscCommandFunc func, gpointer data);
+		IscAudit *audit, const gchar *line, gsize len, IscAuditFunc func, gpointer data);
 
 /* Hands out what still waits for records that will not come: at the end of the trail, or when it is
  * idle. */
-void isc_audit_finish(IscAudit *audit, IscCommandFunc func, gpointer data);
+void isc_audit_finish(IscAudit *audit, IscAuditFunc func, gpointer data);
 
 /* "2024-05-01 12:00:03.123  uid=33  sh -c 'a b'": words quoted as a shell would need them, cleaned
  * for a terminal. Returns: (transfer full) */

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/name.h"
 
-#define TIMEOUT_MAX (24 * 3600) /* s */
+#define TIMEOUT_MAX 3600 /* s; what the dock takes */
 #define UNDO_GRACE                                                                                 \
 	60 /* s that the dock may take to undo after its own deadline, before we give up, too */
 
@@ -18,12 +18,12 @@ static guint words_of(const gchar *name)
 	return strchr(name, ' ') ? 2 : 1;
 }
 
-const IscVerb *isc_verb_find(gchar *const *words, guint *used)
+const IscCommand *isc_command_find(gchar *const *words, guint *used)
 {
 	if (!words[0])
 		return NULL;
 	g_autofree gchar *two = words[1] ? g_strjoin(" ", words[0], words[1], NULL) : NULL;
-	for (const IscVerb *v = isc_verbs; v->name; v++) {
+	for (const IscCommand *v = isc_commands; v->name; v++) {
 		if (!g_str_equal(v->name, words[0]) && g_strcmp0(v->name, two) != 0)
 			continue;
 		if (used)
@@ -38,7 +38,7 @@ const IscVerb *isc_verb_find(gchar *const *words, guint *used)
 static GPtrArray *known_words(const gchar *group)
 {
 	GPtrArray *known = g_ptr_array_new_with_free_func(g_free);
-	for (const IscVerb *v = isc_verbs; v->name; v++) {
+	for (const IscCommand *v = isc_commands; v->name; v++) {
 		g_auto(GStrv) parts = g_strsplit(v->name, " ", 2);
 		if (!group)
 			g_ptr_array_add(known, g_strdup(parts[0]));
@@ -81,9 +81,9 @@ IscClient *isc_cli_client(IscCli *cli, GError **error)
 		return cli->client;
 
 	guint limit = cli->timeout_s;
-	if (limit > 0 && cli->verb->flags & ISC_VERB_CHANGES)
+	if (limit > 0 && cli->verb->flags & ISC_COMMAND_TIMED)
 		limit += UNDO_GRACE;
-	IscProgressMode progress = cli->verb->flags & ISC_VERB_CHANGES
+	IscProgressMode progress = cli->verb->flags & ISC_COMMAND_CHANGES
 						   ? isc_progress_mode(STDERR_FILENO, cli->verbose)
 						   : ISC_PROGRESS_NONE;
 	cli->client = isc_client_new(limit, progress, error);
@@ -103,7 +103,7 @@ GVariant *isc_cli_options(const IscCli *cli, const gchar *name, GVariant *value)
 	g_variant_dict_init(&dict, NULL);
 	if (cli->dry_run)
 		g_variant_dict_insert(&dict, "dry-run", "b", TRUE);
-	if (cli->timeout_s > 0)
+	if (cli->timeout_s > 0 && cli->verb->flags & ISC_COMMAND_TIMED)
 		g_variant_dict_insert(&dict, "timeout", "u", cli->timeout_s);
 	if (name)
 		g_variant_dict_insert_value(&dict, name, value);
@@ -125,13 +125,17 @@ gboolean isc_cli_print_plan(IscCli *cli, GVariant *result)
 			g_printerr("isc-vm: warning: %s\n", text);
 		}
 
-	g_autofree const gchar **plan = NULL;
-	if (!cli->dry_run || !g_variant_lookup(result, "plan", "^a&s", &plan))
+	if (!cli->dry_run)
 		return FALSE;
-	for (guint i = 0; plan[i]; i++) {
+	g_autofree const gchar **plan = NULL;
+	g_variant_lookup(result, "plan", "^a&s", &plan);
+	for (guint i = 0; plan && plan[i]; i++) {
 		g_autofree gchar *text = isc_output_text(plan[i]);
-		g_string_append_printf(cli->out, "%2u. %s\n", i + 1, text);
+		g_string_append_printf(cli->out, "%s\n", text);
 	}
+	if (!plan || !plan[0])
+		g_string_append(cli->out,
+				"nothing to do, or no steps to show; nothing was changed\n");
 	return TRUE;
 }
 
@@ -152,7 +156,7 @@ static int usage_error(const gchar *verb, GError *error)
 
 static gboolean check_words(const IscCli *cli, GError **error)
 {
-	const IscVerb *v = cli->verb;
+	const IscCommand *v = cli->verb;
 	if (cli->n_words >= v->min_args && cli->n_words <= v->max_args)
 		return TRUE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "%s: usage: isc-vm %s %s",
@@ -198,7 +202,7 @@ static int run(IscCli *cli)
 		g_propagate_error(&error, g_steal_pointer(&write_error));
 
 	if (signo) {
-		if (!ok && cli->verb->flags & ISC_VERB_CHANGES)
+		if (!ok && cli->verb->flags & ISC_COMMAND_CHANGES)
 			complain(cli->verb->name, "interrupted; what was asked for goes on in the "
 						  "dock: see isc-vm list");
 		g_clear_pointer(&cli->client, isc_client_free);
@@ -213,7 +217,7 @@ static int run(IscCli *cli)
 static int run_verb(IscCli *cli, gchar *const *argv)
 {
 	const IscOption *sets[] = { cli->verb->options, isc_common_options,
-		cli->verb->flags & ISC_VERB_CHANGES ? isc_changing_options : NULL, NULL };
+		cli->verb->flags & ISC_COMMAND_CHANGES ? isc_changing_options : NULL, NULL };
 	g_autoptr(GError) error = NULL;
 	g_autoptr(IscArgs) args = isc_args_parse(argv, sets, &error);
 	if (!args)
@@ -256,10 +260,10 @@ static int run_without_verb(IscCli *cli, gchar *const *words, gboolean help)
  * Takes the words that name the verb out of @argv; what follows is left to the verb's own parser.
  * Options that every verb has may stand before it, too.
  */
-static const IscVerb *split(gchar **argv, GPtrArray *words, GPtrArray *rest, GError **error)
+static const IscCommand *split(gchar **argv, GPtrArray *words, GPtrArray *rest, GError **error)
 {
 	static const IscOption *const sets[] = { isc_common_options, isc_changing_options, NULL };
-	const IscVerb *verb = NULL;
+	const IscCommand *verb = NULL;
 	gsize i = 0;
 
 	g_ptr_array_add(words, NULL);
@@ -268,7 +272,7 @@ static const IscVerb *split(gchar **argv, GPtrArray *words, GPtrArray *rest, GEr
 		if (argv[i][0] != '-' || is_version) {
 			g_ptr_array_insert(words, (gint)words->len - 1,
 					is_version ? (gpointer) "version" : argv[i]);
-			verb = isc_verb_find((gchar *const *)words->pdata, NULL);
+			verb = isc_command_find((gchar *const *)words->pdata, NULL);
 			continue;
 		}
 		gboolean takes_next = g_str_equal(argv[i], "--timeout");

@@ -8,11 +8,11 @@
 /* The frame that every verb runs in: one table of verbs (table.c), one context, one way to print.
  */
 
-typedef struct IscVerb IscVerb;
+typedef struct IscCommand IscCommand;
 
 /* One run of isc-vm.  Everything is owned by isc_cli_main(). */
 typedef struct {
-	const IscVerb *verb;
+	const IscCommand *verb;
 	IscArgs *args;
 	gchar *const *words; /* of @args, NULL at the end */
 	guint n_words;
@@ -24,13 +24,14 @@ typedef struct {
 	IscClient *client; /* NULL until isc_cli_client() */
 } IscCli;
 
-typedef gboolean (*IscVerbFunc)(IscCli *cli, GError **error);
+typedef gboolean (*IscCommandRun)(IscCli *cli, GError **error);
 
 enum {
-	ISC_VERB_CHANGES = 1 << 0, /* takes --dry-run; --timeout goes to the dock, too */
+	ISC_COMMAND_CHANGES = 1 << 0, /* takes --dry-run */
+	ISC_COMMAND_TIMED = 1 << 1,   /* the dock itself keeps to --timeout, and undoes */
 };
 
-struct IscVerb {
+struct IscCommand {
 	const gchar *name;  /* "list" or, of a group, "image list"; NULL ends the table */
 	const gchar *args;  /* for usage, "NAME..." */
 	const gchar *help;  /* one line */
@@ -38,19 +39,19 @@ struct IscVerb {
 	guint max_args;     /* words; G_MAXUINT: any number */
 	const gchar *words; /* completion of the words: "node", "image", "dir", "verb", "shell" or
 			       "" */
-	guint flags;        /* ISC_VERB_… */
+	guint flags;        /* ISC_COMMAND_… */
 	const IscOption *options; /* its own, besides isc_common_options */
-	IscVerbFunc run;
+	IscCommandRun run;
 };
 
 /* The only list of verbs: dispatch, usage, --help, completion and `isc-vm help --json` read it. */
-extern const IscVerb isc_verbs[];
+extern const IscCommand isc_commands[];
 extern const IscOption isc_common_options[];   /* every verb's */
-extern const IscOption isc_changing_options[]; /* of those with ISC_VERB_CHANGES */
+extern const IscOption isc_changing_options[]; /* of those with ISC_COMMAND_CHANGES */
 
 /* The verb that @words begin with; *@used (may be NULL): how many words name it.  NULL: none;
  * borrowed */
-const IscVerb *isc_verb_find(gchar *const *words, guint *used);
+const IscCommand *isc_command_find(gchar *const *words, guint *used);
 
 /**
  * isc_cli_main:
@@ -75,8 +76,8 @@ GVariant *isc_cli_options(const IscCli *cli, const gchar *name, GVariant *value)
 /* Prints @value as JSON. */
 void isc_cli_print_json(IscCli *cli, GVariant *value);
 
-/* Prints the "plan" of a dry run, numbered, and "warnings" of any result to standard error.  TRUE:
- * there was a plan. */
+/* Prints the "plan" of a dry run, one step a line, and "warnings" of any result to standard error.
+ * Returns: TRUE where it was a dry run: then there is nothing more to print */
 gboolean isc_cli_print_plan(IscCli *cli, GVariant *result);
 
 /* Usage of the whole program, a group ("image") or a verb, as --help prints it.  @topic: NULL, or

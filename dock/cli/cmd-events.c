@@ -39,7 +39,9 @@ static void print_event(Events *e, GVariant *event)
 	g_variant_lookup(event, "text", "&s", &text);
 	g_variant_lookup(event, "caller", "u", &caller);
 
-	g_autofree gchar *time = isc_output_show_time(event, "time");
+	gint64 us = 0;
+	g_variant_lookup(event, "time", "x", &us);
+	g_autofree gchar *time = isc_output_time(us / G_USEC_PER_SEC);
 	g_autofree gchar *who = isc_output_text(*node ? node : "-");
 	g_autofree gchar *clean_kind = isc_output_text(kind);
 	g_autofree gchar *clean_level = isc_output_text(level);
@@ -50,34 +52,52 @@ static void print_event(Events *e, GVariant *event)
 			who, clean_kind, clean, by);
 }
 
+/* One page behind @since onto the end of @rows, of which only the newest @keep stay (0: all). */
+static gboolean read_page(Events *e, guint64 since, guint max, GQueue *rows, guint keep, gsize *n,
+		GError **error)
+{
+	g_autoptr(GVariant) page = isc_client_ask(e->client, NULL, "ListEvents",
+			g_variant_new("(stu)", e->node, since, max), "(aa{sv})", error);
+	if (!page)
+		return FALSE;
+	*n = g_variant_n_children(page);
+	for (gsize i = 0; i < *n; i++) {
+		GVariant *row = g_variant_get_child_value(page, i);
+		e->last = MAX(e->last, seq_of(row));
+		g_queue_push_tail(rows, row);
+		if (keep > 0 && g_queue_get_length(rows) > keep)
+			g_variant_unref(g_queue_pop_head(rows));
+	}
+	return TRUE;
+}
+
 /**
  * read_record:
- * Everything behind e->last, as rows; only the newest @keep of them where @keep is not 0.
- * Returns: (transfer full): queue of GVariant, owned
+ * Everything behind e->last, or the newest @keep of it where @keep is not 0, onto the end of @rows.
+ * Asked for what is behind 0, the dock gives the newest; a first full page of them may have left
+ * out older ones.
  */
-static GQueue *read_record(Events *e, guint keep, GError **error)
+static gboolean read_record(Events *e, GQueue *rows, guint keep, GError **error)
 {
-	GQueue *rows = g_queue_new();
-	for (gsize n = PAGE; n == PAGE;) {
-		g_autoptr(GVariant) page = isc_client_ask(e->client, NULL, "ListEvents",
-				g_variant_new("(stu)", e->node, e->last, PAGE), "(aa{sv})", error);
-		if (!page) {
-			g_queue_free_full(rows, (GDestroyNotify)g_variant_unref);
-			return NULL;
-		}
-		guint64 before = e->last;
-		n = g_variant_n_children(page);
-		for (gsize i = 0; i < n; i++) {
-			GVariant *row = g_variant_get_child_value(page, i);
-			e->last = MAX(e->last, seq_of(row));
-			g_queue_push_tail(rows, row);
-			if (keep > 0 && g_queue_get_length(rows) > keep)
-				g_variant_unref(g_queue_pop_head(rows));
-		}
-		if (e->last == before)
-			break; /* a dock that does not count up must not keep us here for ever */
+	gsize n = 0;
+	if (e->last == 0) {
+		guint max = keep > 0 && keep < PAGE ? keep : PAGE;
+		if (!read_page(e, 0, max, rows, keep, &n, error))
+			return FALSE;
+		GVariant *oldest = g_queue_peek_head(rows);
+		if (n < PAGE || keep == PAGE || seq_of(oldest) <= 1)
+			return TRUE;
+		g_queue_clear_full(rows, (GDestroyNotify)g_variant_unref);
+		e->last = 1;
 	}
-	return rows;
+	for (guint64 before = 0; before != e->last;) {
+		before = e->last;
+		if (!read_page(e, e->last, PAGE, rows, keep, &n, error))
+			return FALSE;
+		if (n < PAGE)
+			break;
+	}
+	return TRUE;
 }
 
 static gboolean flush(Events *e)
@@ -109,14 +129,15 @@ static void on_event(GVariant *event, gpointer data)
 /* Reads and shows what is on record behind e->last, then what came meanwhile. */
 static gboolean catch_up(Events *e, guint keep, GError **error)
 {
+	GQueue rows = G_QUEUE_INIT;
 	e->is_reading = TRUE;
-	GQueue *rows = read_record(e, keep, error);
+	gboolean ok = read_record(e, &rows, keep, error);
 	e->is_reading = FALSE;
-	if (!rows)
+	for (GVariant *row; (row = g_queue_pop_head(&rows)); g_variant_unref(row))
+		if (ok)
+			print_event(e, row);
+	if (!ok)
 		return FALSE;
-	for (GVariant *row; (row = g_queue_pop_head(rows)); g_variant_unref(row))
-		print_event(e, row);
-	g_queue_free(rows);
 	for (GVariant *event; (event = g_queue_pop_head(e->queue)); g_variant_unref(event))
 		on_event(event, e);
 	return flush(e);

@@ -18,14 +18,14 @@ static void append_option(GString *out, const IscOption *o)
 		g_string_append_printf(out, "  %-24s  %s\n", name, o->help);
 }
 
-static void append_verb(GString *out, const IscVerb *v)
+static void append_verb(GString *out, const IscCommand *v)
 {
 	const gchar *space = *v->args ? " " : "";
 	g_string_append_printf(out, "usage: isc-vm %s [OPTIONS]%s%s\n%s\n\n", v->name, space,
 			v->args, v->help);
 	for (const IscOption *o = v->options; o->name; o++)
 		append_option(out, o);
-	if (v->flags & ISC_VERB_CHANGES)
+	if (v->flags & ISC_COMMAND_CHANGES)
 		for (const IscOption *o = isc_changing_options; o->name; o++)
 			append_option(out, o);
 	for (const IscOption *o = isc_common_options; o->name; o++)
@@ -35,7 +35,7 @@ static void append_verb(GString *out, const IscVerb *v)
 static guint append_list(GString *out, const gchar *group)
 {
 	guint n = 0;
-	for (const IscVerb *v = isc_verbs; v->name; v++) {
+	for (const IscCommand *v = isc_commands; v->name; v++) {
 		gsize len = group ? strlen(group) : 0;
 		if (group && (strncmp(v->name, group, len) != 0 || v->name[len] != ' '))
 			continue;
@@ -66,7 +66,7 @@ gboolean isc_cli_help(GString *out, gchar *const *topic, GError **error)
 
 	/* "image import" may come as one word or as two. */
 	g_autofree gchar *joined = g_strjoinv(" ", (gchar **)topic);
-	for (const IscVerb *v = isc_verbs; v->name; v++)
+	for (const IscCommand *v = isc_commands; v->name; v++)
 		if (g_str_equal(v->name, joined)) {
 			append_verb(out, v);
 			return TRUE;
@@ -106,13 +106,13 @@ static void print_table(GString *out)
 {
 	g_autoptr(IscJson) all = json_object_new_object();
 	IscJson *verbs = json_object_new_array();
-	for (const IscVerb *v = isc_verbs; v->name; v++) {
+	for (const IscCommand *v = isc_commands; v->name; v++) {
 		IscJson *one = json_object_new_object();
 		json_object_object_add(one, "name", json_object_new_string(v->name));
 		json_object_object_add(one, "args", json_object_new_string(v->args));
 		json_object_object_add(one, "help", json_object_new_string(v->help));
 		json_object_object_add(one, "changes",
-				json_object_new_boolean((v->flags & ISC_VERB_CHANGES) != 0));
+				json_object_new_boolean((v->flags & ISC_COMMAND_CHANGES) != 0));
 		json_object_object_add(one, "options", options_json(v->options));
 		json_object_array_add(verbs, one);
 	}
@@ -152,7 +152,7 @@ static const gchar *value_words(const IscOption *o)
 	return strchr(o->value, '|') && !strchr(o->value, '[') ? o->value : NULL;
 }
 
-static void append_value_cases(GString *out, const IscVerb *v)
+static void append_value_cases(GString *out, const IscCommand *v)
 {
 	for (const IscOption *o = v->options; o->name; o++) {
 		if (o->kind == ISC_OPT_FLAG)
@@ -214,7 +214,7 @@ static const gchar bash_tail[] = "\tif [ \"$values\" != none ]; then\n"
 static void append_verb_cases(GString *out)
 {
 	g_string_append(out, "\tcase $verb in\n");
-	for (const IscVerb *v = isc_verbs; v->name; v++) {
+	for (const IscCommand *v = isc_commands; v->name; v++) {
 		const gchar *words = v->words;
 		const gchar *args = g_str_equal(words, "node")    ? "@node"
 				    : g_str_equal(words, "image") ? "@image"
@@ -225,7 +225,7 @@ static void append_verb_cases(GString *out)
 		g_string_append_printf(out, "\t'%s') args=\"%s\" options='", v->name, args);
 		g_autoptr(GString) names = g_string_new(NULL);
 		append_names(names, v->options);
-		if (v->flags & ISC_VERB_CHANGES)
+		if (v->flags & ISC_COMMAND_CHANGES)
 			append_names(names, isc_changing_options);
 		append_names(names, isc_common_options);
 		g_string_append_printf(out, "%s' ;;\n", names->str + 1);
@@ -237,7 +237,7 @@ static void append_bash(GString *out)
 {
 	g_autoptr(GString) top = g_string_new(NULL), groups = g_string_new(NULL);
 	g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	for (const IscVerb *v = isc_verbs; v->name; v++) {
+	for (const IscCommand *v = isc_commands; v->name; v++) {
 		g_auto(GStrv) parts = g_strsplit(v->name, " ", 2);
 		if (!g_hash_table_add(seen, g_strdup(parts[0])))
 			continue;
@@ -245,7 +245,7 @@ static void append_bash(GString *out)
 		if (!parts[1])
 			continue;
 		g_string_append_printf(groups, "\t%s) args='", parts[0]);
-		for (const IscVerb *w = v; w->name; w++)
+		for (const IscCommand *w = v; w->name; w++)
 			if (g_str_has_prefix(w->name, parts[0]) && w->name[strlen(parts[0])] == ' ')
 				g_string_append_printf(groups, "%s%s", w == v ? "" : " ",
 						w->name + strlen(parts[0]) + 1);
@@ -260,7 +260,7 @@ static void append_bash(GString *out)
 	g_string_append(out, "\t*) verb=$first ;;\n\tesac\n");
 	append_verb_cases(out);
 	g_string_append(out, "\tcase \"$verb $prev\" in\n");
-	for (const IscVerb *v = isc_verbs; v->name; v++)
+	for (const IscCommand *v = isc_commands; v->name; v++)
 		append_value_cases(out, v);
 	g_string_append(out, "\t*' --timeout') values='' ;;\n\tesac\n");
 	g_string_append(out, bash_tail);

@@ -149,8 +149,8 @@ gboolean isc_cmd_image_list(IscCli *cli, GError **error)
 		{ "DIGEST", "digest", isc_output_show_short },
 		{ "SIZE", "size", isc_output_show_size },
 		{ "IMPORTED", "imported", isc_output_show_time },
-		{ "VERIFIED", "verified", isc_output_show_yes },
 		{ "NODES", "nodes", NULL },
+		{ "PROBLEM", "problem", NULL },
 		{ NULL },
 	};
 	IscClient *client = isc_cli_client(cli, error);

@@ -10,11 +10,15 @@ static void print_line(IscCli *cli, const gchar *name, const gchar *done, GVaria
 		return;
 	const gchar *state = NULL;
 	gdouble seconds = 0;
+	gboolean changed = TRUE;
+	g_variant_lookup(result, "changed", "b", &changed);
 	g_variant_lookup(result, "state", "&s", &state);
 	g_variant_lookup(result, "seconds", "d", &seconds);
 	g_autofree gchar *clean = state ? isc_output_text(state) : NULL;
 	g_string_append_printf(cli->out, "%s: %s", name, clean ? clean : done);
-	if (seconds > 0)
+	if (!changed)
+		g_string_append(cli->out, " already");
+	else if (seconds > 0)
 		g_string_append_printf(cli->out, " after %.1f s", seconds);
 	g_string_append_c(cli->out, '\n');
 
@@ -201,7 +205,7 @@ static gboolean snapshot(IscCli *cli, const gchar *method, const gchar *done, GE
 
 	gdouble seconds;
 	gboolean frozen;
-	g_variant_lookup(result, "name", "&s", &snap);
+	g_variant_lookup(result, "snapshot", "&s", &snap);
 	g_autofree gchar *clean = isc_output_text(snap);
 	g_autofree gchar *size = isc_output_show_size(result, "size");
 	g_string_append_printf(cli->out, "%s: snapshot %s %s", cli->words[0], clean, done);

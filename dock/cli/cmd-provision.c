@@ -131,12 +131,16 @@ static void print_result(IscCli *cli, const gchar *name, GVariant *result)
 	g_variant_lookup(result, "address", "&s", &address);
 	g_variant_lookup(result, "seconds", "d", &seconds);
 	g_variant_lookup(result, "emulated", "b", &emulated);
+	gboolean changed = TRUE;
+	g_variant_lookup(result, "changed", "b", &changed);
 	g_autofree gchar *clean_state = isc_output_text(state);
 	g_autofree gchar *clean_address = isc_output_text(address);
 	g_string_append_printf(cli->out, "%s: %s", name, *clean_state ? clean_state : "done");
 	if (*clean_address)
 		g_string_append_printf(cli->out, " at %s", clean_address);
-	if (seconds > 0)
+	if (!changed)
+		g_string_append(cli->out, " already");
+	else if (seconds > 0)
 		g_string_append_printf(cli->out, " after %.1f s", seconds);
 	g_string_append(cli->out, emulated ? " (emulated)\n" : "\n");
 }

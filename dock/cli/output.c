@@ -27,11 +27,11 @@ gchar *isc_output_text(const gchar *text)
 	return g_strdup(text);
 }
 
-gchar *isc_output_time(gint64 us)
+gchar *isc_output_time(gint64 seconds)
 {
-	if (us <= 0)
+	if (seconds <= 0)
 		return g_strdup("-");
-	g_autoptr(GDateTime) when = g_date_time_new_from_unix_local(us / G_USEC_PER_SEC);
+	g_autoptr(GDateTime) when = g_date_time_new_from_unix_local(seconds);
 	return when ? g_date_time_format(when, "%Y-%m-%d %H:%M:%S") : g_strdup("-");
 }
 
@@ -204,9 +204,9 @@ gchar *isc_output_value(GVariant *value)
 
 gchar *isc_output_show_time(GVariant *row, const gchar *key)
 {
-	gint64 us = 0;
-	g_variant_lookup(row, key, "x", &us);
-	return isc_output_time(us);
+	gint64 seconds = 0;
+	g_variant_lookup(row, key, "x", &seconds);
+	return isc_output_time(seconds);
 }
 
 gchar *isc_output_show_size(GVariant *row, const gchar *key)
@@ -340,7 +340,7 @@ static GPtrArray *order_keys(GVariant *dict, const gchar *const *first)
 
 static gchar *show_pair(GVariant *dict, const gchar *key, GVariant *value)
 {
-	static const gchar *const times[] = { "since", "created", "imported", "time", NULL };
+	static const gchar *const times[] = { "since", "created", "imported", NULL };
 	if (g_strv_contains(times, key) && g_variant_is_of_type(value, G_VARIANT_TYPE_INT64))
 		return isc_output_show_time(dict, key);
 	if (g_str_equal(key, "size") && g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))

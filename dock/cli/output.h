@@ -14,9 +14,9 @@
  */
 gchar *isc_output_text(const gchar *text);
 
-/* Microseconds since the epoch as local time, "2024-05-01 12:00:03"; "-" for 0 and below.  Returns:
+/* Seconds since the epoch as local time, "2024-05-01 12:00:03"; "-" for 0 and below.  Returns:
  * (transfer full) */
-gchar *isc_output_time(gint64 us);
+gchar *isc_output_time(gint64 seconds);
 
 /* Bytes as "12.3 MiB".  Returns: (transfer full) */
 gchar *isc_output_size(guint64 bytes);
@@ -52,7 +52,7 @@ typedef struct {
 } IscColumn;
 
 /* Cells: (transfer full) for IscColumn.show */
-gchar *isc_output_show_time(GVariant *row, const gchar *key);  /* x: microseconds */
+gchar *isc_output_show_time(GVariant *row, const gchar *key);  /* x: seconds since the epoch */
 gchar *isc_output_show_size(GVariant *row, const gchar *key);  /* t: bytes */
 gchar *isc_output_show_short(GVariant *row, const gchar *key); /* s: a digest, first 12 digits */
 gchar *isc_output_show_yes(GVariant *row, const gchar *key);   /* b: yes, no */

@@ -77,30 +77,31 @@ static const IscOption fsck_options[] = {
 	{ NULL },
 };
 
-#define CHANGES ISC_VERB_CHANGES
+#define CHANGES ISC_COMMAND_CHANGES
+#define TIMED (ISC_COMMAND_CHANGES | ISC_COMMAND_TIMED)
 #define ANY G_MAXUINT
-const IscVerb isc_verbs[] = {
+const IscCommand isc_commands[] = {
 	{ "image import",     "DIR",         "take a built and signed image into the dock", 1, 1, "dir", CHANGES, none, isc_cmd_image_import },
 	{ "image list",       "",            "list the dock's images", 0, 0, "", 0, list_options, isc_cmd_image_list },
 	{ "image show",       "IMG",         "show one image", 1, 1, "image", 0, none, isc_cmd_image_show },
 	{ "image rm",         "IMG...",      "remove images that no node uses", 1, ANY, "image", CHANGES, none, isc_cmd_image_rm },
-	{ "provision",        "NAME --image IMG | -f FILE", "make a node, start it, wait until it is ready", 0, 1, "", CHANGES, provision_options, isc_cmd_provision },
-	{ "enable",           "NAME...",     "start nodes, wait until they are ready", 1, ANY, "node", CHANGES, none, isc_cmd_enable },
-	{ "disable",          "NAME...",     "stop nodes; their scratch space is shredded", 1, ANY, "node", CHANGES, disable_options, isc_cmd_disable },
-	{ "suspend",          "NAME...",     "halt nodes where they are, in memory", 1, ANY, "node", CHANGES, none, isc_cmd_suspend },
-	{ "resume",           "NAME...",     "let suspended nodes go on", 1, ANY, "node", CHANGES, none, isc_cmd_resume },
-	{ "destroy",          "NAME...",     "remove nodes, shred their keys", 1, ANY, "node", CHANGES, none, isc_cmd_destroy },
+	{ "provision",        "NAME --image IMG | -f FILE", "make a node, start it, wait until it is ready", 0, 1, "", TIMED, provision_options, isc_cmd_provision },
+	{ "enable",           "NAME...",     "start nodes, wait until they are ready", 1, ANY, "node", TIMED, none, isc_cmd_enable },
+	{ "disable",          "NAME...",     "stop nodes; their scratch space is shredded", 1, ANY, "node", TIMED, disable_options, isc_cmd_disable },
+	{ "suspend",          "NAME...",     "halt nodes where they are, in memory", 1, ANY, "node", TIMED, none, isc_cmd_suspend },
+	{ "resume",           "NAME...",     "let suspended nodes go on", 1, ANY, "node", TIMED, none, isc_cmd_resume },
+	{ "destroy",          "NAME...",     "remove nodes, shred their keys", 1, ANY, "node", TIMED, none, isc_cmd_destroy },
 	{ "list",             "",            "list the nodes and their state", 0, 0, "", 0, list_options, isc_cmd_list },
 	{ "show",             "NAME",        "show one node", 1, 1, "node", 0, none, isc_cmd_show },
 	{ "logs",             "NAME",        "print what the service wrote", 1, 1, "node", 0, follow_options, isc_cmd_logs },
 	{ "audit",            "NAME",        "print the node's audit trail", 1, 1, "node", 0, audit_options, isc_cmd_audit },
 	{ "events",           "[NAME]",      "print what happened on the dock", 0, 1, "node", 0, follow_options, isc_cmd_events },
-	{ "snapshot create",  "NAME [SNAP]", "take a snapshot of a node", 1, 2, "node", CHANGES, none, isc_cmd_snapshot_create },
+	{ "snapshot create",  "NAME [SNAP]", "take a snapshot of a node", 1, 2, "node", TIMED, none, isc_cmd_snapshot_create },
 	{ "snapshot list",    "NAME",        "list a node's snapshots", 1, 1, "node", 0, none, isc_cmd_snapshot_list },
-	{ "snapshot restore", "NAME SNAP",   "put a node back to a snapshot", 2, 2, "node", CHANGES, none, isc_cmd_snapshot_restore },
-	{ "snapshot delete",  "NAME SNAP",   "delete a snapshot, shred its key", 2, 2, "node", CHANGES, none, isc_cmd_snapshot_delete },
-	{ "quarantine",       "NAME --reason TEXT", "cut a node off from everything at once", 1, 1, "node", CHANGES, quarantine_options, isc_cmd_quarantine },
-	{ "release",          "NAME --reason TEXT", "let a node out of quarantine", 1, 1, "node", CHANGES, release_options, isc_cmd_release },
+	{ "snapshot restore", "NAME SNAP",   "put a node back to a snapshot", 2, 2, "node", TIMED, none, isc_cmd_snapshot_restore },
+	{ "snapshot delete",  "NAME SNAP",   "delete a snapshot, shred its key", 2, 2, "node", TIMED, none, isc_cmd_snapshot_delete },
+	{ "quarantine",       "NAME --reason TEXT", "cut a node off from everything at once", 1, 1, "node", TIMED, quarantine_options, isc_cmd_quarantine },
+	{ "release",          "NAME --reason TEXT", "let a node out of quarantine", 1, 1, "node", TIMED, release_options, isc_cmd_release },
 	{ "doctor",           "",            "check whether this host is fit to be a dock", 0, 0, "", 0, none, isc_cmd_doctor },
 	{ "fsck",             "",            "check that register, libvirt, firewall and files agree", 0, 0, "", 0, fsck_options, isc_cmd_fsck },
 	{ "version",          "",            "print the versions of isc-vm and of the dock", 0, 0, "", 0, none, isc_cmd_version },

@@ -12,14 +12,14 @@ static void each_verb_is_there_once_and_fits_its_usage(void **state)
 {
 	(void)state;
 	g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-	for (const IscVerb *v = isc_verbs; v->name; v++) {
+	for (const IscCommand *v = isc_commands; v->name; v++) {
 		assert_true(g_hash_table_add(seen, (gpointer)v->name));
 		assert_true(v->min_args <= v->max_args);
 		assert_non_null(v->run);
 		assert_true(*v->help && !g_str_has_suffix(v->help, "."));
 		g_auto(GStrv) words = g_strsplit(v->name, " ", -1);
 		guint used = 0;
-		assert_ptr_equal(isc_verb_find(words, &used), v);
+		assert_ptr_equal(isc_command_find(words, &used), v);
 		assert_int_equal(used, g_strv_length(words));
 	}
 }
@@ -30,7 +30,7 @@ static void options_of_one_name_are_of_one_kind(void **state)
 {
 	(void)state;
 	g_autoptr(GHashTable) kinds = g_hash_table_new(g_str_hash, g_str_equal);
-	for (const IscVerb *v = isc_verbs; v->name; v++) {
+	for (const IscCommand *v = isc_commands; v->name; v++) {
 		const IscOption *sets[] = { v->options, isc_common_options, isc_changing_options };
 		g_autoptr(GHashTable) letters = g_hash_table_new(NULL, NULL);
 		g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
@@ -60,7 +60,7 @@ static void help_names_every_verb_and_every_option(void **state)
 	(void)state;
 	g_autoptr(GError) error = NULL;
 	g_autofree gchar *all = help_of(NULL, &error);
-	for (const IscVerb *v = isc_verbs; v->name; v++) {
+	for (const IscCommand *v = isc_commands; v->name; v++) {
 		assert_non_null(strstr(all, v->help));
 		const gchar *topic[] = { v->name, NULL };
 		g_autofree gchar *one = help_of(topic, &error);
@@ -70,7 +70,7 @@ static void help_names_every_verb_and_every_option(void **state)
 			assert_non_null(strstr(one, name));
 		}
 		assert_int_equal(strstr(one, "--dry-run") != NULL,
-				(v->flags & ISC_VERB_CHANGES) != 0);
+				(v->flags & ISC_COMMAND_CHANGES) != 0);
 	}
 	g_auto(GStrv) lines = g_strsplit(all, "\n", -1);
 	for (gsize i = 0; lines[i]; i++)
@@ -145,7 +145,7 @@ static void completion_offers_what_the_table_has(void **state)
 			fail_msg("'%s' gave '%s', wanted '%s'", cases[i].line, got,
 					cases[i].wanted);
 	}
-	for (const IscVerb *v = isc_verbs; v->name; v++) {
+	for (const IscCommand *v = isc_commands; v->name; v++) {
 		g_autofree gchar *line = g_strdup_printf("\t'%s') args=", v->name);
 		assert_non_null(strstr(script, line));
 	}
@@ -156,7 +156,7 @@ static void completion_offers_what_the_table_has(void **state)
 static IscArgs *provision_args(const gchar *const *argv)
 {
 	gchar *words[] = { (gchar *)"provision", NULL };
-	const IscVerb *v = isc_verb_find(words, NULL);
+	const IscCommand *v = isc_command_find(words, NULL);
 	const IscOption *sets[] = { v->options, isc_common_options, isc_changing_options, NULL };
 	g_autoptr(GError) error = NULL;
 	IscArgs *args = isc_args_parse((gchar *const *)argv, sets, &error);

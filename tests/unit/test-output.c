@@ -173,7 +173,7 @@ static void times_and_sizes_are_for_people(void **state)
 {
 	(void)state;
 	g_setenv("TZ", "UTC", TRUE);
-	g_autofree gchar *time = isc_output_time(G_GINT64_CONSTANT(1700000000123456));
+	g_autofree gchar *time = isc_output_time(1700000000);
 	assert_string_equal(time, "2023-11-14 22:13:20");
 	g_autofree gchar *never = isc_output_time(0);
 	assert_string_equal(never, "-");
