@@ -7,6 +7,7 @@
 #include <nettle/sha2.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
@@ -16,8 +17,7 @@
 #define COPY_CHUNK (256 * 1024)
 #define TREE_DEPTH_MAX 64 /* each level holds a descriptor open */
 
-/* --- reading
- * -------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------ */
 
 static gboolean set_open_error(GError **error, int err, const gchar *path)
 {
@@ -92,8 +92,7 @@ gchar *isc_file_read(int dir_fd, const gchar *path, gsize max, gsize *len, GErro
 	return isc_file_read_fd(fd, path, max, len, error);
 }
 
-/* --- writing
- * -------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------ */
 
 gboolean isc_file_write_all(int fd, const void *bytes, gsize len, GError **error)
 {
@@ -226,8 +225,7 @@ gboolean isc_file_copy_sparse(int from, int to, goffset size, GError **error)
 	return TRUE;
 }
 
-/* --- folders
- * -------------------------------------------------------------------------------------- */
+/* --- folders ------------------------------------------------------------------------ */
 
 gboolean isc_file_mkdir(const gchar *path, mode_t mode, GError **error)
 {
@@ -303,8 +301,7 @@ gboolean isc_file_set_immutable(int fd, gboolean on, gboolean *done, GError **er
 	return TRUE;
 }
 
-/* --- digest
- * --------------------------------------------------------------------------------------- */
+/* --- digest ------------------------------------------------------------------------- */
 
 gboolean isc_file_sha256(int fd, gchar out[65], GError **error)
 {
@@ -327,4 +324,12 @@ gboolean isc_file_sha256(int fd, gchar out[65], GError **error)
 	base16_encode_update(out, sizeof digest, digest);
 	out[64] = '\0';
 	return TRUE;
+}
+
+int isc_file_new_memory(const gchar *name, GError **error)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+	if (fd < 0)
+		isc_error_set_errno(error, errno, "cannot make a memory file");
+	return fd;
 }

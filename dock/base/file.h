@@ -50,3 +50,7 @@ gboolean isc_file_set_immutable(int fd, gboolean on, gboolean *done, GError **er
 /* Lower-case SHA-256 of the whole file behind @fd (read from offset 0; the position does not matter).
  * @out: 65 bytes.  Errors: ISC_ERROR_FAILED on read errors. */
 gboolean isc_file_sha256(int fd, gchar out[65], GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* An empty file in memory only (memfd, close-on-exec) for bytes that must not touch a disk.  @name: for /proc.
+ * Returns: fd, or -1 with error set */
+int isc_file_new_memory(const gchar *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;

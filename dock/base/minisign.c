@@ -89,8 +89,7 @@ static gchar **lines_of(const gchar *text, gsize len)
 	return lines;
 }
 
-/* --- public keys
- * ---------------------------------------------------------------------------------- */
+/* --- public keys -------------------------------------------------------------------- */
 
 gboolean isc_public_key_parse(const gchar *text, gsize len, IscPublicKey *out, GError **error)
 {
@@ -126,8 +125,7 @@ gchar *isc_public_key_id(const IscPublicKey *key)
 	return id_text(key->id);
 }
 
-/* --- verify
- * --------------------------------------------------------------------------------------- */
+/* --- verify ------------------------------------------------------------------------- */
 
 static void hash(const gchar *message, gsize len, guint8 out[64])
 {
@@ -212,8 +210,7 @@ gboolean isc_minisign_verify(const IscPublicKey *keys, gsize n_keys, const gchar
 	return TRUE;
 }
 
-/* --- keys and signing
- * ----------------------------------------------------------------------------- */
+/* --- keys and signing --------------------------------------------------------------- */
 
 static gboolean write_new(const gchar *path, mode_t mode, const gchar *text, GError **error)
 {

@@ -6,140 +6,35 @@
  * qcow2's crypto extension says. No payload exists at that point, so nothing has to be encrypted
  * again.
  *
- * PBKDF2 stretches weak passphrases.  Ours is 256 random bits: guessing it is hopeless with one
- * iteration or with a million, so the least that LUKS1 allows (1000) takes nothing from its
- * strength, and opening the volume costs a millisecond instead of seconds.
- *
- * Format of the file: qemu docs/interop/qcow2.txt; of the header: LUKS1 On-Disk Format
- * Specification 1.2.3. */
+ * Format of the file: qemu docs/interop/qcow2.txt. */
 #include "engine/volume.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
-#include <libcryptsetup.h>
 #include <linux/falloc.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/name.h"
+#include "engine/luks.h"
 #include "engine/qcow2.h"
 
-#define KIB ((gsize)1024)
 #define MIB ((gsize)1024 * 1024)
 
 /* Key slots lie within this many bytes of the start of every volume (isc_volume_template_ensure()
  * sees to it), so shredding need not believe a header that the node's QEMU could have rewritten. */
 #define HEADER_SPAN (4 * MIB)
 
-#define PBKDF_ITERATIONS 1000
-#define VOLUME_KEY_SIZE 64 /* bytes: two AES-256 keys, as XTS takes them */
-#define SLOT_OFFSET 4096   /* bytes: of key slot 0, by libcryptsetup and QEMU alike */
-/* 4000 stripes of the volume key, rounded up to 4096 bytes */
-#define SLOT_SIZE ((VOLUME_KEY_SIZE * (gsize)4000 + 4095) / 4096 * 4096)
-#define N_SLOTS 8
-#define LUKS_AREA (SLOT_OFFSET + N_SLOTS * SLOT_SIZE)
-
 #define QEMU_IMG_TRIES 15
 #define QEMU_IMG_SECONDS 120 /* for one try; it needs about 2 s of CPU */
 
-typedef struct crypt_device IscCrypt;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscCrypt, crypt_free)
-
-/* libcryptsetup keeps process-wide state (crypto back-end, random source, log) and promises no
- * thread safety, not even between handles. */
-static GMutex crypt_lock;
-
-/* --- the LUKS header
- * ------------------------------------------------------------------------------ */
-
-/* Without a callback libcryptsetup prints to stdout. */
-static void keep_last_error(int level, const char *message, void *user)
-{
-	if (level == CRYPT_LOG_ERROR)
-		g_strlcpy(user, message, 256);
-}
-
-/* A handle on @fd, which is no block device: libcryptsetup wants a path, /proc gives one that needs
- * no name in any folder.  @log: 256 bytes, outlives the handle */
-static IscCrypt *crypt_open(int fd, gchar *log, GError **error)
-{
-	g_autofree gchar *path = g_strdup_printf("/proc/self/fd/%d", fd);
-	IscCrypt *crypt = NULL;
-	log[0] = '\0';
-	int r = crypt_init(&crypt, path);
-	if (r < 0) {
-		isc_error_set_errno(error, -r, "cannot use libcryptsetup on a memory file");
-		return NULL;
-	}
-	crypt_set_log_callback(crypt, keep_last_error, log);
-	crypt_set_rng_type(crypt, CRYPT_RNG_URANDOM);
-	return crypt;
-}
-
-static gboolean crypt_error(GError **error, int r, const gchar *what, gchar *log)
-{
-	g_strchomp(log);
-	return isc_error_set_errno(
-			error, -r, "cannot %s%s%s%s", what, *log ? " (" : "", log, *log ? ")" : "");
-}
-
-static int new_memfd(gsize size, GError **error)
-{
-	int fd = memfd_create("isc-volume", MFD_CLOEXEC);
-	if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
-		return fd;
-	isc_error_set_errno(error, errno, "cannot make a memory file");
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-/* A fresh volume key, sealed with @key in slot 0, in a memory file.  Returns: fd or -1 */
-static int make_header(const gchar *key, GError **error)
-{
-	const struct crypt_pbkdf_type pbkdf = { .type = CRYPT_KDF_PBKDF2,
-		.hash = "sha256",
-		.iterations = PBKDF_ITERATIONS,
-		.flags = CRYPT_PBKDF_NO_BENCHMARK };
-	struct crypt_params_luks1 params = { .hash = "sha256" };
-	gchar log[256];
-	isc_autofd int fd = new_memfd(HEADER_SPAN, error);
-	if (fd < 0)
-		return -1;
-
-	g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&crypt_lock);
-	g_autoptr(IscCrypt) crypt = crypt_open(fd, log, error);
-	if (!crypt)
-		return -1;
-	int r = crypt_set_pbkdf_type(crypt, &pbkdf);
-	if (r >= 0)
-		r = crypt_set_data_offset(crypt, LUKS_AREA / 512);
-	if (r >= 0)
-		r = crypt_format(crypt, CRYPT_LUKS1, "aes", "xts-plain64", NULL, NULL,
-				VOLUME_KEY_SIZE, &params);
-	if (r >= 0)
-		r = crypt_keyslot_add_by_volume_key(
-				crypt, 0, NULL, VOLUME_KEY_SIZE, key, strlen(key));
-	if (r < 0) {
-		crypt_error(error, r, "make a LUKS header", log);
-		return -1;
-	}
-	guint64 offset = 0, length = 0;
-	r = crypt_keyslot_area(crypt, 0, &offset, &length);
-	if (r < 0 || offset != SLOT_OFFSET || length > SLOT_SIZE) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
-				"this libcryptsetup lays LUKS1 key slots out in another way");
-		return -1;
-	}
-	return isc_steal_fd(&fd);
-}
+/* --- the template ------------------------------------------------------------------- */
 
 /* Copies @len bytes from @from at @from_offset to @to at @to_offset. */
 static gboolean copy_bytes(
@@ -170,9 +65,6 @@ static gboolean copy_bytes(
 	return TRUE;
 }
 
-/* --- the template
- * --------------------------------------------------------------------------------- */
-
 static gboolean check_size(guint size_mib, GError **error)
 {
 	if (size_mib >= ISC_VOLUME_MIB_MIN && size_mib <= ISC_VOLUME_MIB_MAX)
@@ -191,7 +83,8 @@ static gboolean find_region(int fd, IscQcow2 *info, GError **error)
 		return isc_error_set_errno(error, errno, "cannot read the qcow2 header");
 	if (!isc_qcow2_parse(head, (gsize)n, info, error))
 		return FALSE;
-	if (info->luks_length >= LUKS_AREA && info->luks_offset <= HEADER_SPAN - info->luks_length)
+	if (info->luks_length >= ISC_LUKS_AREA &&
+			info->luks_offset <= HEADER_SPAN - info->luks_length)
 		return TRUE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
 			"its LUKS region (%" G_GUINT64_FORMAT " bytes at %" G_GUINT64_FORMAT
@@ -278,7 +171,7 @@ static gboolean run_qemu_img(const gchar *path, guint size_mib, GError **error)
 	}
 	randombytes_buf(key, sizeof key);
 	sodium_bin2hex(hex, sizeof hex, key, sizeof key);
-	isc_autofd int key_fd = new_memfd(0, error);
+	isc_autofd int key_fd = isc_file_new_memory("isc-key", error);
 	if (key_fd < 0 || !isc_file_write_all(key_fd, hex, 64, error))
 		return FALSE;
 
@@ -380,8 +273,7 @@ gboolean isc_volume_template_ensure(const gchar *templates_dir, guint size_mib, 
 	return fd >= 0;
 }
 
-/* --- create
- * --------------------------------------------------------------------------------------- */
+/* --- create ------------------------------------------------------------------------- */
 
 static gboolean check_key(const gchar *key, GError **error)
 {
@@ -403,11 +295,11 @@ static gboolean fill(int fd, const gchar *templates_dir, guint size_mib, const g
 		return FALSE;
 	if (fstat(template, &st) < 0)
 		return isc_error_set_errno(error, errno, "cannot stat the template");
-	isc_autofd int header = make_header(key, error);
+	isc_autofd int header = isc_luks_new(key, error);
 	/* Slots 1 to 7 are marked unused in the header: what lies there is never read, so holes do.
 	 */
 	return header >= 0 && isc_file_copy_sparse(template, fd, st.st_size, error) &&
-	       copy_bytes(header, 0, fd, (off_t)info.luks_offset, SLOT_OFFSET + SLOT_SIZE, error);
+	       copy_bytes(header, 0, fd, (off_t)info.luks_offset, ISC_LUKS_USED, error);
 }
 
 static gboolean sync_folder_of(const gchar *path, GError **error)
@@ -451,8 +343,7 @@ gboolean isc_volume_create(const gchar *path, const gchar *templates_dir, guint 
 	return sync_folder_of(path, error);
 }
 
-/* --- verify and shred
- * ----------------------------------------------------------------------------- */
+/* --- verify and shred --------------------------------------------------------------- */
 
 /* Opens a volume that may belong to a node's uid.  The dock may chown, but not ignore permissions,
  * so where it is not let in it takes the file first; the O_PATH descriptor makes sure that all
@@ -499,27 +390,14 @@ gboolean isc_volume_verify(const gchar *path, const gchar *key_hex64, GError **e
 				(guint)was.st_uid);
 
 	IscQcow2 info;
-	gchar log[256];
-	isc_autofd int memory = new_memfd(HEADER_SPAN, error);
+	isc_autofd int memory = isc_file_new_memory("isc-volume", error);
 	if (memory < 0)
 		return FALSE;
-	if (!find_region(fd, &info, error) ||
-			!copy_bytes(fd, (off_t)info.luks_offset, memory, 0, LUKS_AREA, error)) {
-		g_prefix_error(error, "volume '%s': ", path);
-		return FALSE;
-	}
-	g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&crypt_lock);
-	g_autoptr(IscCrypt) crypt = crypt_open(memory, log, error);
-	if (!crypt)
-		return FALSE;
-	int r = crypt_load(crypt, CRYPT_LUKS1, NULL);
-	if (r >= 0)
-		r = crypt_activate_by_passphrase(
-				crypt, NULL, CRYPT_ANY_SLOT, key_hex64, strlen(key_hex64), 0);
-	if (r >= 0)
+	if (find_region(fd, &info, error) &&
+			copy_bytes(fd, (off_t)info.luks_offset, memory, 0, ISC_LUKS_AREA, error) &&
+			isc_luks_check(memory, key_hex64, error))
 		return TRUE;
-	g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY, "the key does not open volume '%s'%s%s",
-			path, *log ? ": " : "", g_strchomp(log));
+	g_prefix_error(error, "volume '%s': ", path);
 	return FALSE;
 }
 

@@ -63,8 +63,7 @@ gboolean isc_conf_error(const IscConf *conf, const IscConfEntry *entry, GError *
 	return line_error(conf, entry->line, error, "%s: %s", entry->key, message);
 }
 
-/* --- "did you mean"
- * ------------------------------------------------------------------------------- */
+/* --- "did you mean" ----------------------------------------------------------------- */
 
 /* Levenshtein distance, case-blind, of two short words; words above 31 bytes are "far". */
 static guint distance(const gchar *a, const gchar *b)
@@ -119,8 +118,7 @@ static gboolean unknown(const IscConf *conf, guint line, const IscConfKey *keys,
 			shown, where, hint);
 }
 
-/* --- parsing
- * -------------------------------------------------------------------------------------- */
+/* --- parsing ------------------------------------------------------------------------ */
 
 static const IscConfKey *known_key(const IscConfKey *keys, const gchar *section, const gchar *key)
 {

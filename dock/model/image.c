@@ -62,8 +62,7 @@ void isc_image_free(IscImage *image)
 	g_free(image);
 }
 
-/* --- what each value may be
- * ----------------------------------------------------------------------- */
+/* --- what each value may be --------------------------------------------------------- */
 
 static gboolean is_made_of(const gchar *text, const gchar *first, const gchar *more, gsize max)
 {
@@ -184,8 +183,7 @@ static gboolean is_health(const gchar *text)
 	return FALSE;
 }
 
-/* --- the tables that parse and print share
- * -------------------------------------------------------- */
+/* --- the tables that parse and print share ------------------------------------------ */
 
 typedef struct {
 	const gchar *key;
@@ -223,8 +221,7 @@ static const gchar *const part_keys[] = { "file", "sha256", "size", NULL };
 static const gchar *const service_keys[] = { "exec", "user", "ports", "writable", "capabilities",
 	"environment", "health", "profile", NULL };
 
-/* --- parse
- * ---------------------------------------------------------------------------------------- */
+/* --- parse -------------------------------------------------------------------------- */
 
 static gboolean bad(GError **error, const gchar *key, const gchar *must)
 {
@@ -413,8 +410,7 @@ IscImage *isc_image_parse(const gchar *bytes, gsize len, GError **error)
 	return g_steal_pointer(&image);
 }
 
-/* --- print
- * ---------------------------------------------------------------------------------------- */
+/* --- print -------------------------------------------------------------------------- */
 
 static json_object *new_string(const gchar *text)
 {

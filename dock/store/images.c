@@ -35,8 +35,7 @@ void isc_stored_image_free(IscStoredImage *stored)
 	g_free(stored);
 }
 
-/* --- open and clean up
- * ---------------------------------------------------------------------------- */
+/* --- open and clean up -------------------------------------------------------------- */
 
 /* Names in folder @fd, "." and ".." left out. */
 static GPtrArray *names_in(int fd, GError **error)
@@ -131,8 +130,7 @@ gchar *isc_image_store_part_path(IscImageStore *store, const IscImage *image, Is
 	return g_build_filename(store->folder, image->digest, image->parts[kind].file, NULL);
 }
 
-/* --- manifest and signature
- * ----------------------------------------------------------------------- */
+/* --- manifest and signature --------------------------------------------------------- */
 
 typedef struct {
 	gchar *manifest, *signature;
@@ -148,17 +146,22 @@ static void head_clear(Head *head)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Head, head_clear)
 
+static gchar *read_text(const IscImageSource *source, const gchar *file, gsize max, gsize *len, GError **error)
+{
+	isc_autofd int fd = source->open(source->data, file, error);
+	return fd >= 0 ? isc_file_read_fd(fd, file, max, len, error) : NULL;
+}
+
 /* Reads both once; from here on only these bytes count.  @trust: NULL: the signature is not
  * checked. */
-static gboolean read_head(
-		int dir_fd, const IscTrust *trust, Head *head, gchar **signer, GError **error)
+static gboolean read_head(const IscImageSource *source, const IscTrust *trust, Head *head, gchar **signer,
+		GError **error)
 {
-	head->manifest = isc_file_read(dir_fd, ISC_IMAGE_MANIFEST, ISC_IMAGE_MANIFEST_MAX,
-			&head->manifest_len, error);
+	head->manifest = read_text(source, ISC_IMAGE_MANIFEST, ISC_IMAGE_MANIFEST_MAX, &head->manifest_len, error);
 	if (!head->manifest)
 		return FALSE;
 	if (trust) {
-		head->signature = isc_file_read(dir_fd, ISC_IMAGE_SIGNATURE, ISC_MINISIGN_SIG_MAX,
+		head->signature = read_text(source, ISC_IMAGE_SIGNATURE, ISC_MINISIGN_SIG_MAX,
 				&head->signature_len, error);
 		/* Before it is parsed: a stranger's manifest is not worth a parser's risk. */
 		if (!head->signature || !isc_trust_verify(trust, head->manifest, head->manifest_len,
@@ -170,8 +173,7 @@ static gboolean read_head(
 	return head->image != NULL;
 }
 
-/* --- import
- * --------------------------------------------------------------------------------------- */
+/* --- import ------------------------------------------------------------------------- */
 
 /* A new file of the store, for finish_files() to end.  Returns: fd or -1 */
 static int new_file(int dir_fd, const gchar *name, GError **error)
@@ -189,10 +191,12 @@ static gboolean store_bytes(
 	return fd >= 0 && isc_file_write_all(fd, bytes, len, error);
 }
 
-static gboolean store_part(int from_dir, int to_dir, const IscImagePart *part, GError **error)
+static gboolean store_part(const IscImageSource *source, int to_dir, const IscImagePart *part, GError **error)
 {
-	isc_autofd int from = isc_part_open(from_dir, part, error);
-	isc_autofd int to = from >= 0 ? new_file(to_dir, part->file, error) : -1;
+	isc_autofd int from = source->open(source->data, part->file, error);
+	if (from < 0 || !isc_part_check(from, part, error))
+		return FALSE;
+	isc_autofd int to = new_file(to_dir, part->file, error);
 	return to >= 0 && isc_part_stream(from, to, part, error);
 }
 
@@ -235,7 +239,8 @@ static gboolean check_space(IscImageStore *store, const IscImage *image, GError 
 }
 
 static gboolean fill_folder(
-		IscImageStore *store, int from, const gchar *name, const Head *head, GError **error)
+		IscImageStore *store, const IscImageSource *source, const gchar *name, const Head *head,
+		GError **error)
 {
 	isc_autofd int to =
 			openat(store->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -246,7 +251,7 @@ static gboolean fill_folder(
 					error))
 		return FALSE;
 	for (gsize i = 0; i < ISC_N_PARTS; i++)
-		if (!store_part(from, to, &head->image->parts[i], error))
+		if (!store_part(source, to, &head->image->parts[i], error))
 			return FALSE;
 	if (!finish_files(store, to, error))
 		return FALSE;
@@ -265,7 +270,7 @@ static gchar *temporary_name(const gchar *prefix)
 }
 
 /* @was_there: (out): somebody else put the same image in place meanwhile */
-static gboolean import_new(IscImageStore *store, int dir_fd, const Head *head, gboolean *was_there,
+static gboolean import_new(IscImageStore *store, const IscImageSource *source, const Head *head, gboolean *was_there,
 		GError **error)
 {
 	g_autofree gchar *name = temporary_name(IMPORTING);
@@ -275,7 +280,7 @@ static gboolean import_new(IscImageStore *store, int dir_fd, const Head *head, g
 		return isc_error_set_errno(
 				error, errno, "cannot make a folder in '%s'", store->folder);
 
-	gboolean ok = fill_folder(store, dir_fd, name, head, error);
+	gboolean ok = fill_folder(store, source, name, head, error);
 	if (ok && renameat2(store->fd, name, store->fd, head->image->digest, RENAME_NOREPLACE) <
 					0) {
 		*was_there = errno == EEXIST;
@@ -289,16 +294,16 @@ static gboolean import_new(IscImageStore *store, int dir_fd, const Head *head, g
 	return ok;
 }
 
-IscImage *isc_image_store_import_fd(IscImageStore *store, int dir_fd, const IscTrust *trust,
+IscImage *isc_image_store_import_from(IscImageStore *store, const IscImageSource *source, const IscTrust *trust,
 		gboolean *was_there, GError **error)
 {
 	g_auto(Head) head = { 0 };
 	gboolean there = FALSE;
-	if (!read_head(dir_fd, trust, &head, NULL, error))
+	if (!read_head(source, trust, &head, NULL, error))
 		return NULL;
 	if (faccessat(store->fd, head.image->digest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		there = TRUE;
-	else if (!import_new(store, dir_fd, &head, &there, error)) {
+	else if (!import_new(store, source, &head, &there, error)) {
 		g_prefix_error(error, "image '%s': ", head.image->name);
 		return NULL;
 	}
@@ -329,14 +334,14 @@ IscImage *isc_image_store_import(IscImageStore *store, const gchar *path, const 
 		isc_error_set_errno(error, errno, "cannot open '%s'", path);
 		return NULL;
 	}
-	IscImage *image = isc_image_store_import_fd(store, fd, trust, was_there, error);
+	const IscImageSource source = { isc_part_open_at, GINT_TO_POINTER(fd) };
+	IscImage *image = isc_image_store_import_from(store, &source, trust, was_there, error);
 	if (!image)
 		g_prefix_error(error, "importing '%s': ", path);
 	return image;
 }
 
-/* --- look-up
- * -------------------------------------------------------------------------------------- */
+/* --- look-up ------------------------------------------------------------------------ */
 
 static gboolean is_immutable(IscImageStore *store, const gchar *digest)
 {
@@ -361,7 +366,8 @@ static IscStoredImage *load_stored(IscImageStore *store, const gchar *digest)
 	}
 	stored->imported = st.st_mtim.tv_sec;
 	stored->immutable = is_immutable(store, digest);
-	if (!read_head(fd, NULL, &head, NULL, &error))
+	const IscImageSource source = { isc_part_open_at, GINT_TO_POINTER(fd) };
+	if (!read_head(&source, NULL, &head, NULL, &error))
 		stored->problem = g_strdup(error->message);
 	else if (!g_str_equal(head.image->digest, digest))
 		stored->problem = g_strdup("its manifest was changed: the digest differs");
@@ -486,13 +492,13 @@ IscImage *isc_image_store_find(IscImageStore *store, const gchar *text, GError *
 	return NULL;
 }
 
-/* --- verify and remove
- * ---------------------------------------------------------------------------- */
+/* --- verify and remove -------------------------------------------------------------- */
 
 static gboolean verify_folder(int fd, const gchar *digest, const IscTrust *trust, Head *head,
 		gchar **signer, GError **error)
 {
-	if (!read_head(fd, trust, head, signer, error))
+	const IscImageSource source = { isc_part_open_at, GINT_TO_POINTER(fd) };
+	if (!read_head(&source, trust, head, signer, error))
 		return FALSE;
 	if (!g_str_equal(head->image->digest, digest)) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY, "the manifest is that of image %s",

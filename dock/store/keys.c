@@ -38,8 +38,7 @@ struct IscKeyStore {
 	guint8 *dock_key; /* sodium_malloc, read-only */
 };
 
-/* --- keys
- * ----------------------------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------------------- */
 
 static IscKey *new_key(void)
 {
@@ -103,8 +102,7 @@ gboolean isc_key_id_is_valid(const gchar *id)
 	return n > 0 && n <= ID_NAMES_MAX;
 }
 
-/* --- the dock's own key
- * --------------------------------------------------------------------------- */
+/* --- the dock's own key ------------------------------------------------------------- */
 
 static gboolean refuse(
 		GError **error, const IscKeyStore *store, const gchar *file, const gchar *why)
@@ -211,8 +209,7 @@ void isc_key_store_free(IscKeyStore *store)
 	g_free(store);
 }
 
-/* --- sealed keys
- * ---------------------------------------------------------------------------------- */
+/* --- sealed keys -------------------------------------------------------------------- */
 
 static gboolean check_id(const gchar *id, GError **error)
 {

@@ -54,8 +54,7 @@ static double ms_since(gint64 start)
 	return (double)(g_get_monotonic_time() - start) / 1000.0;
 }
 
-/* --- G1
- * ------------------------------------------------------------------------------------------- */
+/* --- G1 ----------------------------------------------------------------------------- */
 
 static gboolean run(const gchar *const *argv, GError **error)
 {
@@ -102,8 +101,7 @@ static gboolean create(Bench *b, Kind kind, double *ms, GError **error)
 	return ok;
 }
 
-/* --- G2: a running QEMU opens the volume, as at a node's start
- * ------------------------------------ */
+/* --- G2: a running QEMU opens the volume, as at a node's start ---------------------- */
 
 /* Sends one QMP command and waits for its answer; events in between are skipped. */
 static gboolean qmp(Bench *b, const gchar *command, GError **error)
@@ -165,8 +163,7 @@ static gboolean open_in_qemu(Bench *b, double *ms, GError **error)
 				     error);
 }
 
-/* --- rounds and result
- * ---------------------------------------------------------------------------- */
+/* --- rounds and result -------------------------------------------------------------- */
 
 static gboolean measure(Bench *b, Kind kind, gboolean keep, GError **error)
 {
