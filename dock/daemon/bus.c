@@ -6,7 +6,6 @@
 #include "api/roles.h"
 #include "base/error.h"
 #include "daemon/handlers.h"
-#include "engine/links.h"
 #include "iscdock-dbus.h"
 
 #define ROOT "/org/iscdock/Dock1"
@@ -306,11 +305,11 @@ IscBus *isc_bus_new(IscDock *dock, GDBusConnection *connection, void (*lost)(gpo
 	bus->manager = g_dbus_object_manager_server_new(ROOT);
 
 	bus->root = isc_dbus_dock1_skeleton_new();
-	g_autofree gchar *outside = isc_links_address_of(dock->outside);
+	g_autofree gchar *outside = isc_dock_outside_address(dock);
 	isc_dbus_dock1_set_version(bus->root, ISC_VERSION);
 	isc_dbus_dock1_set_accelerator(bus->root, isc_accel_name(dock->accel));
 	isc_dbus_dock1_set_emulated(bus->root, dock->accel != ISC_ACCEL_KVM);
-	isc_dbus_dock1_set_outside_address(bus->root, outside ? outside : "");
+	isc_dbus_dock1_set_outside_address(bus->root, outside);
 	take_calls(bus, G_DBUS_INTERFACE_SKELETON(bus->root));
 	do_state_changed(bus, NULL);
 

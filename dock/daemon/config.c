@@ -38,7 +38,6 @@ static const struct {
 	{ "Dock", "OutsideInterface",  KIND_TEXT, offsetof(IscConfig, outside),        NULL },
 	{ "Dock", "User",              KIND_TEXT, offsetof(IscConfig, user),           "isc-dock" },
 	{ "Dock", "CollectorUser",     KIND_TEXT, offsetof(IscConfig, collector_user), "isc-collect" },
-	{ "Dock", "ImageGroup",        KIND_TEXT, offsetof(IscConfig, image_group),    "libvirt-qemu" },
 	{ "Limits", "MaxMemory",       KIND_NUMBER, offsetof(IscConfig, max_memory_mib), "0" },
 	{ "Limits", "MaxNodes",        KIND_NUMBER, offsetof(IscConfig, max_nodes),      "64999" },
 };

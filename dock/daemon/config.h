@@ -12,7 +12,6 @@ typedef struct {
 	gchar *outside;     /* OutsideInterface=; NULL: that of the default route */
 	gchar *user;        /* User=isc-dock */
 	gchar *collector_user; /* CollectorUser=isc-collect */
-	gchar *image_group; /* ImageGroup=libvirt-qemu: the group of qemu.conf's user */
 	guint max_memory_mib; /* MaxMemory=: MiB all nodes together; 0: 90 % of the host's */
 	guint max_nodes;    /* MaxNodes=64999 */
 } IscConfig;

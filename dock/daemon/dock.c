@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "daemon/bus.h"
 #include "daemon/env.h"
+#include "engine/links.h"
 
 IscRun *isc_dock_run(IscDock *dock, const gchar *name)
 {
@@ -125,6 +126,12 @@ gchar *isc_dock_node_dir(const IscDock *dock, const gchar *name)
 gchar *isc_dock_node_run_dir(const IscDock *dock, const gchar *name)
 {
 	return g_build_filename(dock->config->run_dir, "nodes", name, NULL);
+}
+
+gchar *isc_dock_outside_address(const IscDock *dock)
+{
+	g_autoptr(GArray) all = dock->outside ? isc_links_addresses(dock->outside, NULL) : NULL;
+	return all && all->len ? isc_address_print(g_array_index(all, guint32, 0)) : g_strdup("");
 }
 
 /* What a node says of itself, filed.  Numbers only; ranges are checked where they are shown. */

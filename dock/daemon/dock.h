@@ -52,7 +52,7 @@ typedef struct {
 	guint tsc_khz;       /* of this CPU, or 0 */
 	gchar *outside;      /* interface */
 	guint uid, gid;      /* we */
-	guint collector_uid, collector_gid, image_gid;
+	guint collector_uid, collector_gid;
 	GThreadPool *pool;   /* verbs run here */
 	IscEngine engine;    /* daemon/steps.c */
 	gboolean stopping;
@@ -112,6 +112,9 @@ void isc_dock_do(IscDock *dock, void (*run)(IscDock *dock, gpointer data), gpoin
 
 /* The pool's function. */
 void isc_dock_work(gpointer job, gpointer dock);
+
+/* The dock's first address outside, or "".  (transfer full) */
+gchar *isc_dock_outside_address(const IscDock *dock);
 
 /* isc_link's callback: files claims. */
 void isc_dock_on_link(gpointer dock, const IscLinkMsg *msg, gboolean up);

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "engine/links.h"
 
 typedef enum {
 	LEVEL_OK,
@@ -55,6 +54,19 @@ static void check_accelerator(IscDock *dock, Finding *f)
 				"emulated: %s", why);
 }
 
+/* QEMU runs under the node's own uid and gid, in no other group. */
+static void check_kvm_device(IscDock *dock, Finding *f)
+{
+	struct stat st;
+	if (dock->accel != ISC_ACCEL_KVM)
+		say(f, LEVEL_OK, "", "not used");
+	else if (stat("/dev/kvm", &st) == 0 && (st.st_mode & 06) == 06)
+		say(f, LEVEL_OK, "", "every node's uid may open /dev/kvm");
+	else
+		say(f, LEVEL_FAIL, "install 70-isc-dock.rules for udev, or chmod 0666 /dev/kvm",
+				"nodes' uids may not open /dev/kvm");
+}
+
 static void check_libvirt(IscDock *dock, Finding *f)
 {
 	if (isc_vm_is_connected(dock->vm))
@@ -86,17 +98,18 @@ static void check_boundary(IscDock *dock, Finding *f)
 static void check_forward(IscDock *dock, Finding *f)
 {
 	(void)dock;
-	g_autofree gchar *value = line_of("/proc/sys/net/ipv4/ip_forward");
+	g_autofree gchar *value = line_of("/proc/sys/net/ipv4/conf/" ISC_BRIDGE "/forwarding");
 	if (g_strcmp0(value, "1") == 0)
-		say(f, LEVEL_OK, "", "IPv4 forwarding is on");
+		say(f, LEVEL_OK, "", "packets of " ISC_BRIDGE " are forwarded");
 	else
-		say(f, LEVEL_FAIL, "sysctl net.ipv4.ip_forward=1, and find what turned it off", "IPv4 forwarding is off");
+		say(f, LEVEL_FAIL, "restart isc-dockd, and find what turned it off",
+				"IPv4 forwarding is off on " ISC_BRIDGE);
 }
 
 static void check_outside(IscDock *dock, Finding *f)
 {
-	g_autofree gchar *address = dock->outside ? isc_links_address_of(dock->outside) : NULL;
-	if (address)
+	g_autofree gchar *address = isc_dock_outside_address(dock);
+	if (*address)
 		say(f, LEVEL_OK, "", "%s has %s", dock->outside, address);
 	else
 		say(f, LEVEL_WARN, "set OutsideInterface= in dock.conf", "no outside interface with an address: nothing "
@@ -242,6 +255,7 @@ static const struct {
 	void (*run)(IscDock *dock, Finding *finding);
 } checks[] = {
 	{ "accelerator",       check_accelerator },
+	{ "kvm-device",        check_kvm_device },
 	{ "libvirt",           check_libvirt },
 	{ "collector",         check_collector },
 	{ "boundary",          check_boundary },

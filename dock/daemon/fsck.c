@@ -79,7 +79,7 @@ static void look_at_taps(IscDock *dock, gboolean repair, GVariantBuilder *list)
 	while (dir && nodes && (name = g_dir_read_name(dir))) {
 		if (!g_str_has_prefix(name, "isct") || !is_tap_of_nobody(nodes, name))
 			continue;
-		gboolean mended = repair && isc_links_tap_remove(name, NULL);
+		gboolean mended = repair && isc_links_tap_remove(&(IscTap){ .name = name, .bridge = ISC_BRIDGE }, NULL);
 		add(list, "tap", name, "belongs to no node", mended);
 	}
 }

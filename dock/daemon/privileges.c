@@ -3,7 +3,6 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pwd.h>
 #include <sodium.h>
 #include <sys/file.h>
@@ -61,21 +60,15 @@ gboolean isc_privileges_prepare(IscDock *dock, GError **error)
 			!find_user(dock->config->collector_user, &dock->collector_uid, &dock->collector_gid,
 					error))
 		return FALSE;
-	const struct group *gr = getgrnam(dock->config->image_group);
-	if (!gr) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
-				"there is no group '%s': install libvirt-daemon-system, or set ImageGroup=",
-				dock->config->image_group);
-		return FALSE;
-	}
-	dock->image_gid = gr->gr_gid;
-
 	/* 0711: a node's uid must pass through to its own files, and see nothing on the way. */
 	g_autofree gchar *run_nodes = g_build_filename(dock->config->run_dir, "nodes", NULL);
 	if (!own_folder(dock, dock->config->state_dir, 0711, error) ||
-			!own_folder(dock, dock->config->run_dir, 0711, error) ||
+			!isc_file_mkdir(dock->config->run_dir, 01771, error) ||
 			!own_folder(dock, run_nodes, 0711, error))
 		return FALSE;
+	/* The collector makes its socket there; the sticky bit keeps it from what is ours. */
+	if (geteuid() == 0 && chown(dock->config->run_dir, dock->uid, dock->collector_gid) < 0)
+		return isc_error_set_errno(error, errno, "cannot share '%s' with the collector", dock->config->run_dir);
 	for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
 		g_autofree gchar *path = g_build_filename(dock->config->state_dir, folders[i].name, NULL);
 		if (!own_folder(dock, path, folders[i].mode, error))

@@ -3,7 +3,7 @@
 
 /* What isc-dockd may do, and how it gives up the rest. */
 
-/* Makes the folders and looks up users while we are still root (where we are).  Fills uid, gid, collector_uid/gid, image_gid. */
+/* Makes the folders and looks up users while we are still root (where we are).  Fills uid, gid, collector_uid/gid. */
 gboolean isc_privileges_prepare(IscDock *dock, GError **error);
 
 /* As root: becomes User= with only the capabilities of the table; otherwise checks that they are there.  Ends core dumps and ptrace. */

@@ -261,6 +261,20 @@ static void adopt(Look *look, const IscVmInfo *info)
 		g_warning("boundary of '%s': %s", name, why->message);
 }
 
+/* Every node's link, down or up again. */
+static void set_links(IscDock *dock, gpointer up)
+{
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
+	for (guint i = 0; nodes && i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		g_autofree gchar *tap = isc_node_tap(node->slot);
+		g_autoptr(GError) why = NULL;
+		if (isc_node_state_is_up(node->state) && !isc_links_set_up(tap, GPOINTER_TO_INT(up), &why) &&
+				!g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND))
+			g_warning("link of '%s': %s", node->spec->name, why->message);
+	}
+}
+
 static void look_at_boundary(Look *look)
 {
 	gboolean intact = FALSE;
@@ -306,30 +320,22 @@ guint isc_reconcile_all(IscDock *dock, gboolean repair, IscReconcileFunc found, 
 	return look.n;
 }
 
-void isc_reconcile_boundary(gpointer data)
+/* The watch has put the rules back already, or could not: no rules, no links. */
+void isc_reconcile_boundary(const IscFirewallEvent *event, gpointer data)
 {
 	IscDock *dock = data;
-	g_autoptr(GError) why = NULL;
-	gboolean intact = FALSE;
-	g_autofree gchar *what = NULL;
-
-	if (isc_firewall_is_intact(dock->firewall, &intact, &what, &why) && intact)
-		return;
-	isc_dock_event(dock, "", "boundary.drift", "alarm", ISC_CALLER_DOCK, "somebody changed the dock's rules: %s",
-			what ? what : why->message);
-	g_clear_error(&why);
-	if (isc_firewall_sync(dock->firewall, &why)) {
+	isc_dock_event(dock, "", "boundary.drift", "alarm", ISC_CALLER_DOCK, "the dock's rules were changed by %s: %s",
+			event->who, event->why);
+	isc_dock_do(dock, set_links, GINT_TO_POINTER(event->error == NULL));
+	if (!event->error) {
 		isc_dock_event(dock, "", "boundary.restored", "warn", ISC_CALLER_DOCK, "the dock's rules are in force again");
+		isc_dock_set_trouble(dock, NULL);
 		return;
 	}
-	/* No rules, no links. */
-	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
-	for (guint i = 0; nodes && i < nodes->len; i++) {
-		g_autofree gchar *tap = isc_node_tap(((IscNode *)nodes->pdata[i])->slot);
-		(void)isc_links_set_up(tap, FALSE, NULL);
-	}
-	isc_dock_event(dock, "", "boundary.down", "alarm", ISC_CALLER_DOCK,
-			"the rules cannot be restored (%s): every node's link is down", why->message);
+	g_autofree gchar *text = g_strdup_printf("boundary: down: the rules cannot be restored (%s): every node's link is "
+						 "down",
+			event->error->message);
+	isc_dock_set_trouble(dock, text);
 }
 
 void isc_reconcile_refused(gpointer data, const gchar *node, IscChannel channel, guint uid)

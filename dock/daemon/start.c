@@ -82,25 +82,30 @@ gboolean isc_start_stores(IscDock *dock, GError **error)
 	dock->tsc_khz = isc_accel_tsc_khz(&isc_accel_host);
 	g_message("accelerator: %s (%s)", isc_accel_name(dock->accel), why);
 	return (dock->reg = isc_register_open(reg, error)) && (dock->keys = isc_key_store_open(keys, error)) &&
-			(dock->images = isc_image_store_open(images, 0, dock->image_gid, error));
+			(dock->images = isc_image_store_open(images, 0, 0, error));
 }
 
 /* Rules first, with those of every node that may run, then what belongs to none goes, then the bridge comes up. */
 gboolean isc_start_boundary(IscDock *dock, GError **error)
 {
-	dock->outside = dock->config->outside ? g_strdup(dock->config->outside) : isc_links_find_outside(NULL);
+	dock->outside = dock->config->outside ? g_strdup(dock->config->outside) : isc_links_outside(NULL);
 	if (!dock->outside)
 		g_warning("no outside interface: nothing can be exposed; set OutsideInterface=");
 	const gchar *outside[] = { dock->outside, NULL };
+	g_autoptr(GArray) host_nets = isc_links_host_nets(ISC_BRIDGE, error);
+	if (!host_nets)
+		return FALSE;
 	const IscFirewallConfig config = {
 		.bridge = ISC_BRIDGE,
-		.subnet = { isc_node_address(0), 16 },
+		.subnet = { isc_node_address(0), ISC_SUBNET_BITS },
 		.tap_prefix = "isct",
 		.outside = outside,
 		.uid_first = isc_node_uid(ISC_SLOT_MIN),
 		.uid_last = isc_node_uid(ISC_SLOT_MAX),
 		.daemon_uid = dock->uid,
 		.log_group = 77,
+		.host_nets = (const IscNet *)(gpointer)host_nets->data,
+		.n_host_nets = host_nets->len,
 	};
 	dock->firewall = isc_firewall_new(&config, error);
 	if (!dock->firewall || !isc_firewall_setup(dock->firewall, error))
@@ -123,8 +128,13 @@ gboolean isc_start_boundary(IscDock *dock, GError **error)
 			g_critical("boundary of node '%s': %s", node->spec->name, why->message);
 		isc_fence_clear(&fence);
 	}
-	return isc_firewall_sync(dock->firewall, error) &&
-			isc_links_bridge_up(ISC_BRIDGE, isc_node_address(GATEWAY_SLOT), 16, error);
+	IscBridge bridge = { .name = ISC_BRIDGE,
+		.gateway = isc_node_address(GATEWAY_SLOT),
+		.prefix = ISC_SUBNET_BITS,
+		.accept_mark = ISC_NFT_ACCEPT_MARK };
+	isc_node_mac(GATEWAY_SLOT, bridge.mac);
+	return isc_firewall_sync(dock->firewall, error) && isc_links_bridge_setup(&bridge, error) &&
+			(!dock->outside || isc_links_forward(dock->outside, error));
 }
 
 gboolean isc_start_links(IscDock *dock, GError **error)
@@ -143,7 +153,7 @@ gboolean isc_start_links(IscDock *dock, GError **error)
 	g_autoptr(GError) why = NULL;
 	if (!isc_vm_connect(dock->vm, &why))
 		isc_dock_set_trouble(dock, why->message);
-	dock->watch = isc_firewall_watch_new(dock->firewall, isc_reconcile_boundary, dock, error);
+	dock->watch = isc_firewall_watch_new(dock->firewall, NULL, isc_reconcile_boundary, dock, error);
 	return dock->watch != NULL;
 }
 

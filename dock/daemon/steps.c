@@ -265,22 +265,30 @@ static gboolean fence_down(gpointer self, const IscNode *node, const gchar *arg,
 	return ok;
 }
 
+static IscTap tap_of(const IscNode *node, const gchar *name)
+{
+	IscTap tap = { .name = name,
+		.bridge = ISC_BRIDGE,
+		.address = isc_node_address(node->slot),
+		.uid = isc_node_uid(node->slot) };
+	isc_node_mac(node->slot, tap.mac);
+	return tap;
+}
+
 static gboolean tap_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
 {
-	IscDock *dock = self;
-	(void)arg, (void)cancel;
-	IscFence fence;
-	isc_steps_fence(node, NULL, FALSE, &fence);
-	gboolean ok = isc_links_tap_up(dock->firewall, &fence, isc_node_uid(node->slot), error);
-	isc_fence_clear(&fence);
-	return ok;
+	g_autofree gchar *name = isc_node_tap(node->slot);
+	IscTap tap = tap_of(node, name);
+	(void)self, (void)arg, (void)cancel;
+	return isc_links_tap_add(&tap, error) && isc_links_set_up(name, TRUE, error);
 }
 
 static gboolean tap_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
 {
-	g_autofree gchar *tap = isc_node_tap(node->slot);
+	g_autofree gchar *name = isc_node_tap(node->slot);
+	IscTap tap = tap_of(node, name);
 	(void)self, (void)arg, (void)cancel;
-	return isc_links_tap_remove(tap, error);
+	return isc_links_tap_remove(&tap, error);
 }
 
 static gboolean quarantine(IscDock *dock, const IscNode *node, gboolean on, GError **error)
@@ -528,4 +536,36 @@ GVariant *isc_steps_counters(IscDock *dock, const IscNode *node)
 						g_variant_new_uint64(counters.packets[kind]));
 	isc_fence_clear(&fence);
 	return g_variant_builder_end(&b);
+}
+
+/* --- import -------------------------------------------------------------------------------- */
+
+typedef struct {
+	GVariant *files;
+	GUnixFDList *fds;
+} Given;
+
+/* The caller opened the files, with its own rights; here they are only read. */
+static int open_given(gpointer data, const gchar *file, GError **error)
+{
+	const Given *given = data;
+	gint32 index;
+	if (!given->fds || !g_variant_lookup(given->files, file, "h", &index)) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "'%s' is missing", file);
+		return -1;
+	}
+	int fd = g_unix_fd_list_get(given->fds, index, error); /* a copy of its own */
+	if (fd >= 0 && lseek(fd, 0, SEEK_SET) < 0) {
+		isc_error_set_errno(error, errno, "cannot read '%s'", file);
+		isc_clear_fd(&fd);
+	}
+	return fd;
+}
+
+IscImage *isc_steps_import(IscDock *dock, GVariant *files, GUnixFDList *fds, const IscTrust *trust, gboolean *was_there,
+		GError **error)
+{
+	Given given = { files, fds };
+	const IscImageSource source = { open_given, &given };
+	return isc_image_store_import_from(dock->images, &source, trust, was_there, error);
 }

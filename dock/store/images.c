@@ -13,7 +13,7 @@
 #include "base/name.h"
 #include "store/part.h"
 
-#define FILE_MODE 0440
+#define FILE_MODE 0444 /* every node has a gid of its own: only "others" are common to all */
 #define DIR_MODE 0711 /* QEMU of every node passes through; only the dock lists */
 #define IMPORTING ".import-"
 #define REMOVING ".remove-"

@@ -3,11 +3,12 @@
 #include <sys/types.h>
 
 #include "model/image.h"
+#include "store/part.h"
 #include "store/trust.h"
 
 /* The images of a dock: one folder per image, named by its digest, which is the SHA-256 of its manifest.  Nothing
- * enters without a trusted signature, and nothing in it ever changes: files are 0440 and immutable where
- * the file system can.  QEMU of every node reads the same files, by group.
+ * enters without a trusted signature, and nothing in it ever changes: files are 0444 and immutable where
+ * the file system can.  QEMU of every node reads the same files, as "others": each has a uid and a gid of its own.
  *
  * Functions may be called by several threads.  One process at a time owns a store. */
 
@@ -27,7 +28,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscStoredImage, isc_stored_image_free)
 /**
  * isc_image_store_open:
  * @folder: made (0711) if it is not there
- * @uid, @gid: who shall own the files, e.g. root and libvirt-qemu; -1: leave them ours
+ * @uid, @gid: who shall own the files, e.g. root; -1: leave them ours
  *
  * Removes what interrupted imports and removals left.
  * Errors: ISC_ERROR_FAILED.  Returns: (transfer full)
@@ -38,9 +39,8 @@ void isc_image_store_free(IscImageStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscImageStore, isc_image_store_free)
 
 /**
- * isc_image_store_import_fd:
- * @dir_fd: the image folder to take from, opened O_DIRECTORY; stays the caller's.  Hostile: it may change
- *   while it is read
+ * isc_image_store_import_from:
+ * @source: hostile: it may change while it is read
  * @was_there: (out) (optional): TRUE: it had been imported before, and holds
  *
  * Verifies the signature, then copies each part while it hashes it, and takes the image only if each copy is what
@@ -49,10 +49,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscImageStore, isc_image_store_free)
  * manifest), ISC_ERROR_NOT_FOUND (a file is missing), ISC_ERROR_HOST (no space), ISC_ERROR_FAILED.
  * Returns: (transfer full): what was imported
  */
-IscImage *isc_image_store_import_fd(IscImageStore *store, int dir_fd, const IscTrust *trust,
+IscImage *isc_image_store_import_from(IscImageStore *store, const IscImageSource *source, const IscTrust *trust,
 		gboolean *was_there, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The same from a path. */
+/* The same from a folder. */
 IscImage *isc_image_store_import(IscImageStore *store, const gchar *path, const IscTrust *trust,
 		gboolean *was_there, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

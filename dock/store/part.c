@@ -18,36 +18,45 @@ static gboolean changed(GError **error, const IscImagePart *part, const gchar *w
 	return FALSE;
 }
 
-int isc_part_open(int dir_fd, const IscImagePart *part, GError **error)
+int isc_part_open_at(gpointer dir_fd, const gchar *file, GError **error)
 {
-	isc_autofd int fd =
-			openat(dir_fd, part->file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	if (fd < 0 && errno == ENOENT) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "'%s' is missing", part->file);
-		return -1;
-	}
-	if (fd < 0 && errno == ELOOP) {
+	int fd = openat(GPOINTER_TO_INT(dir_fd), file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT)
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "'%s' is missing", file);
+	else if (errno == ELOOP)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
-				"'%s' is a symbolic link; images hold files only", part->file);
-		return -1;
-	}
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		isc_error_set_errno(error, errno, "cannot open '%s'", part->file);
-		return -1;
-	}
+				"'%s' is a symbolic link; images hold files only", file);
+	else
+		isc_error_set_errno(error, errno, "cannot open '%s'", file);
+	return -1;
+}
+
+gboolean isc_part_check(int fd, const IscImagePart *part, GError **error)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return isc_error_set_errno(error, errno, "cannot look at '%s'", part->file);
 	if (!S_ISREG(st.st_mode)) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "'%s' is no regular file",
-				part->file);
-		return -1;
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "'%s' is no regular file", part->file);
+		return FALSE;
 	}
 	if ((guint64)st.st_size != part->size) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
 				"'%s' has %" G_GINT64_FORMAT
 				" bytes, the manifest says %" G_GUINT64_FORMAT,
 				part->file, (gint64)st.st_size, part->size);
-		return -1;
+		return FALSE;
 	}
+	return TRUE;
+}
+
+int isc_part_open(int dir_fd, const IscImagePart *part, GError **error)
+{
+	isc_autofd int fd = isc_part_open_at(GINT_TO_POINTER(dir_fd), part->file, error);
+	if (fd < 0 || !isc_part_check(fd, part, error))
+		return -1;
 	return isc_steal_fd(&fd);
 }
 

@@ -5,6 +5,19 @@
 
 /* One file of an image, read from a folder that may be hostile. */
 
+/* Where the files of an image are taken from. */
+typedef struct {
+	/* A new fd at the start of @file, to be closed by the caller; or -1 with @error naming the file. */
+	int (*open)(gpointer data, const gchar *file, GError **error);
+	gpointer data;
+} IscImageSource;
+
+/* A folder: data is GINT_TO_POINTER(its fd).  Follows no link.  Errors: ISC_ERROR_NOT_FOUND, ISC_ERROR_INVALID (a link). */
+int isc_part_open_at(gpointer dir_fd, const gchar *file, GError **error);
+
+/* A regular file of the manifest's size?  Errors: ISC_ERROR_INVALID (folder, device); ISC_ERROR_VERIFY (size). */
+gboolean isc_part_check(int fd, const IscImagePart *part, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /**
  * isc_part_open:
  * Opens @part in @dir_fd, following no link, and checks that it is a regular file of the manifest's size.

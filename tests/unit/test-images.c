@@ -150,7 +150,7 @@ static void an_image_is_stored_by_digest_read_only_and_once(void **state)
 		assert_string_equal(path, want);
 		struct stat st;
 		assert_int_equal(stat(path, &st), 0);
-		assert_int_equal(st.st_mode & 07777, 0440);
+		assert_int_equal(st.st_mode & 07777, 0444);
 	}
 	assert_int_equal(count_entries(f->store_path), 1);
 	g_autofree gchar *signer = NULL;
@@ -177,7 +177,8 @@ static void import_takes_an_open_folder_too(void **state)
 	Fixture *f = *state;
 	g_autoptr(GError) error = NULL;
 	isc_autofd int fd = open(f->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	g_autoptr(IscImage) image = isc_image_store_import_fd(f->store, fd, f->trust, NULL, &error);
+	const IscImageSource source = { isc_part_open_at, GINT_TO_POINTER(fd) };
+	g_autoptr(IscImage) image = isc_image_store_import_from(f->store, &source, f->trust, NULL, &error);
 	assert_no_error(error);
 	assert_true(isc_image_store_remove(f->store, image->digest, &error));
 
