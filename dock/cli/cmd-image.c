@@ -67,7 +67,7 @@ static gboolean add_parts(
 			g_clear_error(error);
 			g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
 					"'%s' is not signed (no " ISC_IMAGE_SIGNATURE
-					"): isc-image sign",
+					"): build it with isc-image, or sign it with minisign -S",
 					folder);
 		}
 		return FALSE;

@@ -5,7 +5,6 @@
 #include <sys/inotify.h>
 
 #include "base/error.h"
-#include "base/name.h"
 #include "cli/audit.h"
 #include "cli/cli.h"
 #include "cli/trail.h"
@@ -45,6 +44,21 @@ static void on_command(IscJson *command, gpointer data)
 	g_string_append_printf(f->cli->out, "%s\n", text);
 }
 
+/* "2026-01-02T03:04:05.678Z stdout TEXT", as the collector writes service.log. */
+static IscJson *log_json(const gchar *line, gsize len)
+{
+	IscJson *json = json_object_new_object();
+	g_autofree gchar *text = isc_output_bytes(line, len);
+	g_auto(GStrv) parts = g_strsplit(text, " ", 3);
+	gboolean is_whole = g_strv_length(parts) == 3 && g_str_has_suffix(parts[0], "Z");
+	if (is_whole) {
+		json_object_object_add(json, "time", json_object_new_string(parts[0]));
+		json_object_object_add(json, "stream", json_object_new_string(parts[1]));
+	}
+	json_object_object_add(json, "text", json_object_new_string(is_whole ? parts[2] : text));
+	return json;
+}
+
 static void print_line(Follow *f, const gchar *line, gsize len)
 {
 	if (f->commands) {
@@ -53,18 +67,12 @@ static void print_line(Follow *f, const gchar *line, gsize len)
 	}
 	if (!f->cli->json) {
 		/* Bytes of a guest: none of them may reach the terminal as a command to it. */
-		g_autofree gchar *text = isc_text_escape(line, (gssize)len, G_MAXSIZE);
+		g_autofree gchar *text = isc_output_bytes(line, len);
 		g_string_append_printf(f->cli->out, "%s\n", text);
 		return;
 	}
-	g_autoptr(IscJson) json = NULL;
-	if (f->audit) {
-		json = isc_audit_parse(f->audit, line, len);
-	} else {
-		g_autofree gchar *text = isc_text_escape(line, (gssize)len, G_MAXSIZE);
-		json = json_object_new_object();
-		json_object_object_add(json, "line", json_object_new_string(text));
-	}
+	g_autoptr(IscJson) json =
+			f->audit ? isc_audit_parse(f->audit, line, len) : log_json(line, len);
 	isc_output_json(f->cli->out, json, FALSE);
 }
 

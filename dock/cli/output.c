@@ -17,14 +17,17 @@ static gboolean is_unfit(gunichar c)
 	       g_unichar_type(c) == G_UNICODE_PARAGRAPH_SEPARATOR;
 }
 
+gchar *isc_output_bytes(const gchar *bytes, gsize len)
+{
+	gboolean fits = g_utf8_validate_len(bytes, len, NULL);
+	for (const gchar *p = bytes; fits && p < bytes + len; p = g_utf8_next_char(p))
+		fits = !is_unfit(g_utf8_get_char(p));
+	return fits ? g_strndup(bytes, len) : isc_text_escape(bytes, (gssize)len, G_MAXSIZE);
+}
+
 gchar *isc_output_text(const gchar *text)
 {
-	if (!g_utf8_validate(text, -1, NULL))
-		return isc_text_escape(text, -1, G_MAXSIZE);
-	for (const gchar *p = text; *p; p = g_utf8_next_char(p))
-		if (is_unfit(g_utf8_get_char(p)))
-			return isc_text_escape(text, -1, G_MAXSIZE);
-	return g_strdup(text);
+	return isc_output_bytes(text, strlen(text));
 }
 
 gchar *isc_output_time(gint64 seconds)

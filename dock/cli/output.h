@@ -14,6 +14,9 @@
  */
 gchar *isc_output_text(const gchar *text);
 
+/* The same for bytes that may hold NUL. */
+gchar *isc_output_bytes(const gchar *bytes, gsize len);
+
 /* Seconds since the epoch as local time, "2024-05-01 12:00:03"; "-" for 0 and below.  Returns:
  * (transfer full) */
 gchar *isc_output_time(gint64 seconds);

@@ -682,6 +682,18 @@ static void trails_are_cleaned_for_the_terminal(void **state)
 	assert_string_equal(fake->calls->str, "web.OpenTrail ('audit',)\n");
 }
 
+static void logs_in_json_have_time_stream_and_text(void **state)
+{
+	Fake *fake = *state;
+	put(fake, "2026-01-02T03:04:05.678Z stderr a \\x1b b\nodd\n");
+	g_auto(Run) plain = isc_vm(fake, "logs web -n 2");
+	assert_string_equal(plain.out, "2026-01-02T03:04:05.678Z stderr a \\x1b b\nodd\n");
+	g_auto(Run) json = isc_vm(fake, "logs web --json");
+	assert_string_equal(json.out,
+			"{\"time\":\"2026-01-02T03:04:05.678Z\",\"stream\":\"stderr\",\"text\":\"a "
+			"\\\\x1b b\"}\n{\"text\":\"odd\"}\n");
+}
+
 static void audit_shows_commands_and_json(void **state)
 {
 	Fake *fake = *state;
@@ -858,6 +870,7 @@ int main(int argc, char **argv)
 		TEST(import_hands_over_the_open_files),
 		TEST(import_refuses_what_is_no_whole_image),
 		TEST(trails_are_cleaned_for_the_terminal),
+		TEST(logs_in_json_have_time_stream_and_text),
 		TEST(audit_shows_commands_and_json),
 		TEST(logs_follow_growth_and_rotation_until_interrupted),
 		TEST(logs_end_when_the_node_is_gone),
