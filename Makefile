@@ -32,7 +32,7 @@ all: $(BINS) ## build everything into build/
 
 # --- binaries -------------------------------------------------------------------------------------
 $B/libisc.a: $(LIB_OBJ)
-	@rm -f $@; ar rcs $@ $^
+	@rm -f $@; ar qcsP $@ $^
 define binary
 $B/$(1): $B/$(2).o $B/libisc.a
 	$$(CC) $$(OWN_LDFLAGS) $$(CFLAGS) $$(LDFLAGS) $$^ $(3) -o $$@

@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "collector/link-server.h"
-#include "collector/node.h"
+#include "collector/guest.h"
 #include "collector/probe.h"
 
 #define WORKERS 4 /* threads that wait for the disk */
@@ -19,10 +19,10 @@
 #define STOP_S 5 /* for the last commits */
 
 typedef struct {
-	IscNodeHost host;
+	IscGuestHost host;
 	IscLinkPeers peers;
 	IscLinkServer *link;
-	GHashTable *nodes; /* name → IscNode, owned */
+	GHashTable *nodes; /* name → IscGuest, owned */
 	guint probes;
 	guint tick_timer;
 	GMainLoop *loop;
@@ -40,7 +40,7 @@ static void tell(gpointer self, const IscLinkMsg *msg)
 	isc_link_server_send(c->link, msg);
 }
 
-static const IscNodeOps node_ops = { tell };
+static const IscGuestOps node_ops = { tell };
 
 static void answer(Collector *c, const IscLinkMsg *question, IscLinkKind kind, gint64 b)
 {
@@ -64,29 +64,29 @@ static gboolean on_tick(gpointer data)
 
 	g_hash_table_iter_init(&i, c->nodes);
 	while (g_hash_table_iter_next(&i, NULL, &node))
-		isc_node_tick(node);
+		isc_guest_tick(node);
 	if (g_hash_table_size(c->nodes) > 0)
 		return G_SOURCE_CONTINUE;
 	c->tick_timer = 0;
 	return G_SOURCE_REMOVE;
 }
 
-static IscNode *find(Collector *c, const IscLinkMsg *m)
+static IscGuest *find(Collector *c, const IscLinkMsg *m)
 {
-	IscNode *node = g_hash_table_lookup(c->nodes, m->node);
+	IscGuest *node = g_hash_table_lookup(c->nodes, m->node);
 	if (node)
-		isc_node_set_slot(node, m->slot);
+		isc_guest_set_slot(node, m->slot);
 	return node;
 }
 
 /* Also one that it does not serve now, if it left a trail: the collector may have died in between. */
-static IscNode *find_or_open(Collector *c, const IscLinkMsg *m, gboolean create)
+static IscGuest *find_or_open(Collector *c, const IscLinkMsg *m, gboolean create)
 {
-	IscNode *node = find(c, m);
+	IscGuest *node = find(c, m);
 	if (node || (!create && faccessat(c->host.nodes_fd, m->node, F_OK, 0) != 0))
 		return node;
-	node = isc_node_new(&c->host, m->node, m->slot);
-	g_hash_table_insert(c->nodes, (gpointer)isc_node_name(node), node);
+	node = isc_guest_new(&c->host, m->node, m->slot);
+	g_hash_table_insert(c->nodes, (gpointer)isc_guest_name(node), node);
 	if (!c->tick_timer)
 		c->tick_timer = g_timeout_add_seconds(TICK_S, on_tick, c);
 	return node;
@@ -114,28 +114,28 @@ static void attach(Collector *c, const IscLinkMsg *m, int taken)
 		answer(c, m, ISC_LINK_CLOSED, 0);
 		return;
 	}
-	IscNode *node = find_or_open(c, m, TRUE);
-	if (isc_node_is_closing(node))
+	IscGuest *node = find_or_open(c, m, TRUE);
+	if (isc_guest_is_closing(node))
 		answer(c, m, ISC_LINK_CLOSED, 0); /* wait for FORGOTTEN first */
 	else
-		isc_node_attach(node, (IscChannel)m->channel, isc_steal_fd(&fd));
+		isc_guest_attach(node, (IscChannel)m->channel, isc_steal_fd(&fd));
 }
 
-static void drop(Collector *c, IscNode *node)
+static void drop(Collector *c, IscGuest *node)
 {
-	g_hash_table_remove(c->nodes, isc_node_name(node));
+	g_hash_table_remove(c->nodes, isc_guest_name(node));
 	if (c->stopping && g_hash_table_size(c->nodes) == 0)
 		g_main_loop_quit(c->loop);
 }
 
-static void forget_done(IscNode *node, gpointer data)
+static void forget_done(IscGuest *node, gpointer data)
 {
 	Question *q = data;
 	Collector *c = q->collector;
 	IscLinkMsg m = q->msg;
 
 	m.kind = ISC_LINK_FORGOTTEN;
-	isc_node_fill_state(node, &m);
+	isc_guest_fill_state(node, &m);
 	isc_link_server_send(c->link, &m);
 	g_free(q);
 	drop(c, node);
@@ -143,14 +143,14 @@ static void forget_done(IscNode *node, gpointer data)
 
 static void forget(Collector *c, const IscLinkMsg *m)
 {
-	IscNode *node = find_or_open(c, m, FALSE);
+	IscGuest *node = find_or_open(c, m, FALSE);
 	if (!node) {
 		answer(c, m, ISC_LINK_FORGOTTEN, 0);
 		return;
 	}
 	Question *q = g_new(Question, 1);
 	*q = (Question){ c, *m };
-	if (!isc_node_close(node, TRUE, forget_done, q))
+	if (!isc_guest_close(node, TRUE, forget_done, q))
 		g_free(q);
 }
 
@@ -186,7 +186,7 @@ static void on_connected(gpointer self)
 
 	g_hash_table_iter_init(&i, c->nodes);
 	while (g_hash_table_iter_next(&i, NULL, &node))
-		isc_node_replay(node);
+		isc_guest_replay(node);
 }
 
 static void on_message(gpointer self, const IscLinkMsg *m, int fd)
@@ -205,17 +205,17 @@ static void on_message(gpointer self, const IscLinkMsg *m, int fd)
 		break;
 	case ISC_LINK_ORDER: {
 		IscWireOrder order = { (guint32)m->a, (guint32)m->b, m->c };
-		IscNode *node = find(c, m);
+		IscGuest *node = find(c, m);
 		if (node)
-			isc_node_order(node, &order);
+			isc_guest_order(node, &order);
 		else
 			answer(c, m, ISC_LINK_CLOSED, 0);
 		break;
 	}
 	case ISC_LINK_FLUSH: {
-		IscNode *node = find_or_open(c, m, FALSE);
+		IscGuest *node = find_or_open(c, m, FALSE);
 		if (node)
-			isc_node_flush(node, m->a);
+			isc_guest_flush(node, m->a);
 		else
 			answer(c, m, ISC_LINK_FLUSHED, 0);
 		break;
@@ -235,7 +235,7 @@ static const IscLinkOps link_ops = { on_connected, on_message };
 
 /* --- the end -------------------------------------------------------------------------------------- */
 
-static void on_stopped(IscNode *node, gpointer data)
+static void on_stopped(IscGuest *node, gpointer data)
 {
 	drop(data, node);
 }
@@ -258,7 +258,7 @@ static gboolean on_signal(gpointer data)
 	if (!nodes)
 		g_main_loop_quit(c->loop);
 	for (GList *i = nodes; i; i = i->next)
-		isc_node_close(i->data, FALSE, on_stopped, c);
+		isc_guest_close(i->data, FALSE, on_stopped, c);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -266,18 +266,18 @@ gboolean isc_collector_run(const IscCollectorSetup *setup, GError **error)
 {
 	Collector c = { .peers = { (guint32 *)setup->uids, setup->n_uids } };
 
-	c.host = (IscNodeHost){ .nodes_fd = setup->nodes_fd, .root = setup->root, .ops = &node_ops,
+	c.host = (IscGuestHost){ .nodes_fd = setup->nodes_fd, .root = setup->root, .ops = &node_ops,
 		.self = &c };
 	c.host.reactor = isc_reactor_new(error);
 	if (!c.host.reactor)
 		return FALSE;
 	/* Exclusive: the threads exist before the first byte of a guest is read, or not at all. */
-	c.host.pool = g_thread_pool_new(isc_node_run_job, NULL, WORKERS, TRUE, error);
+	c.host.pool = g_thread_pool_new(isc_guest_run_job, NULL, WORKERS, TRUE, error);
 	if (!c.host.pool) {
 		isc_reactor_free(c.host.reactor);
 		return FALSE;
 	}
-	c.nodes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)isc_node_free);
+	c.nodes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)isc_guest_free);
 	c.loop = g_main_loop_new(NULL, FALSE);
 	c.link = isc_link_server_new(c.host.reactor, setup->listen_fd, &c.peers, &link_ops, &c);
 	g_unix_signal_add(SIGTERM, on_signal, &c);

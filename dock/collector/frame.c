@@ -66,6 +66,16 @@ static gboolean session_is_valid(const IscFrameParser *p, guint64 session, gbool
 	return TRUE;
 }
 
+/* A frame that was cut and goes on with the beginning of another one has the session within its payload.  Nothing else
+ * can: nobody but the agent knows it. */
+static gboolean payload_is_valid(const IscFrame *f)
+{
+	if (f->header->type != ISC_WIRE_RECORDS)
+		return TRUE;
+	return isc_frame_records_are_valid(f) &&
+			!memmem(f->payload, f->header->len, &f->header->session, sizeof f->header->session);
+}
+
 /* The next place from @at on where a frame of the known session may start, or where too few bytes are left to say. */
 static gsize search(const IscFrameParser *p, const guint8 *bytes, gsize len, gsize at)
 {
@@ -91,7 +101,6 @@ static gsize consume(IscFrameParser *p, const guint8 *bytes, gsize len)
 	gsize at = 0;
 
 	for (;;) {
-		gsize start = at;
 		if (p->lost)
 			at = search(p, bytes, len, at);
 		if (len - at < sizeof(IscWireHeader))
@@ -100,15 +109,22 @@ static gsize consume(IscFrameParser *p, const guint8 *bytes, gsize len)
 		memcpy(&h, bytes + at, sizeof h);
 		if (!header_is_valid(p, &h) || !session_is_valid(p, h.session, p->lost)) {
 			if (!p->lost)
-				p->ops->bad(p->self, p->fresh);
+				p->ops->bad(p->self, ISC_BAD_FRAME, p->fresh);
 			p->lost = TRUE;
-			at = MAX(at, start) + 1;
+			at++;
 			continue;
 		}
 		if (len - at < sizeof h + h.len)
 			return at;
 
 		IscFrame frame = { &h, bytes + at + sizeof h };
+		if (!payload_is_valid(&frame)) {
+			/* Whole frames may lie within what this one claimed. */
+			p->ops->bad(p->self, ISC_BAD_RECORDS, FALSE);
+			p->lost = TRUE;
+			at++;
+			continue;
+		}
 		p->lost = FALSE;
 		p->fresh = FALSE;
 		p->session = h.session;

@@ -13,11 +13,12 @@ typedef struct {
 } IscFrame;
 
 typedef struct {
-	/* A whole frame with a header that is in order.  Must not free the parser. */
+	/* A whole frame, header and records in order.  Must not free the parser. */
 	void (*frame)(gpointer self, const IscFrame *frame);
-	/* Bytes that are no frame; called once for each place where the reader lost its way.  @fresh: at the start of a
-	 * connection, where the rest of a cut frame is nobody's fault. */
-	void (*bad)(gpointer self, gboolean fresh);
+	/* Bytes that are no frame (ISC_BAD_FRAME), or a frame whose payload is not what the header says (ISC_BAD_RECORDS);
+	 * called once for each place where the reader lost its way.  @fresh: at the start of a connection, where the rest
+	 * of a cut frame is nobody's fault. */
+	void (*bad)(gpointer self, IscWireBad what, gboolean fresh);
 } IscFrameOps;
 
 typedef struct {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #define READ_BYTES (128u * 1024)
+#define READ_CONTROL 4096u /* events are small and few: a bite must not be worth many seconds of them */
 #define OUT_MAX 4096u /* bytes that wait for a guest which does not read */
 #define REWINDS 3u
 #define REWIND_US (2 * G_USEC_PER_SEC)
@@ -67,7 +68,8 @@ static void on_ready(guint32 events, gpointer data)
 		flush(p);
 	if (!p->reading || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		return;
-	ssize_t n = recv(p->fd, buf, sizeof buf, MSG_DONTWAIT);
+	ssize_t n = recv(p->fd, buf, p->channel == ISC_CHANNEL_CONTROL ? READ_CONTROL : sizeof buf,
+			MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {

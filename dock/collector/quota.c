@@ -19,8 +19,8 @@ static void fill(IscBucket *b, gint64 now)
 void isc_bucket_take(IscBucket *b, gint64 units, gint64 now)
 {
 	fill(b, now);
-	/* A debt has a floor, or a burst of one moment would silence a node for hours. */
-	b->level = MAX(b->level - units, -b->burst);
+	/* A debt has a floor, or one moment would silence a node for hours. */
+	b->level = MAX(b->level - units, -10 * b->rate);
 }
 
 guint isc_bucket_wait(IscBucket *b, gint64 now)

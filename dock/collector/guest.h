@@ -13,54 +13,54 @@
  * port is closed first; the audit port has a larger bucket of its own.
  */
 
-typedef struct IscNode IscNode;
+typedef struct IscGuest IscGuest;
 
 /* Upward: numbers only. */
 typedef struct {
 	void (*tell)(gpointer self, const IscLinkMsg *msg);
-} IscNodeOps;
+} IscGuestOps;
 
 /* What all nodes share; owned by the collector. */
 typedef struct {
 	IscReactor *reactor;
-	GThreadPool *pool;   /* of IscNode job functions; see isc_node_run_job() */
+	GThreadPool *pool;   /* of IscGuest job functions; see isc_guest_run_job() */
 	int nodes_fd;        /* folder of the nodes' folders */
 	IscSealKey root;
-	const IscNodeOps *ops;
+	const IscGuestOps *ops;
 	gpointer self;
-} IscNodeHost;
+} IscGuestHost;
 
-IscNode *isc_node_new(const IscNodeHost *host, const gchar *name, guint32 slot);
+IscGuest *isc_guest_new(const IscGuestHost *host, const gchar *name, guint32 slot);
 
-/* Only when it is gone (see isc_node_close()) or the process ends: writes nothing. */
-void isc_node_free(IscNode *node);
+/* Only when it is gone (see isc_guest_close()) or the process ends: writes nothing. */
+void isc_guest_free(IscGuest *node);
 
 /* @fd: (transfer full): unix stream socket. */
-void isc_node_attach(IscNode *node, IscChannel channel, int fd);
+void isc_guest_attach(IscGuest *node, IscChannel channel, int fd);
 
-void isc_node_order(IscNode *node, const IscWireOrder *order);
+void isc_guest_order(IscGuest *node, const IscWireOrder *order);
 
 /* Answers by FLUSHED once all that was read before is on disk. */
-void isc_node_flush(IscNode *node, gint64 id);
+void isc_guest_flush(IscGuest *node, gint64 id);
 
 /* Writes out what is there, seals the end, closes the ports; then calls @func, once.
  * @drain: first reads until the ports hang up, two seconds at most (the node is gone; what it said last is not)
  * Returns: FALSE if it is closing already: @func is not called then, the first one is */
-typedef void (*IscNodeFunc)(IscNode *node, gpointer data);
-gboolean isc_node_close(IscNode *node, gboolean drain, IscNodeFunc func, gpointer data);
-gboolean isc_node_is_closing(const IscNode *node);
+typedef void (*IscGuestFunc)(IscGuest *node, gpointer data);
+gboolean isc_guest_close(IscGuest *node, gboolean drain, IscGuestFunc func, gpointer data);
+gboolean isc_guest_is_closing(const IscGuest *node);
 
 /* Records on disk, known lost, and the anchor: b..e of FLUSHED and FORGOTTEN. */
-void isc_node_fill_state(const IscNode *node, IscLinkMsg *msg);
+void isc_guest_fill_state(const IscGuest *node, IscLinkMsg *msg);
 
 /* Tells the latest claims of this boot again, with flags = 1. */
-void isc_node_replay(IscNode *node);
+void isc_guest_replay(IscGuest *node);
 
 /* To be called every few seconds: asks silent guests to go on, gives up half frames. */
-void isc_node_tick(IscNode *node);
+void isc_guest_tick(IscGuest *node);
 
-const gchar *isc_node_name(const IscNode *node);
-void isc_node_set_slot(IscNode *node, guint32 slot);
+const gchar *isc_guest_name(const IscGuest *node);
+void isc_guest_set_slot(IscGuest *node, guint32 slot);
 
 /* GFunc of the pool. */
-void isc_node_run_job(gpointer job, gpointer data);
+void isc_guest_run_job(gpointer job, gpointer data);

@@ -1,5 +1,5 @@
 #pragma once
-#include "collector/node.h"
+#include "collector/guest.h"
 
 /* Shared by node.c (life, commits, quotas) and node-input.c (what a guest says). */
 
@@ -10,8 +10,8 @@ typedef enum {
 	NODE_CLOSED,
 } NodeState;
 
-struct IscNode {
-	const IscNodeHost *host;
+struct IscGuest {
+	const IscGuestHost *host;
 	gchar name[ISC_LINK_NAME];
 	guint32 slot;
 	NodeState state;
@@ -44,7 +44,7 @@ struct IscNode {
 	guint silent;    /* … and how often in a row */
 	gboolean closing; /* final: nothing is read any more */
 	guint drain_timer; /* closes, once the ports hung up or this is over */
-	IscNodeFunc closed;
+	IscGuestFunc closed;
 	gpointer closed_data;
 };
 
@@ -53,19 +53,19 @@ typedef struct {
 	guint64 wait_for; /* commits_done */
 } Flush;
 
-extern const IscPortOps isc_node_audit_ops, isc_node_log_ops, isc_node_control_ops;
+extern const IscPortOps isc_guest_audit_ops, isc_guest_log_ops, isc_guest_control_ops;
 
-void isc_node_tell(IscNode *node, IscLinkKind kind, IscChannel channel, const gint64 numbers[5]);
-void isc_node_bad(IscNode *node, IscChannel channel, IscWireBad bad);
+void isc_guest_tell(IscGuest *node, IscLinkKind kind, IscChannel channel, const gint64 numbers[5]);
+void isc_guest_bad(IscGuest *node, IscChannel channel, IscWireBad bad);
 
 /* Something is there to be committed. */
-void isc_node_schedule(IscNode *node);
+void isc_guest_schedule(IscGuest *node);
 
 /* Opens and shuts the ports, as far as commits and quotas let them. */
-void isc_node_gate(IscNode *node);
+void isc_guest_gate(IscGuest *node);
 
 /* A line of the dock's own; goes into the trail between two events of the guest. */
-void isc_node_note(IscNode *node, IscLineType type, const gchar *format, ...) G_GNUC_PRINTF(3, 4);
-void isc_node_put_notes(IscNode *node, gboolean now);
-void isc_node_resume_all(IscNode *node);
-void isc_node_hung_up(IscNode *node, IscChannel channel); /* may free the node */
+void isc_guest_note(IscGuest *node, IscLineType type, const gchar *format, ...) G_GNUC_PRINTF(3, 4);
+void isc_guest_put_notes(IscGuest *node, gboolean now);
+void isc_guest_resume_all(IscGuest *node);
+void isc_guest_hung_up(IscGuest *node, IscChannel channel); /* may free the node */

@@ -1,4 +1,4 @@
-#include "collector/node.h"
+#include "collector/guest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "collector/node-private.h"
+#include "collector/guest-private.h"
 
 #define COMMIT_MS 15           /* from the first record to its commit; the disk has the rest of 50 ms */
 #define NOTE_US (200 * 1000)   /* a line of the dock's own waits so long for an event to end */
@@ -34,16 +34,16 @@ typedef enum {
 } JobKind;
 
 typedef struct {
-	IscNode *node;
+	IscGuest *node;
 	JobKind kind;
 } Job;
 
-static void fail(IscNode *n, const GError *error);
-static void go_on(IscNode *n);
+static void fail(IscGuest *n, const GError *error);
+static void go_on(IscGuest *n);
 
 /* --- upward --------------------------------------------------------------------------------------- */
 
-static void begin_msg(const IscNode *n, IscLinkKind kind, IscChannel channel, IscLinkMsg *m)
+static void begin_msg(const IscGuest *n, IscLinkKind kind, IscChannel channel, IscLinkMsg *m)
 {
 	memset(m, 0, sizeof *m);
 	m->version = ISC_LINK_VERSION;
@@ -53,7 +53,7 @@ static void begin_msg(const IscNode *n, IscLinkKind kind, IscChannel channel, Is
 	g_strlcpy(m->node, n->name, sizeof m->node);
 }
 
-void isc_node_tell(IscNode *n, IscLinkKind kind, IscChannel channel, const gint64 numbers[5])
+void isc_guest_tell(IscGuest *n, IscLinkKind kind, IscChannel channel, const gint64 numbers[5])
 {
 	IscLinkMsg m;
 	begin_msg(n, kind, channel, &m);
@@ -65,7 +65,7 @@ void isc_node_tell(IscNode *n, IscLinkKind kind, IscChannel channel, const gint6
 	n->host->ops->tell(n->host->self, &m);
 }
 
-void isc_node_fill_state(const IscNode *n, IscLinkMsg *m)
+void isc_guest_fill_state(const IscGuest *n, IscLinkMsg *m)
 {
 	IscTrailState s = { 0 };
 	if (n->trail)
@@ -76,16 +76,16 @@ void isc_node_fill_state(const IscNode *n, IscLinkMsg *m)
 	memcpy(&m->e, s.head, sizeof m->e);
 }
 
-static void tell_state(IscNode *n, IscLinkKind kind, gint64 id)
+static void tell_state(IscGuest *n, IscLinkKind kind, gint64 id)
 {
 	IscLinkMsg m;
 	begin_msg(n, kind, 0, &m);
 	m.a = id;
-	isc_node_fill_state(n, &m);
+	isc_guest_fill_state(n, &m);
 	n->host->ops->tell(n->host->self, &m);
 }
 
-void isc_node_replay(IscNode *n)
+void isc_guest_replay(IscGuest *n)
 {
 	for (guint i = 0; i < n->claims->len; i++) {
 		const IscWireEvent *e = &g_array_index(n->claims, IscWireEvent, i);
@@ -107,7 +107,7 @@ static gboolean is_told(guint64 n)
 	return n <= 10 || (n & (n - 1)) == 0;
 }
 
-void isc_node_bad(IscNode *n, IscChannel channel, IscWireBad bad)
+void isc_guest_bad(IscGuest *n, IscChannel channel, IscWireBad bad)
 {
 	static const gchar *const names[] = { "", "frame", "records", "record", "event", "slow", "jump",
 		"trail" };
@@ -119,26 +119,26 @@ void isc_node_bad(IscNode *n, IscChannel channel, IscWireBad bad)
 		isc_trail_count_bad(n->trail);
 	if (!is_told(n->bad_count))
 		return;
-	isc_node_tell(n, ISC_LINK_BAD, channel, (gint64[5]){ (gint64)n->bad_count, bad });
-	isc_node_note(n, ISC_LINE_ERR,
+	isc_guest_tell(n, ISC_LINK_BAD, channel, (gint64[5]){ (gint64)n->bad_count, bad });
+	isc_guest_note(n, ISC_LINE_ERR,
 			"op=protocol channel=%s what=%s count=%" G_GUINT64_FORMAT " res=failed",
 			channels[channel], names[bad], n->bad_count);
 }
 
 /* --- lines of the dock's own ---------------------------------------------------------------------- */
 
-void isc_node_note(IscNode *n, IscLineType type, const gchar *format, ...)
+void isc_guest_note(IscGuest *n, IscLineType type, const gchar *format, ...)
 {
 	va_list args;
 	va_start(args, format);
 	g_autofree gchar *text = g_strdup_vprintf(format, args);
 	va_end(args);
 	g_ptr_array_add(n->notes, g_strdup_printf("%d %s", type, text));
-	isc_node_schedule(n);
+	isc_guest_schedule(n);
 }
 
 /* A line between the records of one event would tear it apart for ausearch, where the clocks of dock and guest differ. */
-void isc_node_put_notes(IscNode *n, gboolean now)
+void isc_guest_put_notes(IscGuest *n, gboolean now)
 {
 	if (!n->trail || n->notes->len == 0)
 		return;
@@ -158,13 +158,13 @@ void isc_node_put_notes(IscNode *n, gboolean now)
 
 static gboolean on_refill(gpointer data)
 {
-	IscNode *n = data;
+	IscGuest *n = data;
 	n->refill_timer = 0;
-	isc_node_gate(n);
+	isc_guest_gate(n);
 	return G_SOURCE_REMOVE;
 }
 
-void isc_node_gate(IscNode *n)
+void isc_guest_gate(IscGuest *n)
 {
 	gboolean open = n->state == NODE_OPEN && !n->closing;
 	gint64 now = g_get_monotonic_time();
@@ -185,19 +185,19 @@ void isc_node_gate(IscNode *n)
 
 /* --- commits -------------------------------------------------------------------------------------- */
 
-static void push(IscNode *n, JobKind kind)
+static void push(IscGuest *n, JobKind kind)
 {
 	Job *job = g_new(Job, 1);
 	*job = (Job){ n, kind };
 	g_thread_pool_push(n->host->pool, job, NULL);
 }
 
-static void commit(IscNode *n)
+static void commit(IscGuest *n)
 {
 	if (n->state != NODE_OPEN || n->closing)
 		return;
 	if (!n->trail_busy) {
-		isc_node_put_notes(n, FALSE);
+		isc_guest_put_notes(n, FALSE);
 		if (isc_trail_begin(n->trail, FALSE)) {
 			n->trail_busy = TRUE;
 			n->commits_begun++;
@@ -208,20 +208,20 @@ static void commit(IscNode *n)
 		n->log_busy = TRUE;
 		push(n, JOB_LOG);
 	}
-	isc_node_gate(n);
+	isc_guest_gate(n);
 }
 
 static gboolean on_commit(gpointer data)
 {
-	IscNode *n = data;
+	IscGuest *n = data;
 	n->commit_timer = 0;
 	commit(n);
 	if (n->notes->len > 0)
-		isc_node_schedule(n);
+		isc_guest_schedule(n);
 	return G_SOURCE_REMOVE;
 }
 
-void isc_node_schedule(IscNode *n)
+void isc_guest_schedule(IscGuest *n)
 {
 	if (n->state != NODE_OPEN || n->closing)
 		return;
@@ -230,10 +230,10 @@ void isc_node_schedule(IscNode *n)
 		commit(n);
 	else if (!n->commit_timer)
 		n->commit_timer = g_timeout_add(COMMIT_MS, on_commit, n);
-	isc_node_gate(n);
+	isc_guest_gate(n);
 }
 
-static void acknowledge(IscNode *n)
+static void acknowledge(IscGuest *n)
 {
 	const IscTrailMark *d = isc_trail_durable(n->trail);
 	if (d->session != n->mark.session)
@@ -244,7 +244,7 @@ static void acknowledge(IscNode *n)
 	isc_port_ack(control, d->control >= n->control_needs ? control->last : d->control);
 }
 
-static void answer_flushes(IscNode *n)
+static void answer_flushes(IscGuest *n)
 {
 	for (guint i = 0; i < n->flushes->len;) {
 		const Flush f = g_array_index(n->flushes, Flush, i);
@@ -257,9 +257,9 @@ static void answer_flushes(IscNode *n)
 	}
 }
 
-void isc_node_flush(IscNode *n, gint64 id)
+void isc_guest_flush(IscGuest *n, gint64 id)
 {
-	isc_node_put_notes(n, TRUE);
+	isc_guest_put_notes(n, TRUE);
 	/* A commit under way may not hold all; the one after it does. */
 	gboolean more = n->state != NODE_OPEN || isc_trail_pending(n->trail) > 0;
 	Flush f = { id, n->commits_begun + (more ? 1 : 0) };
@@ -268,7 +268,7 @@ void isc_node_flush(IscNode *n, gint64 id)
 	answer_flushes(n);
 }
 
-static void trail_done(IscNode *n)
+static void trail_done(IscGuest *n)
 {
 	g_autoptr(GError) error = NULL;
 	n->trail_busy = FALSE;
@@ -287,7 +287,7 @@ static void trail_done(IscNode *n)
 	go_on(n);
 }
 
-static void log_done(IscNode *n)
+static void log_done(IscGuest *n)
 {
 	g_autoptr(GError) error = NULL;
 	n->log_busy = FALSE;
@@ -304,7 +304,7 @@ static void log_done(IscNode *n)
 
 /* --- files ---------------------------------------------------------------------------------------- */
 
-static gboolean open_files(IscNode *n, GError **error)
+static gboolean open_files(IscGuest *n, GError **error)
 {
 	if (mkdirat(n->host->nodes_fd, n->name, 0750) != 0 && errno != EEXIST)
 		return isc_error_set_errno(error, errno, "folder of '%s'", n->name);
@@ -319,7 +319,7 @@ static gboolean open_files(IscNode *n, GError **error)
 	return n->log != NULL;
 }
 
-static void close_files(IscNode *n)
+static void close_files(IscGuest *n)
 {
 	if (!n->trail_busy)
 		g_clear_pointer(&n->trail, isc_trail_free);
@@ -329,7 +329,7 @@ static void close_files(IscNode *n)
 
 static gboolean on_retry(gpointer data)
 {
-	IscNode *n = data;
+	IscGuest *n = data;
 	close_files(n);
 	if (n->trail || n->log)
 		return G_SOURCE_CONTINUE;
@@ -340,7 +340,7 @@ static gboolean on_retry(gpointer data)
 }
 
 /* The disk refuses.  Nothing that was not acknowledged is lost: the guest holds it, and sends it again. */
-static void fail(IscNode *n, const GError *error)
+static void fail(IscGuest *n, const GError *error)
 {
 	gint64 why = g_error_matches(error, ISC_ERROR, ISC_ERROR_HOST) ? ENOSPC : EIO;
 	g_warning("node %s: %s", n->name, error->message);
@@ -348,15 +348,15 @@ static void fail(IscNode *n, const GError *error)
 	g_clear_handle_id(&n->commit_timer, g_source_remove);
 	g_ptr_array_set_size(n->notes, 0);
 	close_files(n);
-	isc_node_gate(n);
-	isc_node_tell(n, ISC_LINK_REFUSED, 0, (gint64[5]){ why });
+	isc_guest_gate(n);
+	isc_guest_tell(n, ISC_LINK_REFUSED, 0, (gint64[5]){ why });
 	if (!n->retry_timer && !n->closing)
 		n->retry_timer = g_timeout_add(n->retry_ms, on_retry, n);
 	n->retry_ms = MIN(n->retry_ms * 2, RETRY_MAX_MS);
 	go_on(n);
 }
 
-static void resume(IscNode *n, IscChannel channel)
+static void resume(IscGuest *n, IscChannel channel)
 {
 	const IscTrailMark *d = isc_trail_durable(n->trail);
 	guint64 session = d->session;
@@ -366,13 +366,13 @@ static void resume(IscNode *n, IscChannel channel)
 	isc_port_resume(&n->ports[channel], session, seq);
 }
 
-void isc_node_resume_all(IscNode *n)
+void isc_guest_resume_all(IscGuest *n)
 {
 	for (guint i = 0; i < ISC_N_CHANNELS; i++)
 		resume(n, i);
 }
 
-static void open_done(IscNode *n)
+static void open_done(IscGuest *n)
 {
 	if (n->open_error) {
 		g_autoptr(GError) error = g_steal_pointer(&n->open_error);
@@ -392,13 +392,13 @@ static void open_done(IscNode *n)
 	isc_service_log_durable(n->log, &session, &seq);
 	if (session == n->mark.session)
 		n->ports[ISC_CHANNEL_LOG].last = seq;
-	isc_node_resume_all(n);
+	isc_guest_resume_all(n);
 	/* What waited for a commit that failed comes again from the guest. */
 	n->commits_begun++;
 	n->commits_done = n->commits_begun;
 	answer_flushes(n);
 	if (n->broken)
-		isc_node_bad(n, ISC_CHANNEL_AUDIT, ISC_BAD_TRAIL);
+		isc_guest_bad(n, ISC_CHANNEL_AUDIT, ISC_BAD_TRAIL);
 	n->broken = FALSE;
 	go_on(n);
 }
@@ -420,7 +420,7 @@ static gboolean on_job_done(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-void isc_node_run_job(gpointer data, gpointer unused)
+void isc_guest_run_job(gpointer data, gpointer unused)
 {
 	Job *job = data;
 	(void)unused;
@@ -443,12 +443,12 @@ void isc_node_run_job(gpointer data, gpointer unused)
 
 /* --- life ----------------------------------------------------------------------------------------- */
 
-IscNode *isc_node_new(const IscNodeHost *host, const gchar *name, guint32 slot)
+IscGuest *isc_guest_new(const IscGuestHost *host, const gchar *name, guint32 slot)
 {
-	static const IscPortOps *const ops[] = { &isc_node_audit_ops, &isc_node_log_ops,
-		&isc_node_control_ops };
+	static const IscPortOps *const ops[] = { &isc_guest_audit_ops, &isc_guest_log_ops,
+		&isc_guest_control_ops };
 	gint64 now = g_get_monotonic_time();
-	IscNode *n = g_new0(IscNode, 1);
+	IscGuest *n = g_new0(IscGuest, 1);
 
 	n->host = host;
 	n->slot = slot;
@@ -470,7 +470,7 @@ IscNode *isc_node_new(const IscNodeHost *host, const gchar *name, guint32 slot)
 	return n;
 }
 
-void isc_node_free(IscNode *n)
+void isc_guest_free(IscGuest *n)
 {
 	if (!n)
 		return;
@@ -488,22 +488,22 @@ void isc_node_free(IscNode *n)
 	g_free(n);
 }
 
-void isc_node_attach(IscNode *n, IscChannel channel, int fd)
+void isc_guest_attach(IscGuest *n, IscChannel channel, int fd)
 {
 	isc_port_attach(&n->ports[channel], fd);
 	if (n->state == NODE_OPEN)
 		resume(n, channel);
-	isc_node_gate(n);
+	isc_guest_gate(n);
 }
 
-void isc_node_order(IscNode *n, const IscWireOrder *order)
+void isc_guest_order(IscGuest *n, const IscWireOrder *order)
 {
 	/* An order that goes nowhere must not look like one that is under way. */
 	if (!isc_port_order(&n->ports[ISC_CHANNEL_CONTROL], order))
-		isc_node_tell(n, ISC_LINK_CLOSED, ISC_CHANNEL_CONTROL, (gint64[5]){ 0 });
+		isc_guest_tell(n, ISC_LINK_CLOSED, ISC_CHANNEL_CONTROL, (gint64[5]){ 0 });
 }
 
-static gboolean is_attached(const IscNode *n)
+static gboolean is_attached(const IscGuest *n)
 {
 	for (guint i = 0; i < ISC_N_CHANNELS; i++)
 		if (n->ports[i].fd >= 0)
@@ -511,28 +511,28 @@ static gboolean is_attached(const IscNode *n)
 	return FALSE;
 }
 
-void isc_node_hung_up(IscNode *n, IscChannel channel)
+void isc_guest_hung_up(IscGuest *n, IscChannel channel)
 {
 	isc_port_detach(&n->ports[channel]);
-	isc_node_tell(n, ISC_LINK_CLOSED, channel, (gint64[5]){ 0 });
+	isc_guest_tell(n, ISC_LINK_CLOSED, channel, (gint64[5]){ 0 });
 	if (n->closed)
 		go_on(n); /* may free the node */
 }
 
 static gboolean on_drained(gpointer data)
 {
-	IscNode *n = data;
+	IscGuest *n = data;
 	n->drain_timer = 0;
 	go_on(n);
 	return G_SOURCE_REMOVE;
 }
 
-gboolean isc_node_is_closing(const IscNode *n)
+gboolean isc_guest_is_closing(const IscGuest *n)
 {
 	return n->closed != NULL;
 }
 
-gboolean isc_node_close(IscNode *n, gboolean drain, IscNodeFunc func, gpointer data)
+gboolean isc_guest_close(IscGuest *n, gboolean drain, IscGuestFunc func, gpointer data)
 {
 	if (n->closed) {
 		if (!drain && n->drain_timer) {
@@ -553,7 +553,7 @@ gboolean isc_node_close(IscNode *n, gboolean drain, IscNodeFunc func, gpointer d
 }
 
 /* Nothing is read any more: the last commit, then the end. */
-static void go_on_closing(IscNode *n)
+static void go_on_closing(IscGuest *n)
 {
 	if (!n->closing) {
 		n->closing = TRUE;
@@ -566,21 +566,21 @@ static void go_on_closing(IscNode *n)
 		push(n, JOB_LOG);
 	}
 	if (n->state == NODE_OPEN && !n->trail_busy) {
-		isc_node_put_notes(n, TRUE);
+		isc_guest_put_notes(n, TRUE);
 		n->state = NODE_CLOSED; /* set before the last commit: it is the one after which nothing comes */
 		n->trail_busy = isc_trail_begin(n->trail, TRUE);
 		push(n, JOB_TRAIL);
 	}
-	isc_node_gate(n);
+	isc_guest_gate(n);
 	if (n->trail_busy || n->log_busy || n->state == NODE_OPENING || n->state == NODE_OPEN)
 		return;
-	IscNodeFunc func = g_steal_pointer(&n->closed);
+	IscGuestFunc func = g_steal_pointer(&n->closed);
 	if (func)
 		func(n, n->closed_data); /* may free the node */
 }
 
 /* Whatever ended, what comes next? */
-static void go_on(IscNode *n)
+static void go_on(IscGuest *n)
 {
 	if (n->closed && !n->drain_timer) {
 		go_on_closing(n);
@@ -593,10 +593,10 @@ static void go_on(IscNode *n)
 	}
 	if (n->state != NODE_OPEN)
 		return;
-	isc_node_schedule(n);
+	isc_guest_schedule(n);
 }
 
-void isc_node_tick(IscNode *n)
+void isc_guest_tick(IscGuest *n)
 {
 	gint64 now = g_get_monotonic_time();
 	IscPort *control = &n->ports[ISC_CHANNEL_CONTROL];
@@ -607,7 +607,7 @@ void isc_node_tick(IscNode *n)
 		if (isc_port_is_stuck(&n->ports[i], STUCK_US)) {
 			isc_frame_parser_give_up(&n->ports[i].parser);
 			n->ports[i].midway_at = 0;
-			isc_node_bad(n, i, ISC_BAD_SLOW);
+			isc_guest_bad(n, i, ISC_BAD_SLOW);
 		}
 	/* A guest that booted anew within one connection waits for a RESUME that went to its predecessor. */
 	if (control->heard_at > n->asked_at)
@@ -616,16 +616,16 @@ void isc_node_tick(IscNode *n)
 			now - MAX(control->heard_at, n->asked_at) > (gint64)SILENT_US << MIN(n->silent, 4)) {
 		n->silent++;
 		n->asked_at = now;
-		isc_node_resume_all(n);
+		isc_guest_resume_all(n);
 	}
 }
 
-const gchar *isc_node_name(const IscNode *n)
+const gchar *isc_guest_name(const IscGuest *n)
 {
 	return n->name;
 }
 
-void isc_node_set_slot(IscNode *n, guint32 slot)
+void isc_guest_set_slot(IscGuest *n, guint32 slot)
 {
 	n->slot = slot;
 }

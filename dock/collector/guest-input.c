@@ -2,9 +2,9 @@
 #include <libaudit.h>
 #include <string.h>
 
-#include "collector/node-private.h"
+#include "collector/guest-private.h"
 
-static IscNode *node_of(gpointer self)
+static IscGuest *node_of(gpointer self)
 {
 	return ((IscPort *)self)->self;
 }
@@ -15,7 +15,7 @@ static gboolean is_ended(guint16 type)
 }
 
 /* Another boot of the guest: everything counts from 0 again. */
-static void learn_session(IscNode *n, guint64 session)
+static void learn_session(IscGuest *n, guint64 session)
 {
 	guint64 log_session, log_seq;
 
@@ -38,24 +38,24 @@ static void learn_session(IscNode *n, guint64 session)
 	if (log->parser.lost)
 		isc_port_resume(log, log_session, log_seq);
 	isc_bucket_take(&n->audit_bytes, 256, g_get_monotonic_time());
-	isc_node_note(n, ISC_LINE_START, "op=session session=%016" G_GINT64_MODIFIER "x res=success",
+	isc_guest_note(n, ISC_LINE_START, "op=session session=%016" G_GINT64_MODIFIER "x res=success",
 			session);
 }
 
 /* Frames up to and without this one did not come. */
-static void note_jump(IscNode *n, IscPort *p)
+static void note_jump(IscGuest *n, IscPort *p)
 {
-	isc_node_bad(n, p->channel, ISC_BAD_JUMP);
+	isc_guest_bad(n, p->channel, ISC_BAD_JUMP);
 	if (p->channel == ISC_CHANNEL_LOG) {
 		isc_service_log_add_lost(n->log, g_get_real_time(), p->missing);
 		return;
 	}
 	isc_trail_count_lost(n->trail, p->missing);
-	isc_node_note(n, ISC_LINE_ERR,
+	isc_guest_note(n, ISC_LINE_ERR,
 			"op=lost source=channel frames=%" G_GUINT64_FORMAT " res=failed", p->missing);
 }
 
-static gboolean wants(IscNode *n, IscPort *p, const IscFrame *frame)
+static gboolean wants(IscGuest *n, IscPort *p, const IscFrame *frame)
 {
 	switch (isc_port_judge(p, frame->header->seq)) {
 	case ISC_PORT_DROP:
@@ -84,12 +84,12 @@ static guint64 parse_count(const gchar *text, gsize len)
 
 /* --- audit ---------------------------------------------------------------------------------------- */
 
-static void take_record(IscNode *n, guint64 seq, gint64 now, guint16 type, const gchar *text, gsize len)
+static void take_record(IscGuest *n, guint64 seq, gint64 now, guint16 type, const gchar *text, gsize len)
 {
 	if (type == ISC_WIRE_LOST) {
 		guint64 count = parse_count(text, len);
 		if (count == 0) {
-			isc_node_bad(n, ISC_CHANNEL_AUDIT, ISC_BAD_RECORD);
+			isc_guest_bad(n, ISC_CHANNEL_AUDIT, ISC_BAD_RECORD);
 			return;
 		}
 		isc_trail_count_lost(n->trail, count);
@@ -99,18 +99,18 @@ static void take_record(IscNode *n, guint64 seq, gint64 now, guint16 type, const
 		return;
 	}
 	if (!isc_trail_add(n->trail, now, seq, type, text, len)) {
-		isc_node_bad(n, ISC_CHANNEL_AUDIT, ISC_BAD_RECORD);
+		isc_guest_bad(n, ISC_CHANNEL_AUDIT, ISC_BAD_RECORD);
 		return;
 	}
 	n->within_event = !is_ended(type);
 	if (!n->within_event)
-		isc_node_put_notes(n, TRUE);
+		isc_guest_put_notes(n, TRUE);
 }
 
 static void on_audit(gpointer self, const IscFrame *frame)
 {
 	IscPort *p = self;
-	IscNode *n = node_of(self);
+	IscGuest *n = node_of(self);
 	gint64 now = g_get_real_time(), mono = g_get_monotonic_time();
 	gsize at = 0, len, before = isc_trail_pending(n->trail);
 	guint16 type;
@@ -121,17 +121,14 @@ static void on_audit(gpointer self, const IscFrame *frame)
 		return;
 	p->last = n->mark.frame = frame->header->seq;
 	isc_trail_mark(n->trail, &n->mark);
-	if (!isc_frame_records_are_valid(frame))
-		isc_node_bad(n, p->channel, ISC_BAD_RECORDS);
-	else
-		while (isc_frame_next_record(frame, &at, &type, &text, &len))
-			take_record(n, p->last, now, type, text, len);
+	while (isc_frame_next_record(frame, &at, &type, &text, &len))
+		take_record(n, p->last, now, type, text, len);
 	n->record_at = mono;
 	/* What it costs here counts: a malformed record of four bytes takes a hundred on disk. */
 	isc_bucket_take(&n->audit_bytes,
 			MAX((gint64)(isc_trail_pending(n->trail) - before), frame->header->len), mono);
 	isc_bucket_take(&n->audit_records, frame->header->count, mono);
-	isc_node_schedule(n);
+	isc_guest_schedule(n);
 }
 
 /* --- log ------------------------------------------------------------------------------------------ */
@@ -139,7 +136,7 @@ static void on_audit(gpointer self, const IscFrame *frame)
 static void on_log(gpointer self, const IscFrame *frame)
 {
 	IscPort *p = self;
-	IscNode *n = node_of(self);
+	IscGuest *n = node_of(self);
 	gint64 now = g_get_real_time(), mono = g_get_monotonic_time();
 	gsize at = 0, len;
 	guint16 type;
@@ -149,20 +146,16 @@ static void on_log(gpointer self, const IscFrame *frame)
 		return;
 	p->last = frame->header->seq;
 	isc_service_log_mark(n->log, p->session, p->last);
-	if (!isc_frame_records_are_valid(frame)) {
-		isc_node_bad(n, p->channel, ISC_BAD_RECORDS);
-	} else {
-		while (isc_frame_next_record(frame, &at, &type, &text, &len)) {
-			guint64 count = type == ISC_WIRE_LOST ? parse_count(text, len) : 0;
-			if (count)
-				isc_service_log_add_lost(n->log, now, count);
-			else
-				isc_service_log_add(n->log, now, type, text, len);
-		}
+	while (isc_frame_next_record(frame, &at, &type, &text, &len)) {
+		guint64 count = type == ISC_WIRE_LOST ? parse_count(text, len) : 0;
+		if (count)
+			isc_service_log_add_lost(n->log, now, count);
+		else
+			isc_service_log_add(n->log, now, type, text, len);
 	}
 	isc_bucket_take(&n->log_bytes, frame->header->len, mono);
 	isc_bucket_take(&n->log_records, frame->header->count, mono);
-	isc_node_schedule(n);
+	isc_guest_schedule(n);
 }
 
 /* --- control -------------------------------------------------------------------------------------- */
@@ -183,21 +176,21 @@ static const struct {
 	[ISC_EVENT_UNHEALTHY] = { "unhealthy", ISC_LINE_ERR },
 };
 
-static void take_heartbeat(IscNode *n, const IscWireEvent *e)
+static void take_heartbeat(IscGuest *n, const IscWireEvent *e)
 {
 	guint64 lost = e->a > 0 ? (guint64)e->a : 0;
 
 	if (lost > n->mark.kernel_lost) {
 		guint64 more = MIN(lost - n->mark.kernel_lost, G_MAXUINT32);
 		isc_trail_count_lost(n->trail, more);
-		isc_node_note(n, ISC_LINE_ERR,
+		isc_guest_note(n, ISC_LINE_ERR,
 				"op=lost source=kernel count=%" G_GUINT64_FORMAT " res=failed", more);
 	}
 	n->mark.kernel_lost = lost;
 
 }
 
-static void remember_claim(IscNode *n, const IscWireEvent *e)
+static void remember_claim(IscGuest *n, const IscWireEvent *e)
 {
 	for (guint i = 0; i < n->claims->len; i++)
 		if (g_array_index(n->claims, IscWireEvent, i).kind == e->kind)
@@ -208,7 +201,7 @@ static void remember_claim(IscNode *n, const IscWireEvent *e)
 static void on_control(gpointer self, const IscFrame *frame)
 {
 	IscPort *p = self;
-	IscNode *n = node_of(self);
+	IscGuest *n = node_of(self);
 	IscWireEvent e;
 
 	learn_session(n, frame->header->session);
@@ -218,12 +211,12 @@ static void on_control(gpointer self, const IscFrame *frame)
 	isc_bucket_take(&n->events, 1, g_get_monotonic_time());
 	memcpy(&e, frame->payload, sizeof e);
 	if (e.kind == 0 || e.kind >= G_N_ELEMENTS(claims) || e.reserved != 0) {
-		isc_node_bad(n, p->channel, ISC_BAD_EVENT);
+		isc_guest_bad(n, p->channel, ISC_BAD_EVENT);
 	} else if (e.kind == ISC_EVENT_HEARTBEAT) {
 		take_heartbeat(n, &e);
 	} else {
 		remember_claim(n, &e);
-		isc_node_note(n, claims[e.kind].line,
+		isc_guest_note(n, claims[e.kind].line,
 				"op=claim event=%s a=%" G_GINT64_FORMAT " b=%" G_GINT64_FORMAT
 				" c=%" G_GINT64_FORMAT " d=%" G_GINT64_FORMAT " res=%s",
 				claims[e.kind].name, e.a, e.b, e.c, e.d,
@@ -231,25 +224,25 @@ static void on_control(gpointer self, const IscFrame *frame)
 		n->control_needs = p->last;
 	}
 	if (e.kind != 0 && e.kind < G_N_ELEMENTS(claims))
-		isc_node_tell(n, ISC_LINK_EVENT, ISC_CHANNEL_CONTROL,
+		isc_guest_tell(n, ISC_LINK_EVENT, ISC_CHANNEL_CONTROL,
 				(gint64[]){ e.kind, e.a, e.b, e.c, e.d });
-	isc_node_schedule(n);
+	isc_guest_schedule(n);
 }
 
 /* --- all ports ------------------------------------------------------------------------------------ */
 
-static void on_bad(gpointer self, gboolean fresh)
+static void on_bad(gpointer self, IscWireBad what, gboolean fresh)
 {
 	IscPort *p = self;
 	if (!fresh)
-		isc_node_bad(node_of(self), p->channel, ISC_BAD_FRAME);
+		isc_guest_bad(node_of(self), p->channel, what);
 }
 
 static void on_hangup(gpointer self)
 {
-	isc_node_hung_up(node_of(self), ((IscPort *)self)->channel);
+	isc_guest_hung_up(node_of(self), ((IscPort *)self)->channel);
 }
 
-const IscPortOps isc_node_audit_ops = { { on_audit, on_bad }, on_hangup };
-const IscPortOps isc_node_log_ops = { { on_log, on_bad }, on_hangup };
-const IscPortOps isc_node_control_ops = { { on_control, on_bad }, on_hangup };
+const IscPortOps isc_guest_audit_ops = { { on_audit, on_bad }, on_hangup };
+const IscPortOps isc_guest_log_ops = { { on_log, on_bad }, on_hangup };
+const IscPortOps isc_guest_control_ops = { { on_control, on_bad }, on_hangup };
