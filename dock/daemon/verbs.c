@@ -120,6 +120,14 @@ static gboolean is_ready_now(IscDock *dock, const gchar *name)
 	return isc_dock_run(dock, name)->ready;
 }
 
+static gboolean is_running(IscDock *dock, const gchar *name)
+{
+	g_autofree gchar *domain = isc_node_domain(name);
+	IscVmState seen = ISC_VM_STATE_ABSENT;
+	return isc_vm_state(dock->vm, domain, &seen, NULL) &&
+			(seen == ISC_VM_STATE_RUNNING || seen == ISC_VM_STATE_PAUSED);
+}
+
 /* The state while the verb is under way; 0 (disabled, which none leads to) where it does not change. */
 static const IscNodeState state_during[ISC_N_VERBS] = {
 	[ISC_VERB_ENABLE] = ISC_NODE_ENABLING,
@@ -162,15 +170,10 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 		if (!undone)
 			isc_dock_set_state(dock, name, ISC_NODE_QUARANTINED, request->reason, request->caller);
 		break;
-	case ISC_VERB_RELEASE: {
-		g_autofree gchar *domain = isc_node_domain(name);
-		IscVmState seen = ISC_VM_STATE_ABSENT;
-		gboolean runs = isc_vm_state(dock->vm, domain, &seen, NULL) &&
-				(seen == ISC_VM_STATE_RUNNING || seen == ISC_VM_STATE_PAUSED);
-		isc_dock_set_state(dock, name, runs ? state_of_running(dock, name) : ISC_NODE_DISABLED,
+	case ISC_VERB_RELEASE:
+		isc_dock_set_state(dock, name, is_running(dock, name) ? state_of_running(dock, name) : ISC_NODE_DISABLED,
 				request->reason, request->caller);
 		break;
-	}
 	case ISC_VERB_DESTROY:
 		if (!ok) {
 			isc_dock_set_state(dock, name, ISC_NODE_DESTROYING, problem, request->caller);
@@ -222,6 +225,7 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 		node->spec->timeout_s = request->timeout_s;
 
 	const IscPlanOptions options = { .enable = TRUE,
+		.running = is_running(dock, request->node),
 		.pause = request->pause,
 		.ask = !request->force,
 		.snapshot = request->snapshot };

@@ -76,20 +76,24 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 		break;
 	case ISC_VERB_QUARANTINE:
 		/* Cut first: whatever else goes wrong, the node is off the net. */
-		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_CUT, NULL);
 		if (up) {
+			isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_CUT, NULL);
 			if (options->pause)
 				isc_plan_add(plan, ISC_MODE_SOFT, ISC_STEP_PAUSE, NULL);
 			isc_plan_add(plan, ISC_MODE_SOFT, ISC_STEP_EVIDENCE, options->snapshot);
 		}
 		break;
 	case ISC_VERB_RELEASE:
+		/* One that ended meanwhile is put away: its fence, still shut, goes last. */
+		if (!options->running) {
+			add_stop(plan, FALSE);
+			break;
+		}
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_CUT, NULL);
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_PAUSE, NULL);
 		break;
 	case ISC_VERB_DESTROY:
 		add_stop(plan, FALSE);
-		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_CUT, NULL);
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_SNAPSHOTS, NULL);
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_DEFINE, NULL);
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_TRAIL, NULL);

@@ -6,6 +6,7 @@
 
 typedef struct {
 	gboolean enable;       /* provision: also start */
+	gboolean running;      /* release: its domain is there */
 	gboolean pause;        /* quarantine: also stop the vCPUs */
 	gboolean ask;          /* disable: let the guest power off first */
 	const gchar *snapshot; /* snapshot verbs and quarantine's evidence: its name */

@@ -43,7 +43,8 @@ static void every_plan_is_as_agreed(void **state)
 		{ ISC_VERB_QUARANTINE, ISC_NODE_READY, { .snapshot = "q1" }, "plan/quarantine" },
 		{ ISC_VERB_QUARANTINE, ISC_NODE_READY, { .snapshot = "q1", .pause = TRUE }, "plan/quarantine-pause" },
 		{ ISC_VERB_QUARANTINE, ISC_NODE_DISABLED, { .snapshot = "q1" }, "plan/quarantine-disabled" },
-		{ ISC_VERB_RELEASE, ISC_NODE_QUARANTINED, { 0 }, "plan/release" },
+		{ ISC_VERB_RELEASE, ISC_NODE_QUARANTINED, { .running = TRUE }, "plan/release" },
+		{ ISC_VERB_RELEASE, ISC_NODE_QUARANTINED, { .running = FALSE }, "plan/release-ended" },
 		{ ISC_VERB_DESTROY, ISC_NODE_READY, { 0 }, "plan/destroy" },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
