@@ -83,7 +83,9 @@ static gboolean check(const IscDomainMeta *m, GError **error)
 					"node metadata: a label's key is wrong");
 			return FALSE;
 		}
-		if (!isc_domain_text_check("label", m->labels[i].value, 256, FALSE, error))
+		const gchar *value = m->labels[i].value;
+		if ((!value || *value) &&
+				!isc_domain_text_check("label", value, 256, FALSE, error))
 			return FALSE;
 	}
 	return TRUE;

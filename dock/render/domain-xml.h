@@ -17,7 +17,6 @@ typedef enum {
 	ISC_ACCEL_KVM,
 } IscAccel;
 
-
 /* The order of the channels is that of IscChannel (audit, log, control). */
 #define ISC_DOMAIN_CHANNELS 3
 
