@@ -95,7 +95,7 @@ gboolean isc_start_boundary(IscDock *dock, GError **error)
 	g_autoptr(GArray) host_nets = isc_links_host_nets(ISC_BRIDGE, error);
 	if (!host_nets)
 		return FALSE;
-	const IscFirewallConfig config = {
+	IscFirewallConfig config = {
 		.bridge = ISC_BRIDGE,
 		.subnet = { isc_node_address(0), ISC_SUBNET_BITS },
 		.tap_prefix = "isct",
@@ -107,6 +107,7 @@ gboolean isc_start_boundary(IscDock *dock, GError **error)
 		.host_nets = (const IscNet *)(gpointer)host_nets->data,
 		.n_host_nets = host_nets->len,
 	};
+	isc_node_mac(GATEWAY_SLOT, config.bridge_mac);
 	dock->firewall = isc_firewall_new(&config, error);
 	if (!dock->firewall || !isc_firewall_setup(dock->firewall, error))
 		return FALSE;

@@ -59,8 +59,7 @@ void isc_book_free(IscBook *book)
 	g_free(book);
 }
 
-/* --- planning
- * --------------------------------------------------------------------------------------- */
+/* --- planning -------------------------------------------------------------------------------- */
 
 static gboolean resolve(const gchar *name, guint32 *address, gpointer data)
 {
@@ -255,8 +254,7 @@ void isc_book_change_clear(IscBookChange *c)
 	g_clear_pointer(&c->come, g_ptr_array_unref);
 }
 
-/* --- entering
- * --------------------------------------------------------------------------------------- */
+/* --- entering -------------------------------------------------------------------------------- */
 
 static void enter_step(IscBook *book, const IscBookStep *step)
 {
@@ -347,8 +345,7 @@ void isc_book_commit(IscBookChange *c)
 	enter_node(c, g_hash_table_lookup(c->fresh, GUINT_TO_POINTER(c->slot)));
 }
 
-/* --- questions
- * -------------------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------------------------- */
 
 GArray *isc_book_elements_of(
 		IscBook *book, const IscNftConfig *config, const IscFence *fence, GError **error)

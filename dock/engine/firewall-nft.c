@@ -25,8 +25,26 @@ struct IscFirewall {
 	gboolean is_exact;     /* the kernel holds no elements but ours */
 };
 
-/* --- configuration
- * -------------------------------------------------------------------------------- */
+/* --- the kernel ------------------------------------------------------------------------------ */
+
+/* One buffer is one transaction: all of it or nothing. */
+static gboolean run(IscFirewall *fw, const gchar *text, GError **error)
+{
+	if (*text == '\0')
+		return TRUE;
+	int rc = nft_run_cmd_from_buffer(fw->nft, text);
+	const gchar *words = nft_ctx_get_error_buffer(fw->nft);
+	(void)nft_ctx_get_output_buffer(fw->nft);
+	if (rc == 0)
+		return TRUE;
+	/* nft may blame the wrong line of a batch, so the beginning of the batch goes along. */
+	g_autofree gchar *shown = isc_text_escape(text, -1, 400);
+	g_autofree gchar *first = g_strndup(words ? words : "", words ? strcspn(words, "\n") : 0);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "nft: %s; batch: %s", first, shown);
+	return FALSE;
+}
+
+/* --- configuration --------------------------------------------------------------------------- */
 
 static void config_clear(IscNftConfig *c)
 {
@@ -91,12 +109,14 @@ IscFirewall *isc_firewall_new(const IscFirewallConfig *config, GError **error)
 		g_set_error_literal(error, ISC_ERROR, ISC_ERROR_HOST, "libnftables does not start");
 		return NULL;
 	}
+	nft_ctx_buffer_output(fw->nft);
+	nft_ctx_buffer_error(fw->nft);
+	if (!run(fw, "list tables", error)) /* the socket gets its port with the first request */
+		return NULL;
 	fw->own_ports = own_ports();
 	g_hash_table_iter_init(&iter, before);
 	while (g_hash_table_iter_next(&iter, &port, NULL))
 		g_hash_table_remove(fw->own_ports, port);
-	nft_ctx_buffer_output(fw->nft);
-	nft_ctx_buffer_error(fw->nft);
 	return g_steal_pointer(&fw);
 }
 
@@ -114,25 +134,7 @@ void isc_firewall_free(IscFirewall *fw)
 	g_free(fw);
 }
 
-/* --- the kernel
- * ----------------------------------------------------------------------------------- */
-
-/* One buffer is one transaction: all of it or nothing. */
-static gboolean run(IscFirewall *fw, const gchar *text, GError **error)
-{
-	if (*text == '\0')
-		return TRUE;
-	int rc = nft_run_cmd_from_buffer(fw->nft, text);
-	const gchar *words = nft_ctx_get_error_buffer(fw->nft);
-	(void)nft_ctx_get_output_buffer(fw->nft);
-	if (rc == 0)
-		return TRUE;
-	/* nft may blame the wrong line of a batch, so the beginning of the batch goes along. */
-	g_autofree gchar *shown = isc_text_escape(text, -1, 400);
-	g_autofree gchar *first = g_strndup(words ? words : "", words ? strcspn(words, "\n") : 0);
-	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "nft: %s; batch: %s", first, shown);
-	return FALSE;
-}
+/* --- all at once ----------------------------------------------------------------------------- */
 
 static gchar *render_all(IscFirewall *fw, gboolean replace, gboolean with_nodes, GError **error)
 {
@@ -209,8 +211,7 @@ gboolean isc_firewall_teardown(IscFirewall *fw, GError **error)
 	return run(fw, isc_nft_render_delete(), error);
 }
 
-/* --- changing nodes
- * --------------------------------------------------------------------------------- */
+/* --- changing nodes -------------------------------------------------------------------------- */
 
 static gboolean change(IscFirewall *fw, guint slot, const IscFence *fence, GError **error)
 {
@@ -317,8 +318,7 @@ gboolean isc_firewall_reconfigure(IscFirewall *fw, const IscFirewallConfig *conf
 	return TRUE;
 }
 
-/* --- questions
- * -------------------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------------------------- */
 
 gboolean isc_firewall_node_verify(IscFirewall *fw, const IscFence *fence, GError **error)
 {

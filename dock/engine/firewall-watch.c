@@ -61,8 +61,10 @@ static gboolean restore(gpointer data)
 	w->is_dirty = FALSE;
 	if (!isc_firewall_is_intact(w->fw, &intact, &why, &error))
 		why = g_strdup("the rules cannot be read");
-	if (intact && !w->is_down)
-		return G_SOURCE_REMOVE; /* what was changed is not ours, or has been changed back */
+	if (intact && !w->is_down) { /* it was not ours, or has been changed back */
+		g_clear_pointer(&w->who, g_free);
+		return G_SOURCE_REMOVE;
+	}
 
 	g_clear_error(&error);
 	if (!intact && !isc_firewall_sync(w->fw, &error))

@@ -29,8 +29,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNlSock, nl_socket_free)
 typedef struct nl_msg IscNlMsg;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNlMsg, nlmsg_free)
 
-/* --- rtnetlink
- * -------------------------------------------------------------------------------------- */
+/* --- rtnetlink ------------------------------------------------------------------------------- */
 
 static gboolean fail(GError **error, int err, const gchar *what, const gchar *name)
 {
@@ -104,8 +103,7 @@ static int index_of(const gchar *name)
 	return (int)if_nametoindex(name);
 }
 
-/* --- sysctl
- * ----------------------------------------------------------------------------------------- */
+/* --- sysctl ---------------------------------------------------------------------------------- */
 
 /* CAP_NET_ADMIN suffices for files of a network namespace (net/core/sysctl_net.c).  @optional: a
  * kernel that lacks the file, e.g. without IPv6, needs no setting either. */
@@ -131,8 +129,7 @@ gboolean isc_links_forward(const gchar *name, GError **error)
 	return set_sysctl(name, "ipv4", "forwarding", "1", FALSE, error);
 }
 
-/* --- bridge
- * ----------------------------------------------------------------------------------------- */
+/* --- bridge ---------------------------------------------------------------------------------- */
 
 static int send_bridge(const IscBridge *b, int flags)
 {
@@ -194,6 +191,8 @@ gboolean isc_links_bridge_setup(const IscBridge *b, GError **error)
 		{ "ipv6", "disable_ipv6", "1", TRUE },
 		{ "ipv4", "forwarding", "1", FALSE },
 		{ "ipv4", "proxy_arp_pvlan", "1", FALSE },
+		{ "ipv4", "src_valid_mark", "1",
+				FALSE }, /* the routing rule holds for the way back, too */
 		{ "ipv4", "send_redirects", "0", FALSE },
 		{ "ipv4", "accept_redirects", "0", FALSE },
 		{ "ipv4", "accept_source_route", "0", FALSE },
@@ -231,8 +230,7 @@ gboolean isc_links_bridge_remove(const IscBridge *b, GError **error)
 	return (!b->accept_mark || set_fence(b, FALSE, error)) && delete_link(b->name, error);
 }
 
-/* --- ports
- * ------------------------------------------------------------------------------------------ */
+/* --- ports ----------------------------------------------------------------------------------- */
 
 gboolean isc_links_set_up(const gchar *name, gboolean up, GError **error)
 {
@@ -276,9 +274,14 @@ static gboolean set_port_flags(const IscTap *port, GError **error)
 	};
 	const struct ifinfomsg head = { .ifi_family = AF_BRIDGE,
 		.ifi_index = index_of(port->name) };
+	/* Frames to 01:80:c2:00:00:0x (LLDP, EAPOL, …) would go straight to the dock's own sockets.
+	 * "Forwarded", they pass our rules, which drop and count them; all but pause frames, which
+	 * the kernel never lets in. */
+	const guint16 group_forward = 0xfffd;
 	g_autoptr(IscNlMsg) msg = message(RTM_SETLINK, 0, &head, sizeof head);
 	struct nlattr *nest = open_nest(msg, IFLA_PROTINFO | NLA_F_NESTED);
 
+	put(msg, IFLA_BRPORT_GROUP_FWD_MASK, &group_forward, sizeof group_forward);
 	for (gsize i = 0; i < G_N_ELEMENTS(flags); i++)
 		put_u8(msg, flags[i].attr, flags[i].value);
 	nla_nest_end(msg, nest);
@@ -317,8 +320,7 @@ gboolean isc_links_port_setup(const IscTap *port, GError **error)
 	       set_neighbour(port, /* in_bridge= */ FALSE, TRUE, error);
 }
 
-/* --- taps
- * ------------------------------------------------------------------------------------------- */
+/* --- taps ------------------------------------------------------------------------------------ */
 
 typedef struct {
 	guint32 owner;
@@ -432,8 +434,7 @@ gboolean isc_links_tap_remove(const IscTap *tap, GError **error)
 	       set_neighbour(tap, /* in_bridge= */ FALSE, FALSE, error);
 }
 
-/* --- what the host has
- * ------------------------------------------------------------------------------ */
+/* --- what the host has ----------------------------------------------------------------------- */
 
 typedef struct {
 	guint32 metric;

@@ -101,8 +101,7 @@ static int dump(IscNftReader *reader, guint type, gboolean is_bridge, guint tabl
 	return exchange(reader, msg, each, data);
 }
 
-/* --- elements
- * -------------------------------------------------------------------------------------- */
+/* --- elements -------------------------------------------------------------------------------- */
 
 /* Copies the value within @attr (NFTA_SET_ELEM_KEY, …) to @to; FALSE if it is not @len bytes long.
  */
@@ -226,8 +225,7 @@ GArray *isc_nft_read_set(IscNftReader *reader, IscNftSet set, GError **error)
 	return g_steal_pointer(&out);
 }
 
-/* --- rules
- * ----------------------------------------------------------------------------------------- */
+/* --- rules ----------------------------------------------------------------------------------- */
 
 typedef struct {
 	GChecksum *sum;
@@ -295,8 +293,7 @@ gchar *isc_nft_read_print(IscNftReader *reader, guint *n_rules, GError **error)
 	return g_strdup(g_checksum_get_string(sum));
 }
 
-/* --- counters
- * -------------------------------------------------------------------------------------- */
+/* --- counters -------------------------------------------------------------------------------- */
 
 static guint64 take_be64(struct nlattr *attr)
 {

@@ -136,6 +136,7 @@ static const gchar bridge_rules[] =
 	"\t\tip hdrlength != 5 goto drop-option\n"
 	"\t\ticmp type { redirect, router-advertisement, router-solicitation } goto drop-other\n"
 	"\t\tiifname @cut goto drop-quarantine\n"
+	"%s"
 	"\t}\n"
 	"\tchain from-node-arp {\n"
 	"\t\tarp htype != 1 goto drop-arp\n"
@@ -144,8 +145,10 @@ static const gchar bridge_rules[] =
 	"\t\tiifname . arp saddr ether . arp saddr ip != @pin goto drop-arp\n"
 	"\t\tupdate @arp-rate { iifname limit rate over 50/second burst 100 packets } goto drop-arp\n"
 	"\t\tiifname @cut goto drop-quarantine\n"
+	/* The dock answers for a peer only where it finds a route to it, see inet/prerouting. */
+	"\t\tmeta mark set 0x%08x\n"
 	"\t}\n"
-	/* Frames to 01:80:c2:00:00:0x (LLDP, EAPOL) come here without passing prerouting. */
+	/* Frames to 01:80:c2:00:00:0x (LLDP, EAPOL) may come here without passing prerouting. */
 	"\tchain input {\n"
 	"\t\ttype filter hook input priority -300; policy accept;\n"
 	"\t\tiifname \"%s*\" jump protocol\n"
@@ -165,6 +168,7 @@ static const gchar inet_rules[] =
 	/* Before conntrack, so that what is dropped here takes no entry there. */
 	"\tchain prerouting {\n"
 	"\t\ttype filter hook prerouting priority -300; policy accept;\n"
+	"\t\tiifname @bridges ip daddr { 224.0.0.0/4, 240.0.0.0-255.255.255.254 } goto drop-reserved\n"
 	"\t\tiifname @bridges meta mark set 0x%08x accept\n"
 	"\t\tiifname \"lo\" accept\n"
 	"\t\tip saddr @subnets goto drop-spoof\n"
@@ -424,6 +428,19 @@ static gboolean are_names_sound(const IscNftConfig *config, GError **error)
 	return FALSE;
 }
 
+/* A frame straight to a peer would die at the isolated port, but uncounted. */
+static gchar *bridge_mac_rule(const IscNftConfig *config)
+{
+	static const guint8 none[6] = { 0 };
+	const guint8 *m = config->bridge_mac;
+
+	if (memcmp(m, none, sizeof none) == 0)
+		return g_strdup("");
+	return g_strdup_printf("\t\tether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 "
+			       "ether daddr != %02x:%02x:%02x:%02x:%02x:%02x goto drop-peer\n",
+			m[0], m[1], m[2], m[3], m[4], m[5]);
+}
+
 gchar *isc_nft_render_base(const IscNftConfig *config, GError **error)
 {
 	if (!are_names_sound(config, error))
@@ -439,7 +456,8 @@ gchar *isc_nft_render_base(const IscNftConfig *config, GError **error)
 	g_string_append(s, "table bridge " ISC_NFT_TABLE " {\n");
 	append_chains(s, config, /* is_bridge= */ TRUE);
 	const gchar *tap = config->tap_prefix;
-	g_string_append_printf(s, bridge_rules, tap, tap, tap, tap);
+	g_autofree gchar *to_bridge = bridge_mac_rule(config);
+	g_string_append_printf(s, bridge_rules, tap, to_bridge, ISC_NFT_ACCEPT_MARK, tap, tap, tap);
 	g_string_append(s, "}\ntable inet " ISC_NFT_TABLE " {\n");
 	append_chains(s, config, /* is_bridge= */ FALSE);
 	g_string_append_printf(s, inet_rules, ISC_NFT_ACCEPT_MARK, config->uid_first,

@@ -90,8 +90,7 @@ gboolean isc_nft_element_equal(gconstpointer a, gconstpointer b)
 	       memcmp(x->key_end, y->key_end, sizeof x->key_end) == 0;
 }
 
-/* --- fences
- * --------------------------------------------------------------------------------------- */
+/* --- fences ---------------------------------------------------------------------------------- */
 
 IscFence *isc_fence_copy(const IscFence *fence)
 {
@@ -115,8 +114,7 @@ void isc_fence_free(IscFence *fence)
 	g_free(fence);
 }
 
-/* --- elements: fields to bytes
- * -------------------------------------------------------------------- */
+/* --- elements: fields to bytes --------------------------------------------------------------- */
 
 static guint8 *put_u32(guint8 *at, guint32 host_order)
 {
@@ -376,8 +374,7 @@ GArray *isc_nft_fence_elements(const IscNftConfig *config, const IscFence *fence
 	return out;
 }
 
-/* --- elements: bytes to text
- * ---------------------------------------------------------------------- */
+/* --- elements: bytes to text ----------------------------------------------------------------- */
 
 static guint32 get_u32(const guint8 *at)
 {
@@ -539,8 +536,7 @@ gchar *isc_nft_render_forget(const IscFence *fence)
 	return text;
 }
 
-/* --- declarations of the sets, for nft-base.c
- * ------------------------------------------------------ */
+/* --- declarations of the sets, for nft-base.c ------------------------------------------------ */
 
 static void append_types(GString *s, const Field *fields)
 {

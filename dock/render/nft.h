@@ -49,9 +49,11 @@ const gchar *isc_drop_name(IscDropKind kind);
 
 /* What the tables look like on this dock. */
 typedef struct {
-	const gchar *bridge;         /* "isc0" */
-	IscNet subnet;               /* of the nodes, 10.77.0.0/16 */
-	const gchar *tap_prefix;     /* "isct": every port whose name begins so is hostile */
+	const gchar *bridge;     /* "isc0" */
+	IscNet subnet;           /* of the nodes, 10.77.0.0/16 */
+	guint8 bridge_mac[6];    /* frames to other MACs are dropped and counted; zero: left to port
+				    isolation */
+	const gchar *tap_prefix; /* "isct": every port whose name begins so is hostile */
 	const gchar *const *outside; /* interfaces that lead outside; NULL or empty: none, nothing
 					is exposed */
 	guint32 uid_first, uid_last; /* the nodes' uids on the dock */

@@ -256,6 +256,7 @@ int main(int argc, char **argv)
 	}
 	t.config = (IscFirewallConfig){ .bridge = argv[1],
 		.subnet = { 0x0a4d0000, 16 },
+		.bridge_mac = { 0x52, 0x54, 0x4e, 0, 0, 1 },
 		.tap_prefix = "isct",
 		.outside = t.outside,
 		.daemon_uid = (guint32)atol(argv[3]),

@@ -1,0 +1,783 @@
+#!/usr/bin/python3
+"""The boundary against real packets.
+
+A dock in a network namespace of its own; nodes are namespaces behind veths (one is a real tap), outside is one more.
+Each attack of threats T3, T6-T15 and T40 must reach nobody and be counted under its kind for the node it came from;
+and what is permitted must work beside it.  Prints TAP.  Needs root or user namespaces, python3-scapy, nft.
+"""
+import ctypes
+import os
+import queue
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+BUILD = os.environ.get("ISC_BUILD", os.path.join(TOP, "build"))
+TOOL = os.environ.get("ISC_BOUNDARY_TOOL", os.path.join(BUILD, "tests", "boundary-tool"))
+
+if os.environ.get("ISC_BOUNDARY_NS") != str(os.getpid()):
+    # exec keeps the pid: the mark tells that the namespaces are this process's own.
+    os.environ["ISC_BOUNDARY_NS"] = str(os.getpid())
+    os.environ["ISC_BOUNDARY_ROOT"] = "1" if os.getuid() == 0 else ""
+    how = ["-nm"] if os.getuid() == 0 else ["-rnm"]
+    os.execvp("unshare", ["unshare", *how, sys.executable, __file__])
+
+IS_ROOT = os.environ["ISC_BOUNDARY_ROOT"] == "1"
+os.environ["XDG_RUNTIME_DIR"] = "/run"
+
+import logging  # noqa: E402
+logging.getLogger("scapy").setLevel(logging.ERROR)
+
+
+def sh(command):
+    return subprocess.run(command, shell=True, check=True, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT).stdout
+
+
+sh("mount --make-rprivate / && mount -t tmpfs none /run && mkdir /run/netns")
+sh("ip link set lo up")
+
+from scapy.all import (ARP, BOOTP, DHCP, Dot1AD, Dot1Q, Dot3, Ether, GRE, ICMP, IP, IPv6, LLC, STP,  # noqa: E402
+                       ICMPv6ND_NA, ICMPv6ND_RA, ICMPv6MLReport, IPOption_LSRR, IPOption_RR, Raw,
+                       TCP, UDP, fragment)
+
+# --- results ------------------------------------------------------------------------------------------
+
+count = failed = 0
+
+
+def law(holds, text, detail=""):
+    global count, failed
+    count += 1
+    if not holds:
+        failed += 1
+    print(f"{'ok' if holds else 'not ok'} {count} - {text}", flush=True)
+    if not holds and detail:
+        print(f"#   {detail}", flush=True)
+
+
+def skip(text, why):
+    global count
+    count += 1
+    print(f"ok {count} - {text} # SKIP {why}", flush=True)
+
+
+# --- namespaces and sockets ---------------------------------------------------------------------------
+
+libc = ctypes.CDLL(None, use_errno=True)
+HOME = os.open("/proc/self/ns/net", os.O_RDONLY)
+CLONE_NEWNET = 0x40000000
+
+
+class Ns:
+    """A network namespace; sockets that are made within stay there."""
+
+    def __init__(self, name):
+        sh(f"ip netns add {name} && ip -n {name} link set lo up")
+        sh(f"ip netns exec {name} sysctl -qw net.ipv6.conf.all.disable_ipv6=1")
+        self.name = name
+        self.fd = os.open(f"/run/netns/{name}", os.O_RDONLY)
+
+    def __enter__(self):
+        if libc.setns(self.fd, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+
+    def __exit__(self, *_):
+        libc.setns(HOME, CLONE_NEWNET)
+
+    def socket(self, *args):
+        with self:
+            return socket.socket(*args)
+
+    def ip(self, command):
+        sh(f"ip -n {self.name} {command}")
+
+    def wire(self, interface):
+        """Frames in and out, raw."""
+        s = self.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        with self:
+            s.bind((interface, 0))
+        s.setblocking(False)
+        return s
+
+    def listen(self, port, serve):
+        s = self.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("0.0.0.0", port))
+        s.listen(64)
+
+        def accept():
+            while True:
+                peer, _ = s.accept()
+                threading.Thread(target=serve, args=(peer,), daemon=True).start()
+        threading.Thread(target=accept, daemon=True).start()
+        return s
+
+    def listen_udp(self, port, address="0.0.0.0"):
+        """Echoes."""
+        s = self.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind((address, port))
+
+        def serve():
+            while True:
+                data, peer = s.recvfrom(2048)
+                s.sendto(b"echo " + data, peer)
+        threading.Thread(target=serve, daemon=True).start()
+
+    def connects(self, address, port, timeout=1.0):
+        s = self.socket()
+        s.settimeout(timeout)
+        try:
+            s.connect((address, port))
+            s.sendall(b"hello\n")
+            return s.recv(100).startswith(b"hello")
+        except OSError:
+            return False
+        finally:
+            s.close()
+
+    def asks_udp(self, address, port, timeout=1.0):
+        s = self.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(timeout)
+        try:
+            s.sendto(b"hello", (address, port))
+            return s.recv(100) == b"echo hello"
+        except OSError:
+            return False
+        finally:
+            s.close()
+
+    def pings(self, address):
+        return subprocess.run(["ip", "netns", "exec", self.name, sys.executable, "-c", PING, address],
+                              check=False).returncode == 0
+
+
+PING = """
+import socket, struct, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP); s.settimeout(1)
+body = struct.pack('!BBHHH', 8, 0, 0, 77, 1)
+total = sum(struct.unpack('!4H', body)); total = (total >> 16) + (total & 0xffff)
+s.sendto(struct.pack('!BBHHH', 8, 0, ~total & 0xffff, 77, 1), (sys.argv[1], 0))
+try:
+    while s.recv(100)[20] != 0: pass
+except OSError: sys.exit(1)
+"""
+
+
+def echo(peer):
+    try:
+        while data := peer.recv(4096):
+            peer.sendall(data)
+    except OSError:
+        pass
+
+
+def stream(peer):
+    """Sends until the other end is gone."""
+    try:
+        while True:
+            peer.sendall(b"x" * 4096)
+            time.sleep(0.005)
+    except OSError:
+        pass
+
+
+# --- the dock -----------------------------------------------------------------------------------------
+
+class Tool:
+    """boundary-tool: the engine's functions."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([TOOL, "isc0", "wan", str(DAEMON), str(FIRST), str(LAST)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.answers, self.events = queue.Queue(), queue.Queue()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            (self.events if line.startswith("event ") else self.answers).put((time.monotonic(), line.strip()))
+
+    def ask(self, command):
+        """(worked, microseconds or exit status, text)"""
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        parts = self.answers.get(timeout=20)[1].split(" ", 2)
+        return parts[0] == "ok", int(parts[1]), parts[2] if len(parts) > 2 else ""
+
+    def do(self, command):
+        worked, number, text = self.ask(command)
+        if not worked:
+            raise RuntimeError(f"{command}: {text}")
+        return text
+
+    def counters(self, slot=0):
+        return {k: int(v) for k, v in (p.split("=") for p in self.do(f"counters {slot}").split())}
+
+
+class Log:
+    """NFLOG group 77, by netlink as linux/netfilter/nfnetlink_log.h has it."""
+
+    def __init__(self):
+        self.s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+        self.s.bind((0, 0))
+        self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        for family, group, command in ((socket.AF_INET, 0, 3), (socket.AF_INET6, 0, 3), (7, 0, 3),
+                                       (0, 77, 1)):
+            body = struct.pack("!BBH", family, 0, group) + struct.pack("=HHB3x", 5, 1, command)
+            self.s.send(struct.pack("=IHHII", 16 + len(body), 4 << 8 | 1, 5, 1, 0) + body)
+        body = struct.pack("!BBH", 0, 0, 77) + struct.pack("=HH", 10, 2) + struct.pack("!IBx", 128, 2) + b"\0\0"
+        self.s.send(struct.pack("=IHHII", 16 + len(body), 4 << 8 | 1, 5, 2, 0) + body)
+        self.s.setblocking(False)
+
+    def collect(self, found):
+        while True:
+            try:
+                data = self.s.recv(1 << 16)
+            except BlockingIOError:
+                return
+            while len(data) >= 16:
+                size, kind = struct.unpack("=IH", data[:6])
+                at = 20
+                while kind == 4 << 8 and at + 4 <= size:
+                    length, attr = struct.unpack("=HH", data[at:at + 4])
+                    if attr & 0x7fff == 10:
+                        found.add(data[at + 4:at + length].split(b"\0")[0].decode())
+                    at += max(4, (length + 3) & ~3)
+                data = data[(size + 3) & ~3:]
+
+
+FIRST, LAST = 1900000002, 1900065000
+DAEMON = 64010 if IS_ROOT else 0
+GATEWAY_MAC = "52:54:4e:00:00:01"
+INTERNET, METADATA, PRIVATE, LAN = "203.0.113.10", "169.254.169.254", "10.99.0.1", "198.51.100.2"
+DOCK, DOCK_LAN2, GATEWAY = "198.51.100.1", "192.0.2.1", "10.77.0.1"
+
+
+class Node:
+    def __init__(self, slot):
+        self.slot, self.address = slot, f"10.77.0.{slot}"
+        self.mac = f"52:54:4e:00:00:{slot:02x}"
+        self.ns = Ns(f"n{slot}")
+        sh(f"ip link add isct{slot} type veth peer name eth0 netns n{slot}")
+        self.ns.ip(f"link set eth0 address {self.mac} up")
+        self.ns.ip(f"address add {self.address}/16 dev eth0")
+        self.ns.ip(f"route add default via {GATEWAY}")
+        self.wire = self.ns.wire("eth0")
+
+    def up(self, options):
+        tool.do(f"add {self.slot} node{self.slot} {options}")
+        tool.do(f"verify {self.slot}")
+        tool.do(f"port {self.slot}")
+        tool.do(f"up {self.slot}")
+
+    def to(self, address, mac=GATEWAY_MAC, **ip):
+        return Ether(src=self.mac, dst=mac) / IP(src=self.address, dst=address, **ip)
+
+
+def drain(*wires):
+    for wire in wires:
+        try:
+            while wire.recv(65536):
+                pass
+        except BlockingIOError:
+            pass
+
+
+def sees(wire, marker, wait):
+    end = time.monotonic() + wait
+    while True:
+        try:
+            if marker in wire.recv(65536):
+                return True
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.005)
+
+
+serial = 0
+
+
+def attack(text, node, frame, kind, by=None):
+    """@frame goes out of @node (or, by=outside wire, from outside) and must be seen by nobody else, but counted."""
+    global serial
+    serial += 1
+    marker = b"ATTACK-%04d!" % serial
+    watchers = [n.wire for n in nodes if by is not None or n is not node]
+    watchers += [outside_wire] if by is None else []
+    drain(*watchers)
+    before = tool.counters(node.slot if kind not in UNATTRIBUTED else 0)
+    frames = frame if isinstance(frame, list) else [frame]
+    for f in frames:
+        (by or node.wire).send(bytes(f if f.haslayer(Raw) else f / Raw(marker)))
+    leaked = [w for w in watchers if sees(w, marker, 0.02)]
+    after = tool.counters(node.slot if kind not in UNATTRIBUTED else 0)
+    rise = after.get(kind, 0) - before.get(kind, 0)
+    others = {k: after[k] - before.get(k, 0) for k in after if k != kind and after[k] != before.get(k, 0)}
+    law(not leaked and rise >= 1, f"{text} is dropped and counted as '{kind}'",
+        f"leaked to {len(leaked)}, counted {rise}, others {others}")
+    kinds.add(f"isc:{kind}:")
+    log.collect(logged)
+
+
+UNATTRIBUTED = ("spoof",)
+kinds, logged = {"isc:open:"}, set()
+
+# --- topology -----------------------------------------------------------------------------------------
+
+if not os.access(TOOL, os.X_OK):
+    print(f"1..0 # SKIP {TOOL} is not built")
+    sys.exit(1)
+started = time.monotonic()
+outside = Ns("outside")
+sh("ip link add wan type veth peer name eth0 netns outside && ip link set wan up")
+sh(f"ip address add {DOCK}/24 dev wan && ip link add lan2 type veth peer name lan2p && ip link set lan2 up && ip link set lan2p up")
+sh(f"ip address add {DOCK_LAN2}/24 dev lan2")
+outside.ip("link set eth0 up")
+outside.ip(f"address add {LAN}/24 dev eth0")
+for extra in (INTERNET, METADATA, PRIVATE):
+    outside.ip(f"address add {extra}/32 dev lo")
+outside.ip(f"route add 10.77.0.0/16 via {DOCK}")  # an attacker on the same wire
+sh(f"ip route add default via {LAN}")
+sh("nft add table inet others && nft 'add chain inet others c { type filter hook forward priority 5; policy accept; }'")
+sh("nft add rule inet others c counter accept && nft add table bridge others")
+others_before = sh("nft -s list table inet others; nft -s list table bridge others")
+
+tool, log = Tool(), Log()
+law(tool.ask("setup")[0] and tool.ask("bridge")[0], "the boundary and the bridge are set up")
+law(tool.do("outside") == "wan", "the outside interface is the default route's")
+web, db, app, open_ = nodes = [Node(slot) for slot in (2, 3, 4, 5)]
+outside_wire = outside.wire("eth0")
+outside_mac = sh("ip netns exec outside cat /sys/class/net/eth0/address 2>/dev/null || "
+                 "ip -n outside -o link show eth0 | sed 's/.*ether \\([^ ]*\\).*/\\1/'").strip()
+wan_mac = sh("ip -o link show wan | sed 's/.*ether \\([^ ]*\\).*/\\1/'").strip()
+for node in nodes:
+    node.ns.listen(80, echo)
+    node.ns.listen(81, stream)
+    node.ns.listen_udp(5001)
+outside.listen(9000, echo)
+outside.listen(9001, echo)
+outside.listen_udp(53, INTERNET)
+dock_listener = socket.create_server(("0.0.0.0", 2222))
+
+web.up("expose=8080:80 expose=8081:81 expose=udp:5000-5002:5000-5002 health=80")
+law(not tool.ask("verify 3")[0], "a node that was not added does not verify")
+db.up("")
+app.up(f"egress=tcp:{INTERNET}:9000 egress=udp:203.0.113.0/24:53 egress=icmp:203.0.113.0/24 "
+       f"egress=node:node2:tcp/80 egress=tcp:{LAN}:9001")
+open_.up("egress=open")
+
+# --- what is permitted --------------------------------------------------------------------------------
+
+
+def permitted(when):
+    law(outside.connects(DOCK, 8080), f"{when}: outside reaches an exposed TCP port")
+    law(outside.asks_udp(DOCK, 5001), f"{when}: outside reaches an exposed UDP port in a range")
+    law(app.ns.connects(INTERNET, 9000), f"{when}: a node reaches what its TCP rule names")
+    law(app.ns.asks_udp(INTERNET, 53), f"{when}: a node reaches a network that its UDP rule names")
+    law(app.ns.pings(INTERNET), f"{when}: a node pings what its ICMP rule names")
+    law(app.ns.connects(web.address, 80), f"{when}: a node reaches another by rule")
+    law(open_.ns.connects(INTERNET, 9000), f"{when}: open egress reaches the internet")
+
+
+permitted("first")
+law(app.ns.connects(LAN, 9001), "a rule that names a host of the dock's own network opens it")
+law(all(tool.do(f"isolated {n.slot}") == "yes" for n in nodes), "every port reads back as isolated")
+drain(outside_wire)
+open_.ns.connects(INTERNET, 9000)
+law(not sees(outside_wire, socket.inet_aton(open_.address), 0.05), "outside never sees a private address")
+law(tool.do("intact") == "intact" or tool.do("sync") == "" and tool.do("intact") == "intact",
+    "rules and elements read back as written")
+
+# --- T6: who a node is --------------------------------------------------------------------------------
+
+attack("a frame from another MAC", db, Ether(src="52:54:4e:00:00:02", dst=GATEWAY_MAC) /
+       IP(src=db.address, dst=GATEWAY) / UDP(dport=9), "mac")
+attack("a packet from the peer's address", db, Ether(src=db.mac, dst=GATEWAY_MAC) /
+       IP(src=web.address, dst=INTERNET) / UDP(dport=9), "ip")
+attack("a packet from a second address", db, Ether(src=db.mac, dst=GATEWAY_MAC) /
+       IP(src="10.77.9.9", dst=INTERNET) / UDP(dport=9), "ip")
+attack("a packet from the dock's address", db, Ether(src=db.mac, dst=GATEWAY_MAC) /
+       IP(src=GATEWAY, dst=INTERNET) / UDP(dport=9), "ip")
+attack("a packet from an allowed node's MAC and address", db, Ether(src=app.mac, dst=GATEWAY_MAC) /
+       IP(src=app.address, dst=INTERNET) / TCP(dport=9000), "mac")
+
+# --- T7: ARP ------------------------------------------------------------------------------------------
+
+everyone = "ff:ff:ff:ff:ff:ff"
+attack("a gratuitous ARP for the gateway", db, Ether(src=db.mac, dst=everyone) /
+       ARP(op=2, hwsrc=db.mac, psrc=GATEWAY, hwdst=everyone, pdst=GATEWAY), "arp")
+attack("an ARP answer for the peer", db, Ether(src=db.mac, dst=GATEWAY_MAC) /
+       ARP(op=2, hwsrc=db.mac, psrc=web.address, hwdst=GATEWAY_MAC, pdst=GATEWAY), "arp")
+attack("an ARP answer whose inner MAC is another's", db, Ether(src=db.mac, dst=GATEWAY_MAC) /
+       ARP(op=2, hwsrc=web.mac, psrc=db.address, hwdst=GATEWAY_MAC, pdst=GATEWAY), "arp")
+attack("an ARP of an odd operation", db, Ether(src=db.mac, dst=everyone) /
+       ARP(op=8, hwsrc=db.mac, psrc=db.address, pdst=GATEWAY), "arp")
+attack("an ARP flood", db, [Ether(src=db.mac, dst=everyone) /
+       ARP(op=1, hwsrc=db.mac, psrc=db.address, pdst=f"10.77.8.{i % 250 + 1}") for i in range(400)], "arp")
+law(GATEWAY_MAC in sh("ip -n n2 neigh show dev eth0") and "PERMANENT" in
+    sh(f"ip neigh show {web.address} dev isc0"), "the peer keeps the gateway's MAC, the dock the peer's")
+time.sleep(1)
+drain(db.wire)
+db.wire.send(bytes(Ether(src=db.mac, dst=everyone) / ARP(op=1, hwsrc=db.mac, psrc=db.address, pdst=GATEWAY)))
+law(sees(db.wire, bytes.fromhex(GATEWAY_MAC.replace(":", "")) + socket.inet_aton(GATEWAY), 0.3),
+    "an honest ARP request is answered")
+drain(db.wire)
+db.wire.send(bytes(Ether(src=db.mac, dst=everyone) / ARP(op=1, hwsrc=db.mac, psrc=db.address, pdst=DOCK)))
+law(not sees(db.wire, socket.inet_aton(DOCK), 0.1), "ARP tells nothing of the dock's other addresses")
+
+# --- T8, T9: DHCP, IPv6, tags, protocols --------------------------------------------------------------
+
+attack("a DHCP offer", db, Ether(src=db.mac, dst=everyone) / IP(src=db.address, dst="255.255.255.255") /
+       UDP(sport=67, dport=68) / BOOTP(op=2, yiaddr="10.77.0.99") / DHCP(options=[("message-type", "offer"), "end"]),
+       "dhcp")
+attack("a DHCP discover", db, Ether(src=db.mac, dst=everyone) / IP(src="0.0.0.0", dst="255.255.255.255") /
+       UDP(sport=68, dport=67) / BOOTP() / DHCP(options=[("message-type", "discover"), "end"]), "dhcp")
+attack("DHCP starvation from random MACs", db, [Ether(src=f"02:00:00:00:00:{i:02x}", dst=everyone) /
+       IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67) / BOOTP() for i in range(5)], "mac")
+six = Ether(src=db.mac, dst="33:33:00:00:00:01") / IPv6(src="fe80::1", dst="ff02::1", hlim=255)
+attack("a router advertisement", db, six / ICMPv6ND_RA(), "ipv6")
+attack("a neighbour advertisement", db, six / ICMPv6ND_NA(tgt="fe80::2"), "ipv6")
+attack("a multicast listener report", db, six / ICMPv6MLReport(), "ipv6")
+attack("an IPv6 packet to the dock", db, Ether(src=db.mac, dst=GATEWAY_MAC) / IPv6(dst="fe80::2") / UDP(dport=53),
+       "ipv6")
+attack("an 802.1Q tag", db, Ether(src=db.mac, dst=web.mac) / Dot1Q(vlan=5) / IP(src=db.address, dst=web.address) /
+       UDP(dport=9), "vlan")
+attack("a priority tag", db, Ether(src=db.mac, dst=GATEWAY_MAC) / Dot1Q(vlan=0, prio=7) /
+       IP(src=db.address, dst=INTERNET) / UDP(dport=9), "vlan")
+attack("QinQ", db, Ether(src=db.mac, dst=web.mac) / Dot1AD(vlan=1) / Dot1Q(vlan=5) /
+       IP(src=db.address, dst=web.address) / UDP(dport=9), "vlan")
+attack("a tag within a tag", db, Ether(src=db.mac, dst=web.mac) / Dot1Q(vlan=1) / Dot1Q(vlan=5) /
+       IP(src=db.address, dst=web.address) / UDP(dport=9), "vlan")
+attack("STP", db, Dot3(src=db.mac, dst="01:80:c2:00:00:00") / LLC(dsap=0x42, ssap=0x42, ctrl=3) / STP(), "other")
+attack("LLDP to its group address", db, Ether(src=db.mac, dst="01:80:c2:00:00:0e", type=0x88cc), "other")
+attack("LLDP to a peer", db, Ether(src=db.mac, dst=web.mac, type=0x88cc), "other")
+attack("EAPOL", db, Ether(src=db.mac, dst="01:80:c2:00:00:03", type=0x888e), "other")
+attack("MPLS", db, Ether(src=db.mac, dst=GATEWAY_MAC, type=0x8847), "other")
+attack("RARP", db, Ether(src=db.mac, dst=everyone, type=0x8035), "other")
+attack("an ICMP redirect", db, db.to(GATEWAY) / ICMP(type=5, code=1, gw=db.address), "other")
+attack("a source-routed packet", app, app.to(INTERNET, options=[IPOption_LSRR(routers=[web.address])]) /
+       TCP(dport=9000, flags="S"), "option")
+attack("a record-route option", app, app.to(INTERNET, options=[IPOption_RR(routers=["0.0.0.0"])]) /
+       TCP(dport=9000, flags="S"), "option")
+
+# --- T10, T12: node to node ---------------------------------------------------------------------------
+
+attack("a frame straight to a peer", db, db.to(web.address, mac=web.mac) / UDP(sport=9, dport=5001), "peer")
+attack("a packet to a peer by the dock", db, db.to(web.address) / TCP(sport=999, dport=80, flags="S"), "peer")
+attack("a packet to a peer on a port its rule does not name", app, app.to(web.address) /
+       TCP(sport=999, dport=81, flags="S"), "peer")
+attack("the rule's reverse: the peer to the one that may reach it", web, web.to(app.address) /
+       TCP(sport=999, dport=80, flags="S"), "peer")
+attack("a broadcast to all nodes", db, db.to("10.77.255.255", mac=everyone) / UDP(dport=9), "host")
+law(not db.ns.connects(web.address, 80, 0.3), "a node without a rule cannot connect to a peer")
+attack("a hairpin by the dock's outside address", db, db.to(DOCK) / TCP(sport=999, dport=8080, flags="S"), "host")
+
+# --- T11: the dock ------------------------------------------------------------------------------------
+
+for address in (GATEWAY, DOCK, DOCK_LAN2):
+    attack(f"a TCP connection to the dock's {address}", open_, open_.to(address) /
+           TCP(sport=999, dport=2222, flags="S"), "host")
+attack("a ping of the dock", open_, open_.to(GATEWAY) / ICMP(), "host")
+attack("a UDP packet to the dock", open_, open_.to(GATEWAY) / UDP(dport=53), "host")
+attack("a bare ACK to the dock", open_, open_.to(GATEWAY) / TCP(sport=998, dport=2222, flags="A"), "host")
+law(not open_.ns.connects(GATEWAY, 2222, 0.3) and not open_.ns.connects(DOCK, 2222, 0.3),
+    "a node with open egress cannot connect to the dock")
+
+# --- T13: outside in ----------------------------------------------------------------------------------
+
+
+def from_outside(source, target, port):
+    return Ether(src=outside_mac, dst=wan_mac) / IP(src=source, dst=target) / TCP(sport=997, dport=port, flags="S")
+
+
+attack("outside to a private address", web, from_outside(LAN, web.address, 80), "ingress", by=outside_wire)
+attack("outside to the bridge's address", web, from_outside(db.address, GATEWAY, 80), "spoof", by=outside_wire)
+attack("outside with a node's address as sender", web, from_outside(db.address, DOCK, 8080), "spoof",
+       by=outside_wire)
+law(not outside.connects(DOCK, 80, 0.3) and not outside.connects(web.address, 80, 0.3),
+    "outside cannot connect to a port that is not exposed, nor past the redirection")
+
+# --- T14: egress --------------------------------------------------------------------------------------
+
+attack("TCP beyond the rules", app, app.to(INTERNET) / TCP(sport=996, dport=9001, flags="S"), "egress")
+attack("UDP beyond the rules", app, app.to(INTERNET) / UDP(sport=996, dport=54), "egress")
+attack("UDP to where only TCP may go", app, app.to(INTERNET) / UDP(sport=996, dport=9000), "egress")
+attack("ICMP from a node without a rule", db, db.to(INTERNET) / ICMP(), "egress")
+attack("another protocol", app, app.to(INTERNET) / GRE(), "egress")
+attack("fragments to a forbidden port", app, fragment(app.to(INTERNET) / UDP(sport=996, dport=54) /
+       Raw(b"ATTACK-frag" * 40), fragsize=64), "egress")
+for address, what in ((METADATA, "the metadata service"), (PRIVATE, "a private network"),
+                      (LAN, "the dock's own network"), ("224.0.0.251", "a multicast group")):
+    attack(f"open egress to {what}", open_, open_.to(address) / UDP(sport=996, dport=9), "reserved")
+attack("the middle of a connection that nobody opened", open_, open_.to(INTERNET) /
+       TCP(sport=995, dport=9000, flags="A"), "invalid")
+law(not db.ns.connects(INTERNET, 9000, 0.3), "a node without a rule cannot connect outside")
+tool.do(f"add 5 node5 egress=open egress=tcp:{METADATA}:9000")
+law(open_.ns.connects(METADATA, 9000), "a rule that names the metadata service opens it")
+tool.do("add 5 node5 egress=tcp:169.254.0.0/16:9000 egress=tcp:0.0.0.0/0:1-65535")
+law(not open_.ns.connects(METADATA, 9000, 0.3), "a rule for a network around it does not")
+law(open_.ns.connects(INTERNET, 9000), "a rule for everything reaches the internet")
+law(not open_.ns.connects(PRIVATE, 9000, 0.3), "a rule for everything does not name private networks")
+tool.do("add 5 node5 egress=tcp:10.0.0.0/8:9000-9010")
+law(open_.ns.connects(PRIVATE, 9000), "a rule for a private network opens it")
+tool.do("add 5 node5 egress=open")
+
+# --- the dock's own: health probes, uids (T3) ---------------------------------------------------------
+
+probe = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1).close()"
+
+
+def as_uid(uid, address, port):
+    how = ["setpriv", "--reuid", str(uid), "--clear-groups"] if IS_ROOT else []
+    return subprocess.run(how + [sys.executable, "-c", probe, address, str(port)], check=False,
+                          stderr=subprocess.DEVNULL).returncode == 0
+
+
+law(as_uid(DAEMON, web.address, 80), "the daemon may probe a node's health port")
+law(not as_uid(DAEMON, web.address, 81), "but no other port")
+law(not as_uid(DAEMON, db.address, 80), "and no node that has none")
+if IS_ROOT:
+    law(not as_uid(0, web.address, 80), "nobody else on the dock reaches a node")
+    law(as_uid(64000, LAN, 9000), "an ordinary uid of the dock reaches outside")
+    before = tool.counters().get("uid", 0)
+    law(not as_uid(FIRST + 5, LAN, 9000) and not as_uid(FIRST + 5, "127.0.0.1", 2222) and
+        tool.counters().get("uid", 0) > before, "a socket opened by a node's uid on the dock is refused and counted")
+else:
+    skip("nobody else on the dock reaches a node", "needs root")
+    skip("a socket opened by a node's uid on the dock is refused", "needs root")
+
+# --- a real tap ---------------------------------------------------------------------------------------
+
+if IS_ROOT and os.access("/dev/net/tun", os.W_OK):
+    import fcntl
+    tool.do("add 9 node9 egress=open")
+    tool.do("verify 9")
+    tool.do("tap 9")
+    law("state DOWN" in sh("ip -d link show isct9") or "NO-CARRIER" in sh("ip link show isct9") or
+        ",UP" not in sh("ip link show isct9"), "a new tap is down")
+    law(f"user {FIRST}" in sh("ip -d link show isct9") or str(FIRST) in sh("ip -d link show isct9"),
+        "a tap belongs to its node's uid")
+    law("isolated on" in sh("ip -d link show isct9"), "a tap's port is isolated")
+    tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH22x", b"isct9", 0x0002 | 0x1000 | 0x4000))
+    tool.do("up 9")
+    header = bytes(10)
+    answer, end = b"", time.monotonic() + 3
+    while socket.inet_aton(GATEWAY) + bytes.fromhex("52544e000009") not in answer and time.monotonic() < end:
+        os.write(tun, header + bytes(Ether(src="52:54:4e:00:00:09", dst=everyone) /
+                                     ARP(hwsrc="52:54:4e:00:00:09", psrc="10.77.0.9", pdst=GATEWAY)))
+        time.sleep(0.05)
+        try:
+            answer = os.read(tun, 4096)
+        except BlockingIOError:
+            answer = b""
+    law(time.monotonic() < end, "a node on a tap is answered by the gateway")
+    os.write(tun, header + bytes(Ether(src="52:54:4e:00:00:09", dst=GATEWAY_MAC) /
+                                 IP(src=web.address, dst=INTERNET) / UDP()))
+    law(tool.counters(9).get("ip", 0) >= 1, "a spoofed packet from a tap is counted for its node")
+    law(tool.ask("tap 9")[0], "making the same tap again changes nothing")
+    os.close(tun)
+    tool.do("untap 9")
+    tool.do("remove 9")
+    law("isct9" not in sh("ip link; nft list tables") and tool.counters(9) == {"opened": 0},
+        "an added node's tap, elements and counts are gone after its removal")
+else:
+    skip("a node on a tap", "needs root and /dev/net/tun")
+
+# --- ports --------------------------------------------------------------------------------------------
+
+law("node2" in tool.ask("free 3 8080:80")[2] and tool.ask("free 3 8080:80")[1] == 4,
+    "a port that another node exposes is taken, and it is said whose")
+law("listens" in tool.ask("free 3 2222:80")[2], "a port that a program of the dock listens on is taken")
+law(tool.ask("free 3 2223:80")[0], "a free port is free")
+law(tool.ask("add 3 node3 expose=8080:80")[1] == 4 and outside.connects(DOCK, 8080),
+    "a node that claims a taken port is refused, and nothing has changed")
+
+# --- bandwidth ----------------------------------------------------------------------------------------
+
+
+def fetch(seconds):
+    s = outside.socket()
+    s.settimeout(2)
+    s.connect((DOCK, 8081))
+    end, n = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        n += len(s.recv(65536))
+    s.close()
+    return n / seconds
+
+
+full = fetch(0.5)
+tool.do("add 2 node2 expose=8080:80 expose=8081:81 expose=udp:5000-5002:5000-5002 health=80 rate-up=50000")
+limited = fetch(1.5)
+law(limited < 150000 < full and tool.counters(2).get("rate", 0) > 0, "a node's bandwidth is limited",
+    f"{full:.0f} before, {limited:.0f} bytes/s after")
+tool.do("add 2 node2 expose=8080:80 expose=8081:81 expose=udp:5000-5002:5000-5002 health=80")
+
+# --- T15: quarantine, closed ports --------------------------------------------------------------------
+
+burst = outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
+burst.close()
+flows = []
+for i in range(1000):
+    s = outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.sendto(b"flow", (DOCK, 5001))
+    flows.append(s)
+
+
+class Stream:
+    """Downloads in a thread; when did the last byte come?"""
+
+    def __init__(self, port):
+        self.s = outside.socket()
+        self.s.settimeout(5)
+        self.s.connect((DOCK, port))
+        self.last, self.ended = time.monotonic(), False
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        try:
+            while self.s.recv(65536):
+                self.last = time.monotonic()
+        except OSError:
+            pass
+        self.ended = True
+
+    def runs(self, within=0.5):
+        seen = self.last
+        end = time.monotonic() + within
+        while time.monotonic() < end:
+            if self.last > seen:
+                return True
+            time.sleep(0.01)
+        return False
+
+
+running = Stream(8081)
+law(running.runs(), "a download runs, with 1000 other flows open")
+asked = time.monotonic()
+cost = tool.ask("quarantine 2")
+time.sleep(0.7)
+stopped = running.last - asked
+law(cost[0] and not running.runs(0.3) and stopped < 1, "quarantine stops a running download within a second",
+    f"after {stopped:.3f} s")
+print(f"#   quarantine took {cost[1]} us, last byte {stopped * 1000:.1f} ms after the order")
+law(not outside.connects(DOCK, 8080, 0.3), "quarantine refuses new connections")
+attack("a frame from a quarantined node", web, web.to(INTERNET) / UDP(dport=9), "quarantine")
+attack("ARP from a quarantined node", web, Ether(src=web.mac, dst=everyone) /
+       ARP(hwsrc=web.mac, psrc=web.address, pdst=GATEWAY), "quarantine")
+law(not as_uid(DAEMON, web.address, 80), "quarantine stops the dock's own probes")
+law(tool.ask("sync")[0] and not outside.connects(DOCK, 8080, 0.3), "quarantine outlives a rewrite of everything")
+tool.do("release 2")
+law(running.runs(3), "release lets the node back, and the download goes on")
+other = app.ns.socket()
+other.settimeout(2)
+other.connect((INTERNET, 9000))
+tool.do("add 2 node2 expose=8080:80")
+ended = int(tool.do("end 2 expose=8081:81"))
+asked = time.monotonic()
+time.sleep(0.5)
+law(ended >= 1 and not running.runs(0.3) and running.last - asked < 1, "unexpose ends the open download")
+other.sendall(b"still")
+law(other.recv(10) == b"still" and outside.connects(DOCK, 8080), "and touches no other connection")
+tool.do("add 4 node4")
+law(int(tool.do(f"end 4 egress=tcp:{INTERNET}:9000")) >= 1, "flows of a rule that is gone are found")
+try:
+    other.sendall(b"more")
+    got = other.recv(10)
+except OSError:
+    got = b""
+law(got == b"", "a denied connection is dead")
+tool.do(f"add 4 node4 egress=tcp:{INTERNET}:9000 egress=udp:203.0.113.0/24:53 egress=icmp:203.0.113.0/24 "
+        "egress=node:node2:tcp/80")
+tool.do("add 2 node2 expose=8080:80 expose=8081:81 expose=udp:5000-5002:5000-5002 health=80")
+for s in flows:
+    s.close()
+
+# --- the daemon dies; T40: somebody flushes -----------------------------------------------------------
+
+law(sh("nft -s list table inet others; nft -s list table bridge others") == others_before,
+    "others' tables are untouched")
+running = Stream(8081)
+tool.process.kill()
+law(running.runs() and outside.connects(DOCK, 8080) and not db.ns.connects(INTERNET, 9000, 0.3),
+    "the boundary stands when the daemon has died")
+tool = Tool()
+law(tool.ask("setup")[0] and running.runs() and outside.connects(DOCK, 8080),
+    "a new daemon takes it over while traffic runs")
+tool.do("add 2 node2 expose=8080:80 expose=8081:81 expose=udp:5000-5002:5000-5002 health=80")
+tool.do("add 3 node3")
+tool.do(f"add 4 node4 egress=tcp:{INTERNET}:9000 egress=udp:203.0.113.0/24:53 egress=icmp:203.0.113.0/24 "
+        "egress=node:node2:tcp/80")
+sh("nft add element inet isc-dock nodes '{ 10.77.7.7 }'")
+law(tool.ask("sync")[0] and tool.do("intact") == "intact" and running.runs(),
+    "what belongs to no node any more is dropped, and traffic runs on")
+law(not open_.ns.connects(INTERNET, 9000, 0.3), "also a node that was not added again")
+tool.do("add 5 node5 egress=open")
+tool.do("watch")
+tool.do("add 6 node6")
+tool.do("remove 6")
+time.sleep(0.1)
+law(tool.events.empty(), "the watch is silent about our own changes")
+sh("nft add table inet fourth && nft delete table inet fourth")
+time.sleep(0.1)
+law(tool.events.empty(), "and about the tables of others")
+
+
+def restored(text, command, author):
+    start = time.monotonic()
+    sh(command)
+    try:
+        at, event = tool.events.get(timeout=2)
+    except queue.Empty:
+        law(False, text, "no event")
+        return
+    law(event.startswith("event restored") and author in event and tool.do("intact") == "intact", text,
+        event)
+    print(f"#   restored {1000 * (at - start):.0f} ms after the start of the command; {event}")
+
+
+restored("a deleted element is put back at once, and it is said who did it",
+         "nft delete element inet isc-dock nodes '{ 10.77.0.2 }'", "nft, pid")
+time.sleep(0.15)
+restored("an inserted rule is taken out", "nft insert rule inet isc-dock forward accept", "nft, pid")
+time.sleep(0.15)
+restored("a dormant table is woken", "nft add table inet isc-dock '{ flags dormant; }'", "nft, pid")
+time.sleep(0.15)
+restored("`nft flush ruleset` is mended at once", "nft flush ruleset", "nft, pid")
+law(running.runs(3), "and the download goes on")
+permitted("after the flush")
+attack("a spoofed address after the flush", db, Ether(src=db.mac, dst=GATEWAY_MAC) /
+       IP(src=web.address, dst=INTERNET) / UDP(dport=9), "ip")
+
+# Without a daemon, and without any rule: nodes get nowhere, because their packets lack the mark.
+tool.process.kill()
+tool.process.wait()
+sh("nft flush ruleset")
+drain(outside_wire)
+open_.wire.send(bytes(open_.to(INTERNET) / UDP(dport=53) / Raw(b"LEAK-out")))
+db.wire.send(bytes(db.to(web.address, mac=web.mac) / UDP(dport=5001) / Raw(b"LEAK-peer")))
+db.wire.send(bytes(db.to(web.address) / UDP(dport=5001) / Raw(b"LEAK-routed")))
+law(not sees(outside_wire, b"LEAK-out", 0.1), "with no rules at all nothing of a node leaves the dock")
+law(not sees(web.wire, b"LEAK-", 0.1), "nor reaches a peer, straight or routed")
+drain(web.wire)
+db.wire.send(bytes(Ether(src=web.mac, dst=GATEWAY_MAC) / IP(src=web.address, dst=GATEWAY) / UDP(dport=7)))
+tool = Tool()
+law(tool.ask("setup")[0], "the boundary can be built again")
+
+time.sleep(1.1)  # the kernel hands out what it has gathered once a second
+log.collect(logged)
+law(kinds <= logged, "drops of each kind, and connections let in, are in the packet log under their names",
+    f"not {sorted(kinds - logged)}")
+law(tool.ask("teardown")[0] and "isc-dock" not in sh("nft list tables") and tool.ask("unbridge")[0],
+    "teardown leaves nothing")
+print(f"# {time.monotonic() - started:.1f} s")
+print(f"1..{count}")
+sys.stdout.flush()
+tool.process.kill()
+os._exit(1 if failed else 0)
