@@ -64,13 +64,73 @@ $B/%.o: %.c | $B/gen/iscdock-dbus.c
 	$(COMPILE) -c $< -o $@
 
 # --- tests ----------------------------------------------------------------------------------------
-$B/tests/%: tests/unit/%.c $B/libisc.a
-	@mkdir -p $(@D)
-	$(COMPILE) -Itests/unit $(OWN_LDFLAGS) $(LDFLAGS) $< $B/libisc.a $(PKG_LIBS) -lcmocka -o $@
+# What a test needs besides itself: drivers that call the engine, benchmarks, fuzzers that replay their corpus.
+TEST_TOOLS := $(patsubst %.c,$B/%,$(wildcard tests/netns/*.c tests/vm/*.c tests/fault/*.c tests/bench/*.c))
+FUZZERS    := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz-*.c))
+NETNS      := $(wildcard tests/netns/test-*.sh tests/netns/test-*.py)
+VM         := $(wildcard tests/vm/test-*.sh tests/fault/test-*.sh)
+IMAGES     := minimal nginx redis memcached
+IMAGE_DIRS := $(IMAGES:%=$B/images/%)
+TEST_LINK   = $(COMPILE) -Itests/unit $(OWN_LDFLAGS) $(LDFLAGS) $< $B/libisc.a $(PKG_LIBS)
 
-check-unit: $(UNIT) ## unit tests: no root, no network, seconds
-	CMOCKA_MESSAGE_OUTPUT=TAP unshare -rn tests/run -t 60 $(UNIT)
+$B/tests/test-%: tests/unit/test-%.c $B/libisc.a
+	@mkdir -p $(@D)
+	$(TEST_LINK) -lcmocka -o $@
+$(TEST_TOOLS): $B/%: %.c $B/libisc.a
+	@mkdir -p $(@D)
+	$(TEST_LINK) -lm -o $@
+$(FUZZERS): $B/%: %.c $B/libisc.a
+	@mkdir -p $(@D)
+	$(TEST_LINK) -DISC_FUZZ_REPLAY -o $@
+$B/images/%/manifest.json: $(BINS) $(wildcard node-images/*/image.conf node-images/*/build.sh)
+	$B/isc-image build node-images/$* -o $B/images/$*
+images: $(IMAGE_DIRS:%=%/manifest.json) ## build the images that the tests and the demo boot
+
+check-unit: $(UNIT) $(FUZZERS) ## unit tests: no root, no network, seconds
+	tests/run -t 60 $(UNIT) $(wildcard tests/fuzz/replay)
+check-netns: all $(TEST_TOOLS) ## tests in network namespaces: root
+	tests/run -t 300 $(NETNS)
+check-vm: all $(TEST_TOOLS) images ## tests with real nodes: root, minutes
+	tests/run -t 900 $(VM)
+check: ## everything that CI runs; installs what is missing; root
+	tools/deps
+	$(MAKE) all $(UNIT) $(FUZZERS) $(TEST_TOOLS)
+	$(MAKE) lint images
+	tests/run -t 900 $(UNIT) $(wildcard tests/fuzz/replay) $(NETNS) $(VM)
+check-asan: ## unit tests under the address and undefined-behaviour sanitizers
+	$(MAKE) check-unit B=$B/asan CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined'
+analyze: ## gcc's static analyzer over all of dock/
+	$(MAKE) $B/analyze/libisc.a B=$B/analyze CFLAGS='-O1 -g -fanalyzer -Werror'
+
+C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+SH_FILES := tools/deps tools/rig tools/demo tools/check-layers tools/check-man tools/update-golden tests/run tests/lib.sh \
+	$(wildcard tools/rig.d/*) $(wildcard tests/*/*.sh) .ci/run
+lint: ## layers, style, shell, man pages
+	tools/check-layers
+	tools/check-man
+	clang-format --dry-run -Werror $(C_FILES)
+	shellcheck -x $(filter-out %.conf,$(wildcard $(SH_FILES)))
+format: ## rewrites all C by .clang-format
+	clang-format -i $(C_FILES)
+bench: all $(TEST_TOOLS) images ## measure against peers; prints a table, writes build/bench.json
+	tests/bench/run
+demo: ## the main job, from nothing to proof of destruction; root, minutes
+	tools/deps
+	$(MAKE) images
+	tools/demo
+
+# --- install --------------------------------------------------------------------------------------
+install: all ## into $(DESTDIR)$(PREFIX); units, bus policy, users, man pages
+	tools/install $B "$(DESTDIR)" "$(PREFIX)"
+uninstall: ## refuses while nodes are left
+	tools/install --remove "$(DESTDIR)" "$(PREFIX)"
+deps: ## Debian packages for building, running and testing
+	tools/deps
+clean: ## removes build/
+	chattr -R -i $B 2>/dev/null; rm -rf $B
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all check-unit
+.PHONY: all images check check-unit check-netns check-vm check-asan analyze lint format bench demo install uninstall deps clean help
