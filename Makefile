@@ -45,12 +45,12 @@ $(eval $(call binary,isc-image-check,node-images/builder/check-main,$$(PKG_LIBS)
 
 # PID 1 of the guest: static, no GLib, sees only the wire format of the dock.
 INIT_SRC := $(wildcard node-images/init/*.c)
-INIT_HDR := $(wildcard node-images/init/*.h) dock/collector/wire.h
+INIT_HDR := $(wildcard node-images/init/*.h node-images/init/*.inc) dock/collector/wire.h
 $B/isc-node-init: $(INIT_SRC) $(INIT_HDR)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 $(WARN) -Os -g0 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE \
 		-Idock -Inode-images -static -ffunction-sections -fdata-sections -Wl,--gc-sections -s \
-		$(INIT_SRC) -laudit -lcap-ng -lext2fs -lcom_err -o $@
+		$(INIT_SRC) -lext2fs -lcom_err -o $@
 
 $B/gen/iscdock-dbus.c: dock/api/org.iscdock.Dock1.xml
 	@mkdir -p $(@D)

@@ -81,17 +81,25 @@ typedef struct __attribute__((packed)) {
 /* The agent's own record among the others, in its place: text is the decimal count of records it had to drop. */
 #define ISC_WIRE_LOST 0xffffu
 
-/* What the node claims about itself.  Fixed size: the dock trusts none of it, it only files it. */
+/* What the node claims about itself.  Fixed size: the dock trusts none of it, it only files it.  d of every event: ms
+ * since boot.
+ *
+ * The end.  After STOPPED or FAILED init waits until the dock has acknowledged all three ports, at most 3 s, sends BYE,
+ * waits at most 1 s more, and powers off: the domain ends by itself, with or without a POWEROFF order. */
 typedef enum {
-	ISC_EVENT_BOOTED = 1,  /* init runs, root and overlay are mounted */
+	ISC_EVENT_BOOTED = 1,  /* init runs, root and overlay are mounted; a: 1 if the overlay's file system was made just
+				  now; b: ms since boot when init began, c: when the modules were loaded */
 	ISC_EVENT_STARTED = 2, /* the service was executed; a: its pid as init sees it */
 	ISC_EVENT_READY = 3,   /* Health= holds inside (or there is none and the service still runs after a second) */
-	ISC_EVENT_STOPPED = 4, /* the service ended; a: exit status or -1; b: signal or 0 */
+	ISC_EVENT_STOPPED = 4, /* the service ended; a: exit status or -1; b: signal or 0.  Killed by the order's time-out,
+				  or with its whole namespace: -1, SIGKILL */
 	ISC_EVENT_HEARTBEAT = 5, /* every 5 s; a: audit records lost by the kernel; b: dropped by the agent;
-				    c: audit backlog; d: ms since boot */
+				    c: audit backlog.  Not sent while the one before is not acknowledged */
 	ISC_EVENT_FROZEN = 6,  /* file systems are frozen; a: the order's id */
-	ISC_EVENT_THAWED = 7,  /* … and thawed, by order or because the time was up; a: the order's id */
-	ISC_EVENT_FAILED = 8,  /* init could not bring the service up; a: IscInitFailure; b: errno */
+	ISC_EVENT_THAWED = 7,  /* … and thawed, by order or because the time was up; a: the order's id; b: 0, or the errno
+				  why it could not be frozen (then there is no FROZEN) */
+	ISC_EVENT_FAILED = 8,  /* init could not bring the service up; a: IscInitFailure; b: errno, or 0 when a pre command
+				  ended badly; c: then its exit status, or 128 + signal */
 	ISC_EVENT_BYE = 9,     /* about to power off, all is flushed */
 	ISC_EVENT_UNHEALTHY = 10, /* Health= no longer holds inside */
 } IscWireEventKind;
@@ -134,6 +142,9 @@ _Static_assert(sizeof(IscWireOrder) == 16, "an order is 16 bytes on the wire");
  *   address=A.B.C.D/LEN  gateway=A.B.C.D         mac=xx:xx:xx:xx:xx:xx
  *   env=KEY=VALUE        (repeats: the operator's --env; wins over the image's)
  *   profile=strict|flexible                      writable=/path (repeats: added to the image's)
+ *   dns=A.B.C.D          (repeats, at most 3: resolv.conf)
+ *   host=A.B.C.D NAME    (repeats: /etc/hosts)
+ * node is needed; without an address there is only lo.
  * Unknown keys are ignored, so that a newer dock can drive an older image. */
 #define ISC_FWCFG_NODE "opt/org.iscdock/node"
 
@@ -145,5 +156,7 @@ _Static_assert(sizeof(IscWireOrder) == 16, "an order is 16 bytes on the wire");
  *   health=tcp:PORT | http:PORT/path             (absent: none)
  *   pre=ARG              (repeats; argv of a command run once before, as the same user, same confinement; empty line
  *                         `pre=` starts the next command)
- *   stop-signal=N        (default 15) */
+ *   stop-signal=N        (default 15)
+ * exec, uid and gid are needed.  A path of writable= (letters, digits, / . _ - + @) must be a folder of the image; below
+ * /run, /tmp or /dev/shm it is made.  A capability that would break the box is refused: see node-images/init/nodeconf.c. */
 #define ISC_SERVICE_FILE "/usr/lib/iscdock/service"
