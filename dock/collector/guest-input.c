@@ -27,7 +27,7 @@ static void learn_session(IscGuest *n, guint64 session)
 	n->within_event = FALSE;
 	isc_port_new_session(&n->ports[ISC_CHANNEL_AUDIT], session);
 	isc_port_new_session(&n->ports[ISC_CHANNEL_CONTROL], session);
-	isc_trail_mark(n->trail, &n->mark);
+	isc_trail_writer_mark(n->trail, &n->mark);
 	/* The port whose payload the service writes takes no session by itself.  If it lost its way for want of this one,
 	 * the guest has to start again. */
 	IscPort *log = &n->ports[ISC_CHANNEL_LOG];
@@ -50,7 +50,7 @@ static void note_jump(IscGuest *n, IscPort *p)
 		isc_service_log_add_lost(n->log, g_get_real_time(), p->missing);
 		return;
 	}
-	isc_trail_count_lost(n->trail, p->missing);
+	isc_trail_writer_count_lost(n->trail, p->missing);
 	isc_guest_note(n, ISC_LINE_ERR,
 			"op=lost source=channel frames=%" G_GUINT64_FORMAT " res=failed", p->missing);
 }
@@ -92,13 +92,13 @@ static void take_record(IscGuest *n, guint64 seq, gint64 now, guint16 type, cons
 			isc_guest_bad(n, ISC_CHANNEL_AUDIT, ISC_BAD_RECORD);
 			return;
 		}
-		isc_trail_count_lost(n->trail, count);
-		isc_trail_note(n->trail, now, ISC_LINE_ERR,
+		isc_trail_writer_count_lost(n->trail, count);
+		isc_trail_writer_note(n->trail, now, ISC_LINE_ERR,
 				"op=lost source=agent count=%" G_GUINT64_FORMAT " res=failed", count);
 		n->within_event = FALSE;
 		return;
 	}
-	if (!isc_trail_add(n->trail, now, seq, type, text, len)) {
+	if (!isc_trail_writer_add(n->trail, now, seq, type, text, len)) {
 		isc_guest_bad(n, ISC_CHANNEL_AUDIT, ISC_BAD_RECORD);
 		return;
 	}
@@ -112,7 +112,7 @@ static void on_audit(gpointer self, const IscFrame *frame)
 	IscPort *p = self;
 	IscGuest *n = node_of(self);
 	gint64 now = g_get_real_time(), mono = g_get_monotonic_time();
-	gsize at = 0, len, before = isc_trail_pending(n->trail);
+	gsize at = 0, len, before = isc_trail_writer_pending(n->trail);
 	guint16 type;
 	const gchar *text;
 
@@ -120,13 +120,13 @@ static void on_audit(gpointer self, const IscFrame *frame)
 	if (!wants(n, p, frame))
 		return;
 	p->last = n->mark.frame = frame->header->seq;
-	isc_trail_mark(n->trail, &n->mark);
+	isc_trail_writer_mark(n->trail, &n->mark);
 	while (isc_frame_next_record(frame, &at, &type, &text, &len))
 		take_record(n, p->last, now, type, text, len);
 	n->record_at = mono;
 	/* What it costs here counts: a malformed record of four bytes takes a hundred on disk. */
 	isc_bucket_take(&n->audit_bytes,
-			MAX((gint64)(isc_trail_pending(n->trail) - before), frame->header->len), mono);
+			MAX((gint64)(isc_trail_writer_pending(n->trail) - before), frame->header->len), mono);
 	isc_bucket_take(&n->audit_records, frame->header->count, mono);
 	isc_guest_schedule(n);
 }
@@ -182,7 +182,7 @@ static void take_heartbeat(IscGuest *n, const IscWireEvent *e)
 
 	if (lost > n->mark.kernel_lost) {
 		guint64 more = MIN(lost - n->mark.kernel_lost, G_MAXUINT32);
-		isc_trail_count_lost(n->trail, more);
+		isc_trail_writer_count_lost(n->trail, more);
 		isc_guest_note(n, ISC_LINE_ERR,
 				"op=lost source=kernel count=%" G_GUINT64_FORMAT " res=failed", more);
 	}

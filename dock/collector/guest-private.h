@@ -17,7 +17,7 @@ struct IscGuest {
 	NodeState state;
 	IscPort ports[ISC_N_CHANNELS];
 
-	IscTrail *trail;
+	IscTrailWriter *trail;
 	IscServiceLog *log;
 	GError *open_error; /* of the job */
 	gboolean broken;    /* … found the trail so */

@@ -69,7 +69,7 @@ void isc_guest_fill_state(const IscGuest *n, IscLinkMsg *m)
 {
 	IscTrailState s = { 0 };
 	if (n->trail)
-		isc_trail_state(n->trail, &s);
+		isc_trail_writer_state(n->trail, &s);
 	m->b = (gint64)s.records;
 	m->c = (gint64)s.lost;
 	m->d = (gint64)s.block;
@@ -116,7 +116,7 @@ void isc_guest_bad(IscGuest *n, IscChannel channel, IscWireBad bad)
 
 	n->bad_count++;
 	if (n->trail)
-		isc_trail_count_bad(n->trail);
+		isc_trail_writer_count_bad(n->trail);
 	if (!is_told(n->bad_count))
 		return;
 	isc_guest_tell(n, ISC_LINK_BAD, channel, (gint64[5]){ (gint64)n->bad_count, bad });
@@ -147,11 +147,11 @@ void isc_guest_put_notes(IscGuest *n, gboolean now)
 	for (guint i = 0; i < n->notes->len; i++) {
 		gchar *text;
 		gint64 type = g_ascii_strtoll(n->notes->pdata[i], &text, 10);
-		isc_trail_note(n->trail, g_get_real_time(), (IscLineType)type, "%s", text + 1);
+		isc_trail_writer_note(n->trail, g_get_real_time(), (IscLineType)type, "%s", text + 1);
 	}
 	g_ptr_array_set_size(n->notes, 0);
 	n->mark.control = n->control_needs;
-	isc_trail_mark(n->trail, &n->mark);
+	isc_trail_writer_mark(n->trail, &n->mark);
 }
 
 /* --- gates ---------------------------------------------------------------------------------------- */
@@ -173,7 +173,7 @@ void isc_guest_gate(IscGuest *n)
 	guint events = isc_bucket_wait(&n->events, now);
 
 	isc_port_set_reading(&n->ports[ISC_CHANNEL_AUDIT],
-			open && !audit && !(n->trail_busy && isc_trail_is_full(n->trail)));
+			open && !audit && !(n->trail_busy && isc_trail_writer_is_full(n->trail)));
 	isc_port_set_reading(&n->ports[ISC_CHANNEL_LOG], open && !audit && !log &&
 					!(n->log_busy && isc_service_log_pending(n->log) > LOG_FULL));
 	isc_port_set_reading(&n->ports[ISC_CHANNEL_CONTROL], open && !events);
@@ -192,16 +192,29 @@ static void push(IscGuest *n, JobKind kind)
 	g_thread_pool_push(n->host->pool, job, NULL);
 }
 
+static void acknowledge(IscGuest *n)
+{
+	const IscTrailMark *d = isc_trail_writer_durable(n->trail);
+	if (d->session != n->mark.session)
+		return;
+	IscPort *control = &n->ports[ISC_CHANNEL_CONTROL];
+	isc_port_ack(&n->ports[ISC_CHANNEL_AUDIT], d->frame);
+	/* A heartbeat has no line that could get lost. */
+	isc_port_ack(control, d->control >= n->control_needs ? control->last : d->control);
+}
+
 static void commit(IscGuest *n)
 {
 	if (n->state != NODE_OPEN || n->closing)
 		return;
 	if (!n->trail_busy) {
 		isc_guest_put_notes(n, FALSE);
-		if (isc_trail_begin(n->trail, FALSE)) {
+		if (isc_trail_writer_begin(n->trail, FALSE)) {
 			n->trail_busy = TRUE;
 			n->commits_begun++;
 			push(n, JOB_TRAIL);
+		} else {
+			acknowledge(n); /* heartbeats */
 		}
 	}
 	if (!n->log_busy && isc_service_log_begin(n->log)) {
@@ -225,23 +238,12 @@ void isc_guest_schedule(IscGuest *n)
 {
 	if (n->state != NODE_OPEN || n->closing)
 		return;
-	if ((!n->trail_busy && isc_trail_is_full(n->trail)) ||
+	if ((!n->trail_busy && isc_trail_writer_is_full(n->trail)) ||
 			(!n->log_busy && isc_service_log_pending(n->log) > LOG_FULL))
 		commit(n);
 	else if (!n->commit_timer)
 		n->commit_timer = g_timeout_add(COMMIT_MS, on_commit, n);
 	isc_guest_gate(n);
-}
-
-static void acknowledge(IscGuest *n)
-{
-	const IscTrailMark *d = isc_trail_durable(n->trail);
-	if (d->session != n->mark.session)
-		return;
-	IscPort *control = &n->ports[ISC_CHANNEL_CONTROL];
-	isc_port_ack(&n->ports[ISC_CHANNEL_AUDIT], d->frame);
-	/* A heartbeat has no line that could get lost. */
-	isc_port_ack(control, d->control >= n->control_needs ? control->last : d->control);
 }
 
 static void answer_flushes(IscGuest *n)
@@ -261,7 +263,7 @@ void isc_guest_flush(IscGuest *n, gint64 id)
 {
 	isc_guest_put_notes(n, TRUE);
 	/* A commit under way may not hold all; the one after it does. */
-	gboolean more = n->state != NODE_OPEN || isc_trail_pending(n->trail) > 0;
+	gboolean more = n->state != NODE_OPEN || isc_trail_writer_pending(n->trail) > 0;
 	Flush f = { id, n->commits_begun + (more ? 1 : 0) };
 	g_array_append_val(n->flushes, f);
 	commit(n);
@@ -272,7 +274,7 @@ static void trail_done(IscGuest *n)
 {
 	g_autoptr(GError) error = NULL;
 	n->trail_busy = FALSE;
-	if (!isc_trail_end(n->trail, &error)) {
+	if (!isc_trail_writer_end(n->trail, &error)) {
 		fail(n, error);
 		return;
 	}
@@ -312,7 +314,7 @@ static gboolean open_files(IscGuest *n, GError **error)
 			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return isc_error_set_errno(error, errno, "folder of '%s'", n->name);
-	n->trail = isc_trail_open(dir, n->name, &n->host->root, 0, &n->broken, error);
+	n->trail = isc_trail_writer_open(dir, n->name, &n->host->root, 0, &n->broken, error);
 	if (!n->trail)
 		return FALSE;
 	n->log = isc_service_log_open(dir, 0, error);
@@ -322,7 +324,7 @@ static gboolean open_files(IscGuest *n, GError **error)
 static void close_files(IscGuest *n)
 {
 	if (!n->trail_busy)
-		g_clear_pointer(&n->trail, isc_trail_free);
+		g_clear_pointer(&n->trail, isc_trail_writer_free);
 	if (!n->log_busy)
 		g_clear_pointer(&n->log, isc_service_log_free);
 }
@@ -358,7 +360,7 @@ static void fail(IscGuest *n, const GError *error)
 
 static void resume(IscGuest *n, IscChannel channel)
 {
-	const IscTrailMark *d = isc_trail_durable(n->trail);
+	const IscTrailMark *d = isc_trail_writer_durable(n->trail);
 	guint64 session = d->session;
 	guint64 seq = channel == ISC_CHANNEL_AUDIT ? d->frame : d->control;
 	if (channel == ISC_CHANNEL_LOG)
@@ -381,7 +383,7 @@ static void open_done(IscGuest *n)
 	}
 	n->state = NODE_OPEN;
 	n->retry_ms = RETRY_MS;
-	n->mark = *isc_trail_durable(n->trail);
+	n->mark = *isc_trail_writer_durable(n->trail);
 	n->control_needs = n->mark.control;
 	n->within_event = FALSE;
 	for (guint i = 0; i < ISC_N_CHANNELS; i++)
@@ -431,7 +433,7 @@ void isc_guest_run_job(gpointer data, gpointer unused)
 			g_prefix_error(&job->node->open_error, "node '%s': ", job->node->name);
 		break;
 	case JOB_TRAIL:
-		isc_trail_work(job->node->trail);
+		isc_trail_writer_work(job->node->trail);
 		break;
 	case JOB_LOG:
 		isc_service_log_work(job->node->log);
@@ -568,7 +570,7 @@ static void go_on_closing(IscGuest *n)
 	if (n->state == NODE_OPEN && !n->trail_busy) {
 		isc_guest_put_notes(n, TRUE);
 		n->state = NODE_CLOSED; /* set before the last commit: it is the one after which nothing comes */
-		n->trail_busy = isc_trail_begin(n->trail, TRUE);
+		n->trail_busy = isc_trail_writer_begin(n->trail, TRUE);
 		push(n, JOB_TRAIL);
 	}
 	isc_guest_gate(n);

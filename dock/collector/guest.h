@@ -2,7 +2,7 @@
 #include "collector/port.h"
 #include "collector/quota.h"
 #include "collector/service-log.h"
-#include "collector/trail.h"
+#include "collector/trail-writer.h"
 
 /*
  * One node: three ports in, a trail and a service log out.  All in the main thread but for the work of commits, which a

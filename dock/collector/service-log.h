@@ -7,7 +7,7 @@
  * goes.  Not sealed: it is the service's own word.
  *
  * service.pos holds how much of service.log is acknowledged; open() cuts off what is behind it, so that after a crash
- * nothing is there twice.  Commits work as those of a trail (trail.h): begin(), work() in any thread, end().
+ * nothing is there twice.  Commits work as those of a trail (trail-writer.h): begin(), work() in any thread, end().
  */
 
 #define ISC_SERVICE_LOG_BYTES (4u << 20)

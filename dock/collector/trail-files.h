@@ -1,7 +1,7 @@
 #pragma once
 #include "collector/chain.h"
 
-/* The files of a trail, and taking them up again after whatever happened.  For trail.c alone. */
+/* The files of a trail, and taking them up again after whatever happened.  For trail-writer.c alone. */
 
 typedef struct {
 	int dir_fd, log_fd, chain_fd, key_fd; /* owned; -1 while closed */
@@ -19,7 +19,7 @@ typedef struct {
 void isc_trail_files_init(IscTrailFiles *f);
 void isc_trail_files_clear(IscTrailFiles *f);
 
-/* See isc_trail_open(). */
+/* See isc_trail_writer_open(). */
 gboolean isc_trail_files_open(IscTrailFiles *f, gboolean *broken, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 

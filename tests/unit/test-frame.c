@@ -15,10 +15,10 @@ static void on_frame(gpointer self, const IscFrame *frame)
 	g_string_append_printf(x->seen, "f%" G_GUINT64_FORMAT " ", frame->header->seq);
 }
 
-static void on_bad(gpointer self, gboolean fresh)
+static void on_bad(gpointer self, IscWireBad what, gboolean fresh)
 {
 	Fixture *x = self;
-	g_string_append(x->seen, fresh ? "fresh " : "bad ");
+	g_string_append(x->seen, fresh ? "fresh " : what == ISC_BAD_RECORDS ? "records " : "bad ");
 }
 
 static const IscFrameOps ops = { on_frame, on_bad };
@@ -216,6 +216,28 @@ static void control_takes_events_only(void **state)
 	stop(&x);
 }
 
+/* The guest began again in the middle of a frame: however it was cut, what follows is found, and no record is made up. */
+static void a_frame_cut_by_another_one_is_no_frame(void **state)
+{
+	(void)state;
+	g_autoptr(GByteArray) one = g_byte_array_new(), two = g_byte_array_new();
+	add(one, SESSION, 1, "audit(1700000000.123:45): argc=1 a0=\"a long enough text, for it to be cut in\"");
+	add(two, SESSION, 1, "one");
+	add(two, SESSION, 2, "two");
+	/* The last bytes: the header of the other one is not seen whole within the cut one. */
+	for (gsize cut = 1; cut + sizeof(IscWireHeader) / 2 < one->len; cut++) {
+		Fixture x;
+		start(&x, ISC_CHANNEL_AUDIT, FALSE);
+		isc_frame_parser_feed(&x.parser, one->data, one->len);
+		isc_frame_parser_feed(&x.parser, one->data, cut);
+		isc_frame_parser_feed(&x.parser, two->data, two->len);
+		isc_frame_parser_feed(&x.parser, one->data, one->len);
+		if (!g_str_has_suffix(x.seen->str, "f1 f2 f1 ") || strlen(x.seen->str) > 24)
+			fail_msg("cut at %zu: %s", cut, x.seen->str);
+		stop(&x);
+	}
+}
+
 static void records_must_add_up(void **state)
 {
 	(void)state;
@@ -253,6 +275,7 @@ int main(void)
 		cmocka_unit_test(a_reboot_brings_a_new_session_at_a_frame_border),
 		cmocka_unit_test(a_new_connection_forgets_half_a_frame),
 		cmocka_unit_test(control_takes_events_only),
+		cmocka_unit_test(a_frame_cut_by_another_one_is_no_frame),
 		cmocka_unit_test(records_must_add_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

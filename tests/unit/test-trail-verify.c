@@ -9,14 +9,14 @@ typedef struct {
 
 static void make_trail(const Folder *f, guint from, guint to, gboolean close)
 {
-	IscTrail *t = folder_open_trail(f, 0, NULL);
+	IscTrailWriter *t = folder_open_trail(f, 0, NULL);
 	for (guint n = from; n <= to; n++) {
 		add_frame(t, n);
 		if (n % 2 == 0)
 			commit(t, FALSE);
 	}
 	commit(t, close);
-	isc_trail_free(t);
+	isc_trail_writer_free(t);
 }
 
 static GString *read_string(const Folder *f, const gchar *name)
@@ -294,11 +294,11 @@ static void a_swapped_file_is_named(void **state)
 	Folder *f = *state, *other = NULL;
 	make_trail(f, 1, 10, TRUE);
 	folder_setup((void **)&other);
-	IscTrail *t = folder_open_trail(other, 0, NULL);
+	IscTrailWriter *t = folder_open_trail(other, 0, NULL);
 	for (guint n = 500; n < 520; n++)
 		add_frame(t, n);
 	commit(t, TRUE);
-	isc_trail_free(t);
+	isc_trail_writer_free(t);
 
 	g_auto(Copy) c = copy_of(f), theirs = copy_of(other);
 	GString *log = c.log;
@@ -327,13 +327,13 @@ static void files_of_a_rotated_trail_cannot_change_places(void **state)
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		folder_empty(f);
-		IscTrail *t = folder_open_trail(f, 400, NULL);
+		IscTrailWriter *t = folder_open_trail(f, 400, NULL);
 		for (guint n = 1; n <= 20; n++) {
 			add_frame(t, n);
 			commit(t, FALSE);
 		}
 		commit(t, TRUE);
-		isc_trail_free(t);
+		isc_trail_writer_free(t);
 		assert_int_not_equal(faccessat(f->fd, "audit.chain.3", R_OK, 0), -1);
 		static const gchar *const kinds[] = { "audit.log", "audit.chain" };
 		for (gsize k = 0; k < 2 && cases[i].to; k++) {

@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "cm.h"
-#include "collector/trail.h"
+#include "collector/trail-writer.h"
 #include "collector/trail-verify.h"
 
 typedef struct {
@@ -87,10 +87,10 @@ static inline void folder_write(const Folder *f, const gchar *name, const void *
 	assert_int_equal(write(fd, bytes, len), len);
 }
 
-static inline IscTrail *folder_open_trail(const Folder *f, goffset segment_bytes, gboolean *broken)
+static inline IscTrailWriter *folder_open_trail(const Folder *f, goffset segment_bytes, gboolean *broken)
 {
 	g_autoptr(GError) error = NULL;
-	IscTrail *t = isc_trail_open(f->fd, "web", &f->root, segment_bytes, broken, &error);
+	IscTrailWriter *t = isc_trail_writer_open(f->fd, "web", &f->root, segment_bytes, broken, &error);
 	assert_no_error(error);
 	assert_non_null(t);
 	return t;
@@ -99,22 +99,22 @@ static inline IscTrail *folder_open_trail(const Folder *f, goffset segment_bytes
 #define FIXTURE_SESSION 0x1122334455667788u
 
 /* Adds frame @n: two records that tell it from every other. */
-static inline void add_frame(IscTrail *t, guint n)
+static inline void add_frame(IscTrailWriter *t, guint n)
 {
 	g_autofree gchar *a = g_strdup_printf(
 			"audit(1700000%03u.%03u:%u): argc=1 a0=\"cmd-%u\"", n % 1000, n % 1000, n, n);
 	g_autofree gchar *b = g_strdup_printf("audit(1700000%03u.%03u:%u): ", n % 1000, n % 1000, n);
 	IscTrailMark mark = { FIXTURE_SESSION, n, 0, 0 };
 
-	isc_trail_mark(t, &mark);
-	assert_true(isc_trail_add(t, g_get_real_time(), n, 1309, a, strlen(a)));
-	assert_true(isc_trail_add(t, g_get_real_time(), n, 1320, b, strlen(b)));
+	isc_trail_writer_mark(t, &mark);
+	assert_true(isc_trail_writer_add(t, g_get_real_time(), n, 1309, a, strlen(a)));
+	assert_true(isc_trail_writer_add(t, g_get_real_time(), n, 1320, b, strlen(b)));
 }
 
-static inline void commit(IscTrail *t, gboolean close)
+static inline void commit(IscTrailWriter *t, gboolean close)
 {
 	g_autoptr(GError) error = NULL;
-	gboolean ok = isc_trail_commit(t, close, &error);
+	gboolean ok = isc_trail_writer_commit(t, close, &error);
 	assert_no_error(error);
 	assert_true(ok);
 }

@@ -25,7 +25,7 @@
 
 #define ISC_TRAIL_SEGMENT_BYTES (64u << 20) /* audit.log is rotated at the next event boundary behind this */
 
-typedef struct IscTrail IscTrail;
+typedef struct IscTrailWriter IscTrailWriter;
 
 /* How far the guest is; 0 where nothing is known. */
 typedef struct {
@@ -45,7 +45,7 @@ typedef struct {
 } IscTrailState;
 
 /**
- * isc_trail_open:
+ * isc_trail_writer_open:
  * @dir_fd: the node's folder; not kept
  * @name: of the node; goes into the first block
  * @root: the dock's key; must outlive the trail
@@ -54,44 +54,44 @@ typedef struct {
  *
  * Blocks on the disk.  Errors: ISC_ERROR_HOST (no space), ISC_ERROR_FAILED.
  */
-IscTrail *isc_trail_open(int dir_fd, const gchar *name, const IscSealKey *root,
+IscTrailWriter *isc_trail_writer_open(int dir_fd, const gchar *name, const IscSealKey *root,
 		goffset segment_bytes, gboolean *broken, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Forgets what is not committed; writes nothing: as a crash would. */
-void isc_trail_free(IscTrail *trail);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscTrail, isc_trail_free)
+void isc_trail_writer_free(IscTrailWriter *trail);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscTrailWriter, isc_trail_writer_free)
 
 /* Adds one record as the kernel of the guest gave it; @time: µs, host clock; @frame: the one that brought it.
  * Returns: FALSE if no kernel wrote it; it is then kept in hex. */
-gboolean isc_trail_add(IscTrail *trail, gint64 time, guint64 frame, guint16 type, const gchar *text,
+gboolean isc_trail_writer_add(IscTrailWriter *trail, gint64 time, guint64 frame, guint16 type, const gchar *text,
 		gsize len);
 
 /* Adds a line of the dock's own: printable text, "key=value …". */
-void isc_trail_note(IscTrail *trail, gint64 time, IscLineType type, const gchar *format, ...)
+void isc_trail_writer_note(IscTrailWriter *trail, gint64 time, IscLineType type, const gchar *format, ...)
 		G_GNUC_PRINTF(4, 5);
 
 /* What the next commit makes durable.  It is written with a block also where no record was added. */
-void isc_trail_mark(IscTrail *trail, const IscTrailMark *mark);
-void isc_trail_count_lost(IscTrail *trail, guint64 n);
-void isc_trail_count_bad(IscTrail *trail);
+void isc_trail_writer_mark(IscTrailWriter *trail, const IscTrailMark *mark);
+void isc_trail_writer_count_lost(IscTrailWriter *trail, guint64 n);
+void isc_trail_writer_count_bad(IscTrailWriter *trail);
 
 /* Bytes that wait for a commit. */
-gsize isc_trail_pending(const IscTrail *trail);
+gsize isc_trail_writer_pending(const IscTrailWriter *trail);
 
 /* Whether the next commit must not wait, and no further frames be read until it began.  There is room for at least 50,000
  * records behind this point; what would not fit into the block even so is dropped and counted as lost. */
-gboolean isc_trail_is_full(const IscTrail *trail);
+gboolean isc_trail_writer_is_full(const IscTrailWriter *trail);
 
 /* @close: the trail ends here (a CLOSE block); only free() may follow.
  * Returns: FALSE if there is nothing to write, or begin() was called without end(). */
-gboolean isc_trail_begin(IscTrail *trail, gboolean close);
-void isc_trail_work(IscTrail *trail); /* in any thread */
-gboolean isc_trail_end(IscTrail *trail, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean isc_trail_writer_begin(IscTrailWriter *trail, gboolean close);
+void isc_trail_writer_work(IscTrailWriter *trail); /* in any thread */
+gboolean isc_trail_writer_end(IscTrailWriter *trail, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* After an error of end() the trail is only good for free(): open it again, and have the guest send again. */
-gboolean isc_trail_commit(IscTrail *trail, gboolean close, GError **error)
+gboolean isc_trail_writer_commit(IscTrailWriter *trail, gboolean close, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
 /* What is on disk. */
-const IscTrailMark *isc_trail_durable(const IscTrail *trail);
-void isc_trail_state(const IscTrail *trail, IscTrailState *out);
+const IscTrailMark *isc_trail_writer_durable(const IscTrailWriter *trail);
+void isc_trail_writer_state(const IscTrailWriter *trail, IscTrailState *out);

@@ -1,4 +1,4 @@
-#include "collector/trail.h"
+#include "collector/trail-writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ typedef struct {
 	gboolean changed; /* marks or counters are to be written, also without a line */
 } Batch;
 
-struct IscTrail {
+struct IscTrailWriter {
 	IscTrailFiles files; /* between begin() and end(): of the thread that runs work() */
 	goffset segment_bytes;
 	gboolean at_boundary; /* the last line written ends an event */
@@ -54,7 +54,7 @@ static void batch_clear(Batch *b)
 	g_clear_pointer(&b->lines, g_array_unref);
 }
 
-static void note_state(IscTrail *t)
+static void note_state(IscTrailWriter *t)
 {
 	const IscChainHeader *h = &t->files.last;
 	t->durable = (IscTrailMark){ h->session, h->frame, h->control, h->kernel_lost };
@@ -66,11 +66,11 @@ static void note_state(IscTrail *t)
 	memcpy(t->state.head, t->files.head, sizeof t->state.head);
 }
 
-IscTrail *isc_trail_open(int dir_fd, const gchar *name, const IscSealKey *root,
+IscTrailWriter *isc_trail_writer_open(int dir_fd, const gchar *name, const IscSealKey *root,
 		goffset segment_bytes, gboolean *broken, GError **error)
 {
 	gboolean anew = FALSE;
-	g_autoptr(IscTrail) t = g_new0(IscTrail, 1);
+	g_autoptr(IscTrailWriter) t = g_new0(IscTrailWriter, 1);
 
 	isc_trail_files_init(&t->files);
 	batch_init(&t->pending);
@@ -98,7 +98,7 @@ IscTrail *isc_trail_open(int dir_fd, const gchar *name, const IscSealKey *root,
 	return g_steal_pointer(&t);
 }
 
-void isc_trail_free(IscTrail *t)
+void isc_trail_writer_free(IscTrailWriter *t)
 {
 	if (!t)
 		return;
@@ -111,19 +111,19 @@ void isc_trail_free(IscTrail *t)
 
 /* --- collecting ----------------------------------------------------------------------------------- */
 
-static void add_line(IscTrail *t, gsize start, gint64 time, guint64 frame, guint16 type,
+static void add_line(IscTrailWriter *t, gsize start, gint64 time, guint64 frame, guint16 type,
 		guint16 flags)
 {
 	if (t->pending.lines->len >= ISC_CHAIN_RECORDS_MAX) {
 		g_string_truncate(t->pending.text, start);
-		isc_trail_count_lost(t, 1);
+		isc_trail_writer_count_lost(t, 1);
 		return;
 	}
 	Line line = { time, frame, (guint32)(t->pending.text->len - start), type, flags };
 	g_array_append_val(t->pending.lines, line);
 }
 
-gboolean isc_trail_add(IscTrail *t, gint64 time, guint64 frame, guint16 type, const gchar *text,
+gboolean isc_trail_writer_add(IscTrailWriter *t, gint64 time, guint64 frame, guint16 type, const gchar *text,
 		gsize len)
 {
 	gsize start = t->pending.text->len;
@@ -138,7 +138,7 @@ gboolean isc_trail_add(IscTrail *t, gint64 time, guint64 frame, guint16 type, co
 	return FALSE;
 }
 
-void isc_trail_note(IscTrail *t, gint64 time, IscLineType type, const gchar *format, ...)
+void isc_trail_writer_note(IscTrailWriter *t, gint64 time, IscLineType type, const gchar *format, ...)
 {
 	gsize start = t->pending.text->len;
 	va_list args;
@@ -150,30 +150,30 @@ void isc_trail_note(IscTrail *t, gint64 time, IscLineType type, const gchar *for
 	add_line(t, start, time, t->pending.mark.frame, (guint16)type, ISC_RECORD_DOCK);
 }
 
-void isc_trail_mark(IscTrail *t, const IscTrailMark *mark)
+void isc_trail_writer_mark(IscTrailWriter *t, const IscTrailMark *mark)
 {
 	t->pending.mark = *mark;
 	t->pending.changed = TRUE;
 }
 
-void isc_trail_count_lost(IscTrail *t, guint64 n)
+void isc_trail_writer_count_lost(IscTrailWriter *t, guint64 n)
 {
 	t->pending.lost += n;
 	t->pending.changed = TRUE;
 }
 
-void isc_trail_count_bad(IscTrail *t)
+void isc_trail_writer_count_bad(IscTrailWriter *t)
 {
 	t->pending.bad++;
 	t->pending.changed = TRUE;
 }
 
-gsize isc_trail_pending(const IscTrail *t)
+gsize isc_trail_writer_pending(const IscTrailWriter *t)
 {
 	return t->pending.text->len;
 }
 
-gboolean isc_trail_is_full(const IscTrail *t)
+gboolean isc_trail_writer_is_full(const IscTrailWriter *t)
 {
 	return t->pending.text->len >= FULL_BYTES ||
 			t->pending.lines->len >= FULL_RECORDS;
@@ -181,7 +181,7 @@ gboolean isc_trail_is_full(const IscTrail *t)
 
 /* --- commit --------------------------------------------------------------------------------------- */
 
-gboolean isc_trail_begin(IscTrail *t, gboolean close)
+gboolean isc_trail_writer_begin(IscTrailWriter *t, gboolean close)
 {
 	if (t->in_flight || (!close && t->pending.lines->len == 0 && !t->pending.changed))
 		return FALSE;
@@ -215,7 +215,7 @@ static void fill_header(const Batch *b, IscChainHeader *h)
 }
 
 /* One commit is one block: a block that stood alone would hold records of frames that were not acknowledged. */
-static gboolean write_batch(IscTrail *t, GError **error)
+static gboolean write_batch(IscTrailWriter *t, GError **error)
 {
 	const Batch *b = &t->flight;
 	gint64 now = g_get_real_time();
@@ -251,7 +251,7 @@ static gboolean write_batch(IscTrail *t, GError **error)
 	return TRUE;
 }
 
-void isc_trail_work(IscTrail *t)
+void isc_trail_writer_work(IscTrailWriter *t)
 {
 	if ((t->flight.lines->len > 0 || t->flight.changed) && !write_batch(t, &t->failed))
 		return;
@@ -263,7 +263,7 @@ void isc_trail_work(IscTrail *t)
 		g_prefix_error(&t->failed, "closing: ");
 }
 
-gboolean isc_trail_end(IscTrail *t, GError **error)
+gboolean isc_trail_writer_end(IscTrailWriter *t, GError **error)
 {
 	t->in_flight = FALSE;
 	if (t->failed) {
@@ -274,20 +274,20 @@ gboolean isc_trail_end(IscTrail *t, GError **error)
 	return TRUE;
 }
 
-gboolean isc_trail_commit(IscTrail *t, gboolean close, GError **error)
+gboolean isc_trail_writer_commit(IscTrailWriter *t, gboolean close, GError **error)
 {
-	if (!isc_trail_begin(t, close))
+	if (!isc_trail_writer_begin(t, close))
 		return TRUE;
-	isc_trail_work(t);
-	return isc_trail_end(t, error);
+	isc_trail_writer_work(t);
+	return isc_trail_writer_end(t, error);
 }
 
-const IscTrailMark *isc_trail_durable(const IscTrail *t)
+const IscTrailMark *isc_trail_writer_durable(const IscTrailWriter *t)
 {
 	return &t->durable;
 }
 
-void isc_trail_state(const IscTrail *t, IscTrailState *out)
+void isc_trail_writer_state(const IscTrailWriter *t, IscTrailState *out)
 {
 	*out = t->state;
 }
