@@ -242,15 +242,20 @@ GVariant *isc_show_import_image(IscCall *call, GError **error)
 {
 	IscDock *dock = call->dock;
 	g_autoptr(GVariant) files = g_variant_get_child_value(call->params, 0);
+	g_autoptr(GVariant) dict = g_variant_get_child_value(call->params, 1);
+	IscOptions options;
+	if (!isc_options_parse(dict, "dry-run ", &options, error))
+		return NULL;
 	g_autoptr(IscTrust) trust = isc_trust_load(dock->config->trusted_dir, error);
 	if (!trust)
 		return NULL;
 
 	gboolean was_there = FALSE;
-	g_autoptr(IscImage) image = isc_steps_import(dock, files, call->fds, trust, &was_there, error);
+	g_autoptr(IscImage) image = isc_steps_import(
+			dock, files, call->fds, trust, options.dry_run, &was_there, error);
 	if (!image)
 		return NULL;
-	if (!was_there) {
+	if (!was_there && !options.dry_run) {
 		isc_bus_add_image(dock->bus, image);
 		isc_dock_event(dock, "", "image.imported", "info", call->uid, "image %s %s (%.12s) is imported",
 				image->name, image->version, image->digest);

@@ -562,10 +562,11 @@ static int open_given(gpointer data, const gchar *file, GError **error)
 	return fd;
 }
 
-IscImage *isc_steps_import(IscDock *dock, GVariant *files, GUnixFDList *fds, const IscTrust *trust, gboolean *was_there,
-		GError **error)
+IscImage *isc_steps_import(IscDock *dock, GVariant *files, GUnixFDList *fds, const IscTrust *trust, gboolean dry_run,
+		gboolean *was_there, GError **error)
 {
 	Given given = { files, fds };
 	const IscImageSource source = { open_given, &given };
-	return isc_image_store_import_from(dock->images, &source, trust, was_there, error);
+	return dry_run ? isc_image_store_check_from(dock->images, &source, trust, was_there, error)
+		       : isc_image_store_import_from(dock->images, &source, trust, was_there, error);
 }

@@ -19,10 +19,11 @@ gboolean isc_steps_push_secret(IscDock *dock, const IscNode *node, GError **erro
 /**
  * isc_steps_import:
  * @files: a{sh}, @fds: what the caller opened
+ * @dry_run: check all, store nothing
  * Returns: (transfer full)
  */
-IscImage *isc_steps_import(IscDock *dock, GVariant *files, GUnixFDList *fds, const IscTrust *trust, gboolean *was_there,
-		GError **error);
+IscImage *isc_steps_import(IscDock *dock, GVariant *files, GUnixFDList *fds, const IscTrust *trust, gboolean dry_run,
+		gboolean *was_there, GError **error);
 
 /* steps-snapshot.c */
 gboolean isc_step_snapshot_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error);

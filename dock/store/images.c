@@ -322,6 +322,28 @@ IscImage *isc_image_store_import_from(IscImageStore *store, const IscImageSource
 	return g_steal_pointer(&head.image);
 }
 
+static gboolean check_part(const IscImageSource *source, const IscImagePart *part, GError **error)
+{
+	isc_autofd int fd = source->open(source->data, part->file, error);
+	return fd >= 0 && isc_part_check(fd, part, error) && isc_part_stream(fd, -1, part, error);
+}
+
+IscImage *isc_image_store_check_from(IscImageStore *store, const IscImageSource *source, const IscTrust *trust,
+		gboolean *was_there, GError **error)
+{
+	g_auto(Head) head = { 0 };
+	if (!read_head(source, trust, &head, NULL, error))
+		return NULL;
+	for (guint i = 0; i < ISC_N_PARTS; i++)
+		if (!check_part(source, &head.image->parts[i], error)) {
+			g_prefix_error(error, "image '%s': ", head.image->name);
+			return NULL;
+		}
+	if (was_there)
+		*was_there = faccessat(store->fd, head.image->digest, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return g_steal_pointer(&head.image);
+}
+
 IscImage *isc_image_store_import(IscImageStore *store, const gchar *path, const IscTrust *trust,
 		gboolean *was_there, GError **error)
 {

@@ -52,7 +52,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscImageStore, isc_image_store_free)
 IscImage *isc_image_store_import_from(IscImageStore *store, const IscImageSource *source, const IscTrust *trust,
 		gboolean *was_there, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The same from a folder. */
+/* The same checks, and nothing is stored.  The free space is not looked at. */
+IscImage *isc_image_store_check_from(IscImageStore *store, const IscImageSource *source, const IscTrust *trust,
+		gboolean *was_there, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The import from a folder. */
 IscImage *isc_image_store_import(IscImageStore *store, const gchar *path, const IscTrust *trust,
 		gboolean *was_there, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

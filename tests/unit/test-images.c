@@ -133,6 +133,32 @@ static IscImage *import(Fixture *f, const gchar *folder)
 	return image;
 }
 
+static void a_check_is_as_strict_as_an_import_and_stores_nothing(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	gboolean there = TRUE;
+	isc_autofd int fd = open(f->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const IscImageSource source = { isc_part_open_at, GINT_TO_POINTER(fd) };
+	g_autoptr(IscImage) image =
+			isc_image_store_check_from(f->store, &source, f->trust, &there, &error);
+	assert_no_error(error);
+	assert_string_equal(image->name, "web");
+	assert_false(there);
+	assert_int_equal(count_entries(f->store_path), 0);
+
+	g_autofree gchar *part = g_build_filename(f->source, files[0], NULL);
+	g_autofree gchar *bytes = NULL;
+	gsize len;
+	assert_true(g_file_get_contents(part, &bytes, &len, NULL));
+	bytes[0] ^= 1;
+	assert_true(g_file_set_contents(part, bytes, (gssize)len, NULL));
+	assert_null(isc_image_store_check_from(f->store, &source, f->trust, NULL, &error));
+	assert_error(error, ISC_ERROR_VERIFY, files[0]);
+	bytes[0] ^= 1;
+	assert_true(g_file_set_contents(part, bytes, (gssize)len, NULL));
+}
+
 static void an_image_is_stored_by_digest_read_only_and_once(void **state)
 {
 	Fixture *f = *state;
@@ -508,6 +534,7 @@ static void whatever_the_source_does_meanwhile_the_store_holds_what_was_signed(v
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_check_is_as_strict_as_an_import_and_stores_nothing),
 		cmocka_unit_test(an_image_is_stored_by_digest_read_only_and_once),
 		cmocka_unit_test(import_takes_an_open_folder_too),
 		cmocka_unit_test(any_changed_byte_is_refused_and_leaves_nothing),
