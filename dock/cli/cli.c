@@ -135,7 +135,7 @@ gboolean isc_cli_print_plan(IscCli *cli, GVariant *result)
 	}
 	if (!plan || !plan[0])
 		g_string_append(cli->out,
-				"nothing to do, or no steps to show; nothing was changed\n");
+				"nothing to do\n");
 	return TRUE;
 }
 

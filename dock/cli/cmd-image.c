@@ -121,8 +121,6 @@ gboolean isc_cmd_image_import(IscCli *cli, GError **error)
 		isc_cli_print_json(cli, result);
 		return TRUE;
 	}
-	if (isc_cli_print_plan(cli, result))
-		return TRUE;
 
 	const gchar *name = "?", *version = "?";
 	gboolean is_new = TRUE;
@@ -134,8 +132,10 @@ gboolean isc_cmd_image_import(IscCli *cli, GError **error)
 	g_autofree gchar *digest = isc_output_show_short(result, "digest");
 	g_autofree gchar *size = isc_output_show_size(result, "size");
 	g_string_append_printf(cli->out, "%s:%s %s (%s, %s)\n", clean_name, clean_version,
-			is_new ? "imported" : "is there already", digest ? digest : "-",
-			size ? size : "-");
+			!is_new        ? "is there already"
+			: cli->dry_run ? "holds, and would be imported"
+				       : "imported",
+			digest ? digest : "-", size ? size : "-");
 	return TRUE;
 }
 
@@ -203,9 +203,10 @@ gboolean isc_cmd_image_rm(IscCli *cli, GError **error)
 			isc_cli_print_json(cli, result);
 		else if (cli->json)
 			json_object_array_add(all, isc_output_to_json(result));
-		else if (!isc_cli_print_plan(cli, result)) {
+		else {
 			g_autofree gchar *shown = isc_output_text(cli->words[i]);
-			g_string_append_printf(cli->out, "%s: removed\n", shown);
+			g_string_append_printf(cli->out, "%s: %s\n", shown,
+					cli->dry_run ? "would be removed" : "removed");
 		}
 	}
 	if (cli->json && cli->n_words > 1)

@@ -621,6 +621,11 @@ static void import_hands_over_the_open_files(void **state)
 	assert_non_null(strstr(fake->imported->str, "manifest.json.minisig=sig\n"));
 	assert_non_null(strstr(fake->imported->str, "vmlinuz=vmlinuz\n"));
 	assert_non_null(strstr(fake->imported->str, "sbom.json=sbom.json\n"));
+
+	g_autofree gchar *dry_line = g_strconcat(line, " --dry-run", NULL);
+	g_auto(Run) dry = isc_vm(fake, dry_line);
+	assert_string_equal(dry.out, "web:1 holds, and would be imported (0123456789ab, 2.0 KiB)\n");
+	assert_true(g_str_has_suffix(fake->calls->str, "{'dry-run': <true>})\n"));
 }
 
 static void import_refuses_what_is_no_whole_image(void **state)
