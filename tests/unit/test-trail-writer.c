@@ -391,11 +391,11 @@ static void the_seal_key_is_made_once_and_kept_private(void **state)
 	g_autoptr(GBytes) text = folder_read(f, "seal.pub");
 	assert_true(isc_seal_pub_parse(g_bytes_get_data(text, NULL), g_bytes_get_size(text), pub, &error));
 	assert_memory_equal(one.pub, pub, 32);
-	fchmodat(f->fd, "seal.key", 0640, 0);
+	assert_int_equal(fchmodat(f->fd, "seal.key", 0640, 0), 0);
 	assert_false(isc_seal_key_load(f->fd, &two, &error));
 	assert_error(error, ISC_ERROR_INVALID, "others can read it");
 	folder_write(f, "seal.key", "ed25519 00", 10);
-	fchmodat(f->fd, "seal.key", 0600, 0);
+	assert_int_equal(fchmodat(f->fd, "seal.key", 0600, 0), 0);
 	assert_false(isc_seal_key_load(f->fd, &two, &error));
 	assert_error(error, ISC_ERROR_INVALID, "no seal key");
 }
