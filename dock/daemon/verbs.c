@@ -1,5 +1,6 @@
 #include "daemon/verbs.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -71,11 +72,25 @@ typedef struct {
 	GPtrArray *warnings;
 } Watch;
 
+/* Tests set ISC_FAULT=kill:VERB:STEP to have the dock die, as if the power went, when that step is written down and
+ * not yet made; "taking back" counts as VERB "undo". */
+static void maybe_die(const IscPlan *plan, guint index, gboolean undoing)
+{
+	const gchar *fault = g_getenv("ISC_FAULT");
+	if (!fault)
+		return;
+	g_autofree gchar *here = g_strdup_printf(
+			"kill:%s:%u", undoing ? "undo" : isc_verb_name(plan->verb), index);
+	if (g_str_equal(fault, here))
+		raise(SIGKILL);
+}
+
 static gboolean before_step(gpointer data, const IscPlan *plan, guint index, gboolean undoing, GError **error)
 {
 	Watch *watch = data;
 	if (!isc_register_step_op(watch->dock->reg, watch->op, index, undoing, error))
 		return FALSE;
+	maybe_die(plan, index, undoing);
 	if (watch->dock->bus) {
 		g_autofree gchar *text = isc_step_describe(&g_array_index(plan->steps, IscStep, index));
 		isc_bus_progress(watch->dock->bus, plan->node, watch->op, index + 1, plan->steps->len,
@@ -120,12 +135,14 @@ static gboolean is_ready_now(IscDock *dock, const gchar *name)
 	return isc_dock_run(dock, name)->ready;
 }
 
-static gboolean is_running(IscDock *dock, const gchar *name)
+/* FALSE with @error: nobody knows. */
+static gboolean ask_running(IscDock *dock, const gchar *name, gboolean *running, GError **error)
 {
 	g_autofree gchar *domain = isc_node_domain(name);
 	IscVmState seen = ISC_VM_STATE_ABSENT;
-	return isc_vm_state(dock->vm, domain, &seen, NULL) &&
-			(seen == ISC_VM_STATE_RUNNING || seen == ISC_VM_STATE_PAUSED);
+	gboolean known = isc_vm_state(dock->vm, domain, &seen, error);
+	*running = known && (seen == ISC_VM_STATE_RUNNING || seen == ISC_VM_STATE_PAUSED);
+	return known;
 }
 
 /* The state while the verb is under way; 0 (disabled, which none leads to) where it does not change. */
@@ -171,8 +188,12 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 			isc_dock_set_state(dock, name, ISC_NODE_QUARANTINED, request->reason, request->caller);
 		break;
 	case ISC_VERB_RELEASE:
-		isc_dock_set_state(dock, name, is_running(dock, name) ? state_of_running(dock, name) : ISC_NODE_DISABLED,
-				request->reason, request->caller);
+		{
+			gboolean running;
+			(void)ask_running(dock, name, &running, NULL);
+			isc_dock_set_state(dock, name, running ? state_of_running(dock, name) : ISC_NODE_DISABLED,
+					request->reason, request->caller);
+		}
 		break;
 	case ISC_VERB_DESTROY:
 		if (!ok) {
@@ -224,8 +245,11 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 	if (request->timeout_s)
 		node->spec->timeout_s = request->timeout_s;
 
+	gboolean running = TRUE;
+	if (request->verb == ISC_VERB_RELEASE && !ask_running(dock, request->node, &running, error))
+		return FALSE;
 	const IscPlanOptions options = { .enable = TRUE,
-		.running = is_running(dock, request->node),
+		.running = running,
 		.pause = request->pause,
 		.ask = !request->force,
 		.snapshot = request->snapshot };

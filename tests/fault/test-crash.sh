@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# The dock dies, as if the power went, before each single step of each verb.  The next start leaves the old or the new,
+# never a mixture, and nothing of anything else.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+rig_up crash
+rig() { "$TOP/tools/rig" "$1" --name "$RIG" "${@:2}"; }
+ok "the image is imported" dock isc-vm image import "$BUILD/images/minimal"
+state() { dock isc-vm list --json | jq -r 'if . == [] then "none" else .[0].state end'; }
+in_order() { dock isc-vm fsck --json | jq -e '. == []'; }
+provision() { dock isc-vm provision n --image minimal --memory 96 --overlay 64 --expose 8080:8080; }
+
+# crash VERB STEP CMD…: CMD, with the dock dying before STEP; then a dock without the fault.
+crash() {
+	local verb=$1 step=$2
+	shift 2
+	rig restart dockd --env "ISC_FAULT=kill:$verb:$step" >/dev/null 2>&1
+	"$@" >"$TMP/cmd" 2>&1
+	rig restart dockd >"$TMP/restart" 2>&1
+}
+
+for step in 0 2 4 5 7 8 9 10; do
+	crash provision "$step" provision
+	is "$(state)" none "provision, dead before step $step: no node is left"
+	ok "and nothing else of it" in_order
+done
+
+ok "a node stands" provision
+for step in 1 4 7; do
+	dock isc-vm disable n --force >/dev/null 2>&1
+	crash enable "$step" dock isc-vm enable n
+	is "$(state)" failed "enable, dead before step $step: the node is down, and says so"
+	ok "and in order" in_order
+done
+ok "it starts" dock isc-vm enable n
+for step in 0 2 5; do
+	crash disable "$step" dock isc-vm disable n --force
+	is "$(state)" disabled "disable, dead before step $step: brought to its end"
+	ok "and in order" in_order
+	dock isc-vm enable n >/dev/null 2>&1
+done
+crash "snapshot create" 0 dock isc-vm snapshot create n s1
+is "$(dock isc-vm snapshot list n --json | jq length)" 0 "a snapshot that was interrupted is none"
+ok "and leaves no key" dock sh -c '! ls /var/lib/isc-dock/keys | grep snapshot'
+is "$(state)" ready "the node ran on"
+crash quarantine 1 dock isc-vm quarantine n --reason test
+is "$(state)" quarantined "an interrupted quarantine stands"
+not_ok "and holds" client sh -c 'curl -fsS -m 2 http://$DOCK:8080/'
+dock isc-vm release n --reason test >/dev/null
+for step in 0 3 8 9; do
+	crash destroy "$step" dock isc-vm destroy n
+	is "$(state)" none "destroy, dead before step $step: brought to its end"
+	ok "and nothing is left" in_order
+	is "$(dock sh -c 'virsh -q list --all; virsh -q secret-list; ls /var/lib/isc-dock/nodes; ip -br link | grep isct')" "" \
+		"neither domain, secret, file nor tap"
+	provision >/dev/null 2>&1
+done
+done_testing

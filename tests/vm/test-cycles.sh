@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Fifty nodes, one after the other: none fails, nothing is left, the daemon does not grow.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+cycles=${ISC_CYCLES:-50}
+rig_up cycles
+ok "the image is imported" dock isc-vm image import "$BUILD/images/minimal"
+
+# What there is besides nodes: everything that a cycle could leave behind.
+census() {
+	dock sh -c '
+		virsh -q list --all; virsh -q secret-list
+		ip -br link | grep -o "isct[0-9]*"
+		nft list ruleset | grep -v expires | grep -oE "\"isct[0-9]+\" "
+		find /var/lib/isc-dock/nodes /run/isc-dock/nodes -mindepth 1
+		find /var/lib/isc-dock/keys /var/lib/isc-dock/env -name "*.sealed"
+		pgrep -x qemu-system-x86
+		ls /proc/$(pgrep -x isc-dockd)/fd | wc -l
+		ls /proc/$(pgrep -x isc-collectord)/fd | wc -l'
+}
+rss() { dock sh -c 'awk "/^RssAnon/ { print \$2 }" /proc/$(pgrep -x isc-dockd)/status'; }
+
+cycle() {
+	dock isc-vm provision n --image minimal --memory 96 --overlay 64 --expose 8080:8080 &&
+		client sh -c 'curl -fsS -m 5 http://$DOCK:8080/ >/dev/null' && dock isc-vm destroy n
+}
+# The first ones fill caches and pools.
+for _ in 1 2 3; do cycle >/dev/null; done
+census >"$TMP/before"
+rss_before=$(rss)
+failed=0
+for i in $(seq "$cycles"); do
+	cycle >"$TMP/cycle" 2>&1 || { failed=$((failed + 1)) && note "cycle $i: $(tail -n 1 "$TMP/cycle")"; }
+done
+is "$failed" 0 "$cycles cycles of provision, ready, reached, destroy: none fails"
+sleep 1
+census >"$TMP/after"
+ok "nothing is left behind" diff "$TMP/before" "$TMP/after"
+grown=$(($(rss) - rss_before))
+note "the daemon grew by $grown KiB"
+ok "the daemon grows by less than 1 MiB" test "$grown" -lt 1024
+ok "the dock is in order" sh -c "'$TOP'/tools/rig exec --name $RIG -- isc-vm fsck --json | jq -e '. == []'"
+done_testing
