@@ -21,6 +21,7 @@
 #include "engine/vm-domain.h"
 #include "engine/vm-libvirt.h"
 #include "engine/vm-secret.h"
+#include "engine/volume.h"
 #include "render/domain-xml.h"
 
 typedef struct {
@@ -300,6 +301,15 @@ static gboolean do_pid(Tool *tool, gchar **arg, GError **error)
 	return TRUE;
 }
 
+/* volume PATH TEMPLATES MIB KEYFILE UID */
+static gboolean do_volume(Tool *tool, gchar **arg, GError **error)
+{
+	(void)tool;
+	g_autofree gchar *key = isc_file_read(AT_FDCWD, arg[4], 64, NULL, error);
+	uid_t uid = (uid_t)atol(arg[5]);
+	return key && isc_volume_create(arg[1], arg[2], (guint)atoi(arg[3]), key, uid, uid, error);
+}
+
 /* secret UUID USAGE KEYFILE */
 static gboolean do_secret(Tool *tool, gchar **arg, GError **error)
 {
@@ -439,6 +449,7 @@ static const struct {
 	{ "stats", 0, do_stats },
 	{ "pid", 1, do_pid },
 	{ "secret", 3, do_secret },
+	{ "volume", 5, do_volume },
 	{ "unsecret", 1, do_unsecret },
 	{ "backup", 5, do_backup },
 	{ "leak", 1, do_leak },
