@@ -22,7 +22,8 @@ OWN_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 COMPILE = $(CC) $(OWN_CPPFLAGS) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS)
 
 MAINS   := $(wildcard dock/*/main.c node-images/builder/main.c node-images/builder/check-main.c)
-LIB_SRC := $(filter-out $(MAINS),$(wildcard dock/*/*.c node-images/builder/*.c))
+# nodeconf.c: isc-image asks the guest's own parser which capabilities a service may have.
+LIB_SRC := $(filter-out $(MAINS),$(wildcard dock/*/*.c node-images/builder/*.c)) node-images/init/nodeconf.c
 LIB_OBJ := $(LIB_SRC:%.c=$B/%.o) $B/gen/iscdock-dbus.o
 BINS    := $B/isc-vm $B/isc-image $B/isc-image-check $B/isc-dockd $B/isc-collectord $B/isc-node-init
 UNIT    := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test-*.c))
