@@ -26,7 +26,8 @@ static const guint8 for_slot[] = "isc-chain slot v1";
 static const gchar for_block[8] = "iscblk1";
 static const gchar for_origin[8] = "iscorg1";
 
-/* --- reading -------------------------------------------------------------------------------------- */
+/* --- reading
+ * -------------------------------------------------------------------------------------- */
 
 static gsize payload_wanted(const IscChainHeader *h)
 {
@@ -103,8 +104,8 @@ gboolean isc_block_is_signed(const IscBlock *block)
 	guint8 hash[ISC_CHAIN_HASH], message[40];
 	isc_block_hash(block, hash);
 	signed_bytes(for_block, hash, message);
-	return crypto_sign_verify_detached(block->sig, message, sizeof message,
-			       block->header->pub) == 0;
+	return crypto_sign_verify_detached(
+			       block->sig, message, sizeof message, block->header->pub) == 0;
 }
 
 static void origin_message(const IscChainOrigin *origin, const guint8 pub[32], guint8 out[40])
@@ -127,7 +128,8 @@ gboolean isc_chain_origin_is_signed(
 	return crypto_sign_verify_detached(origin->sig, message, sizeof message, root) == 0;
 }
 
-/* --- keys ----------------------------------------------------------------------------------------- */
+/* --- keys
+ * ----------------------------------------------------------------------------------------- */
 
 static void derive(const guint8 seed[32], const guint8 *purpose, gsize len, guint8 out[32])
 {
@@ -195,7 +197,8 @@ gboolean isc_chain_key_parse(const guint8 *bytes, gsize len, IscChainKey *out)
 	return TRUE;
 }
 
-/* --- writing -------------------------------------------------------------------------------------- */
+/* --- writing
+ * -------------------------------------------------------------------------------------- */
 
 void isc_chain_origin_init(IscChainOrigin *origin, const gchar *name, const guint8 trail[16],
 		const IscSealKey *root, const guint8 pub[32], gboolean sign)
@@ -235,7 +238,8 @@ void isc_block_append(GByteArray *out, IscChainHeader *header, const void *paylo
 	sodium_memzero(secret, sizeof secret);
 }
 
-/* --- the dock's own key --------------------------------------------------------------------------- */
+/* --- the dock's own key
+ * --------------------------------------------------------------------------- */
 
 static gboolean parse_hex(const gchar *text, gsize len, guint8 *out, gsize out_len, GError **error)
 {
@@ -254,7 +258,7 @@ static gboolean parse_hex(const gchar *text, gsize len, guint8 *out, gsize out_l
 	}
 	for (gsize i = 0; i < out_len; i++)
 		out[i] = (guint8)(g_ascii_xdigit_value(text[at + 2 * i]) << 4 |
-				g_ascii_xdigit_value(text[at + 2 * i + 1]));
+				  g_ascii_xdigit_value(text[at + 2 * i + 1]));
 	return TRUE;
 }
 
@@ -263,8 +267,8 @@ gboolean isc_seal_pub_parse(const gchar *text, gsize len, guint8 out[32], GError
 	return parse_hex(text, len, out, 32, error);
 }
 
-static gboolean write_hex(int dir_fd, const gchar *name, const guint8 *bytes, mode_t mode,
-		GError **error)
+static gboolean write_hex(
+		int dir_fd, const gchar *name, const guint8 *bytes, mode_t mode, GError **error)
 {
 	gchar text[8 + 64 + 2] = "ed25519 ";
 	sodium_bin2hex(text + 8, 65, bytes, 32);

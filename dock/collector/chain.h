@@ -2,18 +2,22 @@
 /*
  * The chain beside the audit lines: what an auditor checks them with.  Pure: bytes in, bytes out.
  *
- * audit.log holds the lines, audit.chain one block for each group commit, appended and never changed:
+ * audit.log holds the lines, audit.chain one block for each group commit, appended and never
+ * changed:
  *
- *   IscChainHeader (208 bytes) · payload · Ed25519 signature (64 bytes)      all numbers little-endian
+ *   IscChainHeader (208 bytes) · payload · Ed25519 signature (64 bytes)      all numbers
+ * little-endian
  *
- * The payload of a BATCH is one IscChainEntry (48 bytes) for each line, with the BLAKE2b-256 of its bytes, newline
- * included; so the first bad line is named, and told from one that was put in, taken out or moved.  The hash of a block
- * (BLAKE2b-256 of header and payload) stands in the next block's `prev`: a chain over every record.
+ * The payload of a BATCH is one IscChainEntry (48 bytes) for each line, with the BLAKE2b-256 of its
+ * bytes, newline included; so the first bad line is named, and told from one that was put in, taken
+ * out or moved.  The hash of a block (BLAKE2b-256 of header and payload) stands in the next block's
+ * `prev`: a chain over every record.
  *
- * Keys go forward only.  Block i is signed by key i, which is used once; it names the public half of key i + 1; seed i + 1
- * is BLAKE2b of seed i, and seed i is overwritten as soon as the block is on disk.  Who takes over the dock at block i can
- * lie from then on, but no key is left that could sign another block i - 1, not even the key of the dock itself, which
- * signs the first block only.  Everybody can check this with the public halves alone.
+ * Keys go forward only.  Block i is signed by key i, which is used once; it names the public half
+ * of key i + 1; seed i + 1 is BLAKE2b of seed i, and seed i is overwritten as soon as the block is
+ * on disk.  Who takes over the dock at block i can lie from then on, but no key is left that could
+ * sign another block i - 1, not even the key of the dock itself, which signs the first block only.
+ * Everybody can check this with the public halves alone.
  */
 #include <glib.h>
 
@@ -28,7 +32,8 @@
 G_STATIC_ASSERT(G_BYTE_ORDER == G_LITTLE_ENDIAN);
 
 typedef enum {
-	ISC_CHAIN_GENESIS = 1, /* first of a trail; payload: IscChainOrigin, signed by the dock's own key as well */
+	ISC_CHAIN_GENESIS = 1, /* first of a trail; payload: IscChainOrigin, signed by the dock's
+				  own key as well */
 	ISC_CHAIN_SEGMENT = 2, /* first of a later file; payload: IscChainOrigin */
 	ISC_CHAIN_BATCH = 3,   /* payload: n entries */
 	ISC_CHAIN_OPEN = 4,    /* the collector took the trail up again; payload: IscChainNote */
@@ -37,7 +42,8 @@ typedef enum {
 } IscChainKind;
 
 /* flags of a header */
-#define ISC_CHAIN_BROKEN 1u /* GENESIS: begun anew because what lay there was not as it had been left */
+#define ISC_CHAIN_BROKEN                                                                           \
+	1u /* GENESIS: begun anew because what lay there was not as it had been left */
 
 /* flags of an entry */
 #define ISC_RECORD_DOCK 1u    /* the dock's own line; no guest wrote it */
@@ -48,13 +54,14 @@ typedef struct __attribute__((packed)) {
 	guint32 len; /* of the whole block, signature included */
 	guint16 kind;
 	guint16 flags;
-	guint32 n;       /* entries */
-	guint64 index;   /* 0, 1, 2 … through all files of the trail: also the number of the key */
-	guint64 first;   /* number of the first record of this block, from 1 */
-	guint64 offset;  /* bytes of this file's audit.log before it */
-	gint64 time;     /* host clock, µs since 1970 */
-	gint64 uptime;   /* µs since the host's boot (CLOCK_BOOTTIME): shows a clock that was set */
-	guint64 session; /* of the guest: everything up to `frame` on the audit and `control` on the control port */
+	guint32 n;      /* entries */
+	guint64 index;  /* 0, 1, 2 … through all files of the trail: also the number of the key */
+	guint64 first;  /* number of the first record of this block, from 1 */
+	guint64 offset; /* bytes of this file's audit.log before it */
+	gint64 time;    /* host clock, µs since 1970 */
+	gint64 uptime;  /* µs since the host's boot (CLOCK_BOOTTIME): shows a clock that was set */
+	guint64 session; /* of the guest: everything up to `frame` on the audit and `control` on the
+			    control port */
 	guint64 frame;   /* … is on disk with this block */
 	guint64 control;
 	guint64 kernel_lost; /* the guest kernel's own counter in this session, as last claimed */
@@ -79,14 +86,15 @@ typedef struct __attribute__((packed)) {
 G_STATIC_ASSERT(sizeof(IscChainEntry) == 48);
 
 typedef struct __attribute__((packed)) {
-	gchar name[32];   /* of the node, NUL-padded */
-	guint8 trail[16]; /* random: this trail and no other */
-	guint8 root[32];  /* public key of the dock (seal.pub) */
+	gchar name[32];            /* of the node, NUL-padded */
+	guint8 trail[16];          /* random: this trail and no other */
+	guint8 root[32];           /* public key of the dock (seal.pub) */
 	guint8 sig[ISC_CHAIN_SIG]; /* GENESIS: the dock's, over name, trail and pub; else 0 */
 } IscChainOrigin;
 
 typedef struct __attribute__((packed)) {
-	guint64 cut_log; /* bytes behind the last sealed record that were cut off: never acknowledged, so sent again */
+	guint64 cut_log; /* bytes behind the last sealed record that were cut off: never
+			    acknowledged, so sent again */
 	guint64 cut_chain;
 } IscChainNote;
 
@@ -104,7 +112,8 @@ typedef enum {
 	ISC_BLOCK_BAD,   /* no block */
 } IscBlockState;
 
-/* Finds the block at the start of @bytes; checks structure, not signature.  Never reads beyond @len. */
+/* Finds the block at the start of @bytes; checks structure, not signature.  Never reads beyond
+ * @len. */
 IscBlockState isc_block_parse(const guint8 *bytes, gsize len, IscBlock *out)
 		G_GNUC_WARN_UNUSED_RESULT;
 
@@ -120,8 +129,8 @@ void isc_block_hash(const IscBlock *block, guint8 out[ISC_CHAIN_HASH]);
 gboolean isc_block_is_signed(const IscBlock *block);
 
 /* Whether @origin carries the signature of @root over a first block whose key is @pub. */
-gboolean isc_chain_origin_is_signed(const IscChainOrigin *origin, const guint8 pub[32],
-		const guint8 root[32]);
+gboolean isc_chain_origin_is_signed(
+		const IscChainOrigin *origin, const guint8 pub[32], const guint8 root[32]);
 
 /* The dock's own key pair: seal.key and seal.pub. */
 typedef struct {
@@ -129,8 +138,9 @@ typedef struct {
 	guint8 secret[64];
 } IscSealKey;
 
-/* Takes the one in @dir_fd, or makes it: "seal.key" 0600 and "seal.pub" 0644, each "ed25519 " and hex digits.
- * Errors: ISC_ERROR_INVALID (no usable key, or one that others can read), ISC_ERROR_FAILED. */
+/* Takes the one in @dir_fd, or makes it: "seal.key" 0600 and "seal.pub" 0644, each "ed25519 " and
+ * hex digits. Errors: ISC_ERROR_INVALID (no usable key, or one that others can read),
+ * ISC_ERROR_FAILED. */
 gboolean isc_seal_key_load(int dir_fd, IscSealKey *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The text of seal.pub.  Errors: ISC_ERROR_INVALID. */
@@ -147,7 +157,7 @@ typedef struct {
 
 #define ISC_CHAIN_SLOT 64 /* bytes of a key on disk (chain.key) */
 
-void isc_chain_key_new(IscChainKey *key); /* random, index 0 */
+void isc_chain_key_new(IscChainKey *key);                   /* random, index 0 */
 void isc_chain_key_evolve(IscChainKey *key, guint64 index); /* forward to @index */
 void isc_chain_key_print(const IscChainKey *key, guint8 out[ISC_CHAIN_SLOT]);
 gboolean isc_chain_key_parse(const guint8 *bytes, gsize len, IscChainKey *out)

@@ -54,7 +54,8 @@ static void answer(Collector *c, const IscLinkMsg *question, IscLinkKind kind, g
 	isc_link_server_send(c->link, &m);
 }
 
-/* --- nodes ---------------------------------------------------------------------------------------- */
+/* --- nodes
+ * ---------------------------------------------------------------------------------------- */
 
 static gboolean on_tick(gpointer data)
 {
@@ -79,7 +80,8 @@ static IscGuest *find(Collector *c, const IscLinkMsg *m)
 	return node;
 }
 
-/* Also one that it does not serve now, if it left a trail: the collector may have died in between. */
+/* Also one that it does not serve now, if it left a trail: the collector may have died in between.
+ */
 static IscGuest *find_or_open(Collector *c, const IscLinkMsg *m, gboolean create)
 {
 	IscGuest *node = find(c, m);
@@ -110,7 +112,8 @@ static void attach(Collector *c, const IscLinkMsg *m, int taken)
 	if (c->stopping)
 		return;
 	if (!is_socket(fd, FALSE)) {
-		g_warning("node %s: what came for channel %u is no unix stream socket", m->node, m->channel);
+		g_warning("node %s: what came for channel %u is no unix stream socket", m->node,
+				m->channel);
 		answer(c, m, ISC_LINK_CLOSED, 0);
 		return;
 	}
@@ -154,7 +157,8 @@ static void forget(Collector *c, const IscLinkMsg *m)
 		g_free(q);
 }
 
-/* --- probes --------------------------------------------------------------------------------------- */
+/* --- probes
+ * --------------------------------------------------------------------------------------- */
 
 static void on_probed(gint status, gpointer data)
 {
@@ -176,7 +180,8 @@ static void probe(Collector *c, const IscLinkMsg *m, int taken)
 	isc_probe_start(c->host.reactor, isc_steal_fd(&fd), m->text, m->b, on_probed, q);
 }
 
-/* --- link ----------------------------------------------------------------------------------------- */
+/* --- link
+ * ----------------------------------------------------------------------------------------- */
 
 static void on_connected(gpointer self)
 {
@@ -233,7 +238,8 @@ static void on_message(gpointer self, const IscLinkMsg *m, int fd)
 
 static const IscLinkOps link_ops = { on_connected, on_message };
 
-/* --- the end -------------------------------------------------------------------------------------- */
+/* --- the end
+ * -------------------------------------------------------------------------------------- */
 
 static void on_stopped(IscGuest *node, gpointer data)
 {
@@ -266,8 +272,9 @@ gboolean isc_collector_run(const IscCollectorSetup *setup, GError **error)
 {
 	Collector c = { .peers = { (guint32 *)setup->uids, setup->n_uids } };
 
-	c.host = (IscGuestHost){ .nodes_fd = setup->nodes_fd, .root = setup->root, .ops = &node_ops,
-		.self = &c };
+	c.host = (IscGuestHost){
+		.nodes_fd = setup->nodes_fd, .root = setup->root, .ops = &node_ops, .self = &c
+	};
 	c.host.reactor = isc_reactor_new(error);
 	if (!c.host.reactor)
 		return FALSE;
@@ -277,7 +284,8 @@ gboolean isc_collector_run(const IscCollectorSetup *setup, GError **error)
 		isc_reactor_free(c.host.reactor);
 		return FALSE;
 	}
-	c.nodes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)isc_guest_free);
+	c.nodes = g_hash_table_new_full(
+			g_str_hash, g_str_equal, NULL, (GDestroyNotify)isc_guest_free);
 	c.loop = g_main_loop_new(NULL, FALSE);
 	c.link = isc_link_server_new(c.host.reactor, setup->listen_fd, &c.peers, &link_ops, &c);
 	g_unix_signal_add(SIGTERM, on_signal, &c);
@@ -285,7 +293,8 @@ gboolean isc_collector_run(const IscCollectorSetup *setup, GError **error)
 
 	g_main_loop_run(c.loop);
 
-	/* What is still busy after the time to stop is left to the crash recovery of the next start. */
+	/* What is still busy after the time to stop is left to the crash recovery of the next
+	 * start. */
 	g_thread_pool_free(c.host.pool, FALSE, TRUE);
 	isc_link_server_free(c.link);
 	g_hash_table_unref(c.nodes);

@@ -3,13 +3,14 @@
 
 #include "collector/chain.h"
 
-/* The collector as a whole: nodes by name, the link to isc-dockd, probes, the threads that write. */
+/* The collector as a whole: nodes by name, the link to isc-dockd, probes, the threads that write.
+ */
 
 typedef struct {
-	int listen_fd;     /* of the link; taken over */
-	int nodes_fd;      /* LOGDIR/nodes; taken over */
+	int listen_fd; /* of the link; taken over */
+	int nodes_fd;  /* LOGDIR/nodes; taken over */
 	IscSealKey root;
-	guint32 uids[3];   /* that may connect to the link */
+	guint32 uids[3]; /* that may connect to the link */
 	gsize n_uids;
 } IscCollectorSetup;
 

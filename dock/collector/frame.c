@@ -54,11 +54,11 @@ static gboolean header_is_valid(const IscFrameParser *p, const IscWireHeader *h)
 	if (p->channel == ISC_CHANNEL_CONTROL)
 		return h->type == ISC_WIRE_EVENT && h->count == 0 && h->len == sizeof(IscWireEvent);
 	return h->type == ISC_WIRE_RECORDS && h->count > 0 &&
-			h->count * sizeof(IscWireRecord) <= h->len;
+	       h->count * sizeof(IscWireRecord) <= h->len;
 }
 
-/* Where there is surely the start of a frame, its session may be a new one (the node booted again); anywhere else it
- * must be the known one, for the bytes may be the service's own. */
+/* Where there is surely the start of a frame, its session may be a new one (the node booted again);
+ * anywhere else it must be the known one, for the bytes may be the service's own. */
 static gboolean session_is_valid(const IscFrameParser *p, guint64 session, gboolean searching)
 {
 	if (searching || p->strict)
@@ -66,17 +66,18 @@ static gboolean session_is_valid(const IscFrameParser *p, guint64 session, gbool
 	return TRUE;
 }
 
-/* A frame that was cut and goes on with the beginning of another one has the session within its payload.  Nothing else
- * can: nobody but the agent knows it. */
+/* A frame that was cut and goes on with the beginning of another one has the session within its
+ * payload.  Nothing else can: nobody but the agent knows it. */
 static gboolean payload_is_valid(const IscFrame *f)
 {
 	if (f->header->type != ISC_WIRE_RECORDS)
 		return TRUE;
 	return isc_frame_records_are_valid(f) &&
-			!memmem(f->payload, f->header->len, &f->header->session, sizeof f->header->session);
+	       !memmem(f->payload, f->header->len, &f->header->session, sizeof f->header->session);
 }
 
-/* The next place from @at on where a frame of the known session may start, or where too few bytes are left to say. */
+/* The next place from @at on where a frame of the known session may start, or where too few bytes
+ * are left to say. */
 static gsize search(const IscFrameParser *p, const guint8 *bytes, gsize len, gsize at)
 {
 	for (; at < len; at++) {
@@ -153,8 +154,8 @@ void isc_frame_parser_feed(IscFrameParser *p, const guint8 *bytes, gsize len)
 	}
 }
 
-gboolean isc_frame_next_record(const IscFrame *frame, gsize *at, guint16 *type, const gchar **text,
-		gsize *len)
+gboolean isc_frame_next_record(
+		const IscFrame *frame, gsize *at, guint16 *type, const gchar **text, gsize *len)
 {
 	IscWireRecord r;
 	gsize left = frame->header->len - *at;

@@ -28,8 +28,8 @@ static void learn_session(IscGuest *n, guint64 session)
 	isc_port_new_session(&n->ports[ISC_CHANNEL_AUDIT], session);
 	isc_port_new_session(&n->ports[ISC_CHANNEL_CONTROL], session);
 	isc_trail_writer_mark(n->trail, &n->mark);
-	/* The port whose payload the service writes takes no session by itself.  If it lost its way for want of this one,
-	 * the guest has to start again. */
+	/* The port whose payload the service writes takes no session by itself.  If it lost its way
+	 * for want of this one, the guest has to start again. */
 	IscPort *log = &n->ports[ISC_CHANNEL_LOG];
 	isc_port_new_session(log, session);
 	isc_service_log_durable(n->log, &log_session, &log_seq);
@@ -38,8 +38,8 @@ static void learn_session(IscGuest *n, guint64 session)
 	if (log->parser.lost)
 		isc_port_resume(log, log_session, log_seq);
 	isc_bucket_take(&n->audit_bytes, 256, g_get_monotonic_time());
-	isc_guest_note(n, ISC_LINE_START, "op=session session=%016" G_GINT64_MODIFIER "x res=success",
-			session);
+	isc_guest_note(n, ISC_LINE_START,
+			"op=session session=%016" G_GINT64_MODIFIER "x res=success", session);
 }
 
 /* Frames up to and without this one did not come. */
@@ -52,7 +52,8 @@ static void note_jump(IscGuest *n, IscPort *p)
 	}
 	isc_trail_writer_count_lost(n->trail, p->missing);
 	isc_guest_note(n, ISC_LINE_ERR,
-			"op=lost source=channel frames=%" G_GUINT64_FORMAT " res=failed", p->missing);
+			"op=lost source=channel frames=%" G_GUINT64_FORMAT " res=failed",
+			p->missing);
 }
 
 static gboolean wants(IscGuest *n, IscPort *p, const IscFrame *frame)
@@ -82,9 +83,11 @@ static guint64 parse_count(const gchar *text, gsize len)
 	return g_ascii_string_to_unsigned(number, 10, 1, G_MAXUINT32, &n, NULL) ? n : 0;
 }
 
-/* --- audit ---------------------------------------------------------------------------------------- */
+/* --- audit
+ * ---------------------------------------------------------------------------------------- */
 
-static void take_record(IscGuest *n, guint64 seq, gint64 now, guint16 type, const gchar *text, gsize len)
+static void take_record(
+		IscGuest *n, guint64 seq, gint64 now, guint16 type, const gchar *text, gsize len)
 {
 	if (type == ISC_WIRE_LOST) {
 		guint64 count = parse_count(text, len);
@@ -94,7 +97,8 @@ static void take_record(IscGuest *n, guint64 seq, gint64 now, guint16 type, cons
 		}
 		isc_trail_writer_count_lost(n->trail, count);
 		isc_trail_writer_note(n->trail, now, ISC_LINE_ERR,
-				"op=lost source=agent count=%" G_GUINT64_FORMAT " res=failed", count);
+				"op=lost source=agent count=%" G_GUINT64_FORMAT " res=failed",
+				count);
 		n->within_event = FALSE;
 		return;
 	}
@@ -126,12 +130,15 @@ static void on_audit(gpointer self, const IscFrame *frame)
 	n->record_at = mono;
 	/* What it costs here counts: a malformed record of four bytes takes a hundred on disk. */
 	isc_bucket_take(&n->audit_bytes,
-			MAX((gint64)(isc_trail_writer_pending(n->trail) - before), frame->header->len), mono);
+			MAX((gint64)(isc_trail_writer_pending(n->trail) - before),
+					frame->header->len),
+			mono);
 	isc_bucket_take(&n->audit_records, frame->header->count, mono);
 	isc_guest_schedule(n);
 }
 
-/* --- log ------------------------------------------------------------------------------------------ */
+/* --- log
+ * ------------------------------------------------------------------------------------------ */
 
 static void on_log(gpointer self, const IscFrame *frame)
 {
@@ -158,7 +165,8 @@ static void on_log(gpointer self, const IscFrame *frame)
 	isc_guest_schedule(n);
 }
 
-/* --- control -------------------------------------------------------------------------------------- */
+/* --- control
+ * -------------------------------------------------------------------------------------- */
 
 static const struct {
 	const gchar *name;
@@ -184,10 +192,10 @@ static void take_heartbeat(IscGuest *n, const IscWireEvent *e)
 		guint64 more = MIN(lost - n->mark.kernel_lost, G_MAXUINT32);
 		isc_trail_writer_count_lost(n->trail, more);
 		isc_guest_note(n, ISC_LINE_ERR,
-				"op=lost source=kernel count=%" G_GUINT64_FORMAT " res=failed", more);
+				"op=lost source=kernel count=%" G_GUINT64_FORMAT " res=failed",
+				more);
 	}
 	n->mark.kernel_lost = lost;
-
 }
 
 static void remember_claim(IscGuest *n, const IscWireEvent *e)
@@ -229,7 +237,8 @@ static void on_control(gpointer self, const IscFrame *frame)
 	isc_guest_schedule(n);
 }
 
-/* --- all ports ------------------------------------------------------------------------------------ */
+/* --- all ports
+ * ------------------------------------------------------------------------------------ */
 
 static void on_bad(gpointer self, IscWireBad what, gboolean fresh)
 {

@@ -1,7 +1,8 @@
 #pragma once
 #include "collector/guest.h"
 
-/* Shared by node.c (life, commits, quotas) and node-input.c (what a guest says). */
+/* Shared by guest.c (life, commits, quotas), guest-input.c (what a guest says) and guest-tell.c
+ * (what is said about it). */
 
 typedef enum {
 	NODE_OPENING, /* a job opens the files; nobody reads */
@@ -19,8 +20,8 @@ struct IscGuest {
 
 	IscTrailWriter *trail;
 	IscServiceLog *log;
-	GError *open_error; /* of the job */
-	gboolean broken;    /* … found the trail so */
+	GError *open_error;            /* of the job */
+	gboolean broken;               /* … found the trail so */
 	gboolean trail_busy, log_busy; /* a job has it */
 	guint commit_timer, retry_timer, refill_timer;
 	guint retry_ms;
@@ -40,9 +41,9 @@ struct IscGuest {
 	guint64 commits_begun, commits_done;
 	GArray *flushes; /* Flush */
 	gint64 anchored_at;
-	gint64 asked_at; /* µs, monotonic: when a silent guest was last asked to go on */
-	guint silent;    /* … and how often in a row */
-	gboolean closing; /* final: nothing is read any more */
+	gint64 asked_at;   /* µs, monotonic: when a silent guest was last asked to go on */
+	guint silent;      /* … and how often in a row */
+	gboolean closing;  /* final: nothing is read any more */
 	guint drain_timer; /* closes, once the ports hung up or this is over */
 	IscGuestFunc closed;
 	gpointer closed_data;
@@ -56,6 +57,7 @@ typedef struct {
 extern const IscPortOps isc_guest_audit_ops, isc_guest_log_ops, isc_guest_control_ops;
 
 void isc_guest_tell(IscGuest *node, IscLinkKind kind, IscChannel channel, const gint64 numbers[5]);
+void isc_guest_tell_state(IscGuest *node, IscLinkKind kind, gint64 id);
 void isc_guest_bad(IscGuest *node, IscChannel channel, IscWireBad bad);
 
 /* Something is there to be committed. */

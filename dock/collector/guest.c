@@ -8,9 +8,9 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "collector/guest-private.h"
+#include "collector/trail-verify.h"
 
-#define COMMIT_MS 15           /* from the first record to its commit; the disk has the rest of 50 ms */
-#define NOTE_US (200 * 1000)   /* a line of the dock's own waits so long for an event to end */
+#define COMMIT_MS 15 /* from the first record to its commit; the disk has the rest of 50 ms */
 #define LOG_FULL (512u * 1024) /* bytes of service log that wait for a commit */
 #define RETRY_MS 1000
 #define RETRY_MAX_MS 30000
@@ -19,7 +19,8 @@
 #define SILENT_US (20 * G_USEC_PER_SEC)
 #define ANCHOR_US ((gint64)600 * G_USEC_PER_SEC)
 
-/* Per node.  A build of a large program makes about 2,000 commands a second, five records of 200 bytes each. */
+/* Per node.  A build of a large program makes about 2,000 commands a second, five records of 200
+ * bytes each. */
 #define AUDIT_BYTES (8 << 20)
 #define AUDIT_RECORDS 50000
 #define LOG_BYTES (1 << 20)
@@ -41,120 +42,8 @@ typedef struct {
 static void fail(IscGuest *n, const GError *error);
 static void go_on(IscGuest *n);
 
-/* --- upward --------------------------------------------------------------------------------------- */
-
-static void begin_msg(const IscGuest *n, IscLinkKind kind, IscChannel channel, IscLinkMsg *m)
-{
-	memset(m, 0, sizeof *m);
-	m->version = ISC_LINK_VERSION;
-	m->kind = (guint16)kind;
-	m->channel = (guint16)channel;
-	m->slot = n->slot;
-	g_strlcpy(m->node, n->name, sizeof m->node);
-}
-
-void isc_guest_tell(IscGuest *n, IscLinkKind kind, IscChannel channel, const gint64 numbers[5])
-{
-	IscLinkMsg m;
-	begin_msg(n, kind, channel, &m);
-	m.a = numbers[0];
-	m.b = numbers[1];
-	m.c = numbers[2];
-	m.d = numbers[3];
-	m.e = numbers[4];
-	n->host->ops->tell(n->host->self, &m);
-}
-
-void isc_guest_fill_state(const IscGuest *n, IscLinkMsg *m)
-{
-	IscTrailState s = { 0 };
-	if (n->trail)
-		isc_trail_writer_state(n->trail, &s);
-	m->b = (gint64)s.records;
-	m->c = (gint64)s.lost;
-	m->d = (gint64)s.block;
-	memcpy(&m->e, s.head, sizeof m->e);
-}
-
-static void tell_state(IscGuest *n, IscLinkKind kind, gint64 id)
-{
-	IscLinkMsg m;
-	begin_msg(n, kind, 0, &m);
-	m.a = id;
-	isc_guest_fill_state(n, &m);
-	n->host->ops->tell(n->host->self, &m);
-}
-
-void isc_guest_replay(IscGuest *n)
-{
-	for (guint i = 0; i < n->claims->len; i++) {
-		const IscWireEvent *e = &g_array_index(n->claims, IscWireEvent, i);
-		IscLinkMsg m;
-		begin_msg(n, ISC_LINK_EVENT, ISC_CHANNEL_CONTROL, &m);
-		m.flags = 1;
-		m.a = e->kind;
-		m.b = e->a;
-		m.c = e->b;
-		m.d = e->c;
-		m.e = e->d;
-		n->host->ops->tell(n->host->self, &m);
-	}
-}
-
-/* The first ten one by one, then each time that they doubled: a node that sends nothing else gets no louder. */
-static gboolean is_told(guint64 n)
-{
-	return n <= 10 || (n & (n - 1)) == 0;
-}
-
-void isc_guest_bad(IscGuest *n, IscChannel channel, IscWireBad bad)
-{
-	static const gchar *const names[] = { "", "frame", "records", "record", "event", "slow", "jump",
-		"trail" };
-	G_STATIC_ASSERT(G_N_ELEMENTS(names) == ISC_N_BAD);
-	static const gchar *const channels[] = { "audit", "log", "control" };
-
-	n->bad_count++;
-	if (n->trail)
-		isc_trail_writer_count_bad(n->trail);
-	if (!is_told(n->bad_count))
-		return;
-	isc_guest_tell(n, ISC_LINK_BAD, channel, (gint64[5]){ (gint64)n->bad_count, bad });
-	isc_guest_note(n, ISC_LINE_ERR,
-			"op=protocol channel=%s what=%s count=%" G_GUINT64_FORMAT " res=failed",
-			channels[channel], names[bad], n->bad_count);
-}
-
-/* --- lines of the dock's own ---------------------------------------------------------------------- */
-
-void isc_guest_note(IscGuest *n, IscLineType type, const gchar *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	g_autofree gchar *text = g_strdup_vprintf(format, args);
-	va_end(args);
-	g_ptr_array_add(n->notes, g_strdup_printf("%d %s", type, text));
-	isc_guest_schedule(n);
-}
-
-/* A line between the records of one event would tear it apart for ausearch, where the clocks of dock and guest differ. */
-void isc_guest_put_notes(IscGuest *n, gboolean now)
-{
-	if (!n->trail || n->notes->len == 0)
-		return;
-	if (!now && n->within_event && g_get_monotonic_time() - n->record_at < NOTE_US)
-		return;
-	for (guint i = 0; i < n->notes->len; i++) {
-		gchar *text;
-		gint64 type = g_ascii_strtoll(n->notes->pdata[i], &text, 10);
-		isc_trail_writer_note(n->trail, g_get_real_time(), (IscLineType)type, "%s", text + 1);
-	}
-	g_ptr_array_set_size(n->notes, 0);
-	n->mark.control = n->control_needs;
-	isc_trail_writer_mark(n->trail, &n->mark);
-}
-
-/* --- gates ---------------------------------------------------------------------------------------- */
+/* --- gates
+ * ---------------------------------------------------------------------------------------- */
 
 static gboolean on_refill(gpointer data)
 {
@@ -168,14 +57,17 @@ void isc_guest_gate(IscGuest *n)
 {
 	gboolean open = n->state == NODE_OPEN && !n->closing;
 	gint64 now = g_get_monotonic_time();
-	guint audit = MAX(isc_bucket_wait(&n->audit_bytes, now), isc_bucket_wait(&n->audit_records, now));
+	guint audit = MAX(isc_bucket_wait(&n->audit_bytes, now),
+			isc_bucket_wait(&n->audit_records, now));
 	guint log = MAX(isc_bucket_wait(&n->log_bytes, now), isc_bucket_wait(&n->log_records, now));
 	guint events = isc_bucket_wait(&n->events, now);
 
 	isc_port_set_reading(&n->ports[ISC_CHANNEL_AUDIT],
 			open && !audit && !(n->trail_busy && isc_trail_writer_is_full(n->trail)));
-	isc_port_set_reading(&n->ports[ISC_CHANNEL_LOG], open && !audit && !log &&
-					!(n->log_busy && isc_service_log_pending(n->log) > LOG_FULL));
+	isc_port_set_reading(&n->ports[ISC_CHANNEL_LOG],
+			open && !audit && !log &&
+					!(n->log_busy && isc_service_log_pending(n->log) >
+									 LOG_FULL));
 	isc_port_set_reading(&n->ports[ISC_CHANNEL_CONTROL], open && !events);
 
 	guint wait = MAX(MAX(audit, log), events);
@@ -183,7 +75,8 @@ void isc_guest_gate(IscGuest *n)
 		n->refill_timer = g_timeout_add(CLAMP(wait, 10, 1000), on_refill, n);
 }
 
-/* --- commits -------------------------------------------------------------------------------------- */
+/* --- commits
+ * -------------------------------------------------------------------------------------- */
 
 static void push(IscGuest *n, JobKind kind)
 {
@@ -255,7 +148,7 @@ static void answer_flushes(IscGuest *n)
 			continue;
 		}
 		g_array_remove_index(n->flushes, i);
-		tell_state(n, ISC_LINK_FLUSHED, f.id);
+		isc_guest_tell_state(n, ISC_LINK_FLUSHED, f.id);
 	}
 }
 
@@ -270,6 +163,19 @@ void isc_guest_flush(IscGuest *n, gint64 id)
 	answer_flushes(n);
 }
 
+/* To isc-dockd, and to where this process's messages go (the journal): places that the trail's
+ * files do not reach. */
+static void anchor(IscGuest *n)
+{
+	IscTrailState s;
+	isc_trail_writer_state(n->trail, &s);
+	IscTrailAnchor a = { .block = s.block };
+	memcpy(a.head, s.head, sizeof a.head);
+	g_autofree gchar *text = isc_trail_anchor_print(&a);
+	g_message("anchor of %s: %s, %" G_GUINT64_FORMAT " records", n->name, text, s.records);
+	isc_guest_tell_state(n, ISC_LINK_FLUSHED, -1);
+}
+
 static void trail_done(IscGuest *n)
 {
 	g_autoptr(GError) error = NULL;
@@ -282,9 +188,9 @@ static void trail_done(IscGuest *n)
 	acknowledge(n);
 	answer_flushes(n);
 	gint64 now = g_get_monotonic_time();
-	if (now - n->anchored_at > ANCHOR_US) {
+	if (now - n->anchored_at > ANCHOR_US || n->state == NODE_CLOSED) {
 		n->anchored_at = now;
-		tell_state(n, ISC_LINK_FLUSHED, -1);
+		anchor(n);
 	}
 	go_on(n);
 }
@@ -304,7 +210,8 @@ static void log_done(IscGuest *n)
 	go_on(n);
 }
 
-/* --- files ---------------------------------------------------------------------------------------- */
+/* --- files
+ * ---------------------------------------------------------------------------------------- */
 
 static gboolean open_files(IscGuest *n, GError **error)
 {
@@ -341,7 +248,8 @@ static gboolean on_retry(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-/* The disk refuses.  Nothing that was not acknowledged is lost: the guest holds it, and sends it again. */
+/* The disk refuses.  Nothing that was not acknowledged is lost: the guest holds it, and sends it
+ * again. */
 static void fail(IscGuest *n, const GError *error)
 {
 	gint64 why = g_error_matches(error, ISC_ERROR, ISC_ERROR_HOST) ? ENOSPC : EIO;
@@ -443,7 +351,8 @@ void isc_guest_run_job(gpointer data, gpointer unused)
 	g_idle_add_full(G_PRIORITY_HIGH, on_job_done, job, NULL);
 }
 
-/* --- life ----------------------------------------------------------------------------------------- */
+/* --- life
+ * ----------------------------------------------------------------------------------------- */
 
 IscGuest *isc_guest_new(const IscGuestHost *host, const gchar *name, guint32 slot)
 {
@@ -545,7 +454,7 @@ gboolean isc_guest_close(IscGuest *n, gboolean drain, IscGuestFunc func, gpointe
 	}
 	n->closed = func;
 	n->closed_data = data;
-	if (drain && is_attached(n) && n->state == NODE_OPEN) {
+	if (drain && is_attached(n)) {
 		if (!n->drain_timer)
 			n->drain_timer = g_timeout_add(DRAIN_MS, on_drained, n);
 		return TRUE;
@@ -569,7 +478,8 @@ static void go_on_closing(IscGuest *n)
 	}
 	if (n->state == NODE_OPEN && !n->trail_busy) {
 		isc_guest_put_notes(n, TRUE);
-		n->state = NODE_CLOSED; /* set before the last commit: it is the one after which nothing comes */
+		n->state = NODE_CLOSED; /* set before the last commit: it is the one after which
+					   nothing comes */
 		n->trail_busy = isc_trail_writer_begin(n->trail, TRUE);
 		push(n, JOB_TRAIL);
 	}
@@ -611,11 +521,12 @@ void isc_guest_tick(IscGuest *n)
 			n->ports[i].midway_at = 0;
 			isc_guest_bad(n, i, ISC_BAD_SLOW);
 		}
-	/* A guest that booted anew within one connection waits for a RESUME that went to its predecessor. */
+	/* A guest that booted anew within one connection waits for a RESUME that went to its
+	 * predecessor. */
 	if (control->heard_at > n->asked_at)
 		n->silent = 0;
-	if (control->fd >= 0 &&
-			now - MAX(control->heard_at, n->asked_at) > (gint64)SILENT_US << MIN(n->silent, 4)) {
+	if (control->fd >= 0 && now - MAX(control->heard_at, n->asked_at) >
+						(gint64)SILENT_US << MIN(n->silent, 4)) {
 		n->silent++;
 		n->asked_at = now;
 		isc_guest_resume_all(n);

@@ -5,12 +5,14 @@
 #include "collector/trail-writer.h"
 
 /*
- * One node: three ports in, a trail and a service log out.  All in the main thread but for the work of commits, which a
- * small pool of threads does: a slow disk holds up no socket, and one node's commit none of another.
+ * One node: three ports in, a trail and a service log out.  All in the main thread but for the work
+ * of commits, which a small pool of threads does: a slow disk holds up no socket, and one node's
+ * commit none of another.
  *
- * What a node may cost.  Not more than one commit in flight and one being collected, about 1 MiB each; then nobody reads
- * its audit port, and the guest keeps what it has in its own ring.  Bytes and records a second by token buckets: the log
- * port is closed first; the audit port has a larger bucket of its own.
+ * What a node may cost.  Not more than one commit in flight and one being collected, about 1 MiB
+ * each; then nobody reads its audit port, and the guest keeps what it has in its own ring.  Bytes
+ * and records a second by token buckets: the log port is closed first; the audit port has a larger
+ * bucket of its own.
  */
 
 typedef struct IscGuest IscGuest;
@@ -23,8 +25,8 @@ typedef struct {
 /* What all nodes share; owned by the collector. */
 typedef struct {
 	IscReactor *reactor;
-	GThreadPool *pool;   /* of IscGuest job functions; see isc_guest_run_job() */
-	int nodes_fd;        /* folder of the nodes' folders */
+	GThreadPool *pool; /* of IscGuest job functions; see isc_guest_run_job() */
+	int nodes_fd;      /* folder of the nodes' folders */
 	IscSealKey root;
 	const IscGuestOps *ops;
 	gpointer self;
@@ -44,8 +46,9 @@ void isc_guest_order(IscGuest *node, const IscWireOrder *order);
 void isc_guest_flush(IscGuest *node, gint64 id);
 
 /* Writes out what is there, seals the end, closes the ports; then calls @func, once.
- * @drain: first reads until the ports hang up, two seconds at most (the node is gone; what it said last is not)
- * Returns: FALSE if it is closing already: @func is not called then, the first one is */
+ * @drain: first reads until the ports hang up, two seconds at most (the node is gone; what it said
+ * last is not) Returns: FALSE if it is closing already: @func is not called then, the first one is
+ */
 typedef void (*IscGuestFunc)(IscGuest *node, gpointer data);
 gboolean isc_guest_close(IscGuest *node, gboolean drain, IscGuestFunc func, gpointer data);
 gboolean isc_guest_is_closing(const IscGuest *node);

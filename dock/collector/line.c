@@ -3,7 +3,8 @@
 #include <libaudit.h>
 #include <string.h>
 
-/* libaudit looks names up in a table on each call; records come by the hundred thousand a second. */
+/* libaudit looks names up in a table on each call; records come by the hundred thousand a second.
+ */
 static void add_type(GString *out, guint16 type)
 {
 	switch (type) {
@@ -57,8 +58,8 @@ static gboolean has_stamp(const gchar *text, gsize len)
 {
 	const gchar *p = text, *end = text + len;
 	return skip(&p, end, "audit(") && skip_digits(&p, end, 1, 12) && skip(&p, end, ".") &&
-			skip_digits(&p, end, 3, 3) && skip(&p, end, ":") &&
-			skip_digits(&p, end, 1, 10) && skip(&p, end, "):");
+	       skip_digits(&p, end, 3, 3) && skip(&p, end, ":") && skip_digits(&p, end, 1, 10) &&
+	       skip(&p, end, "):");
 }
 
 gboolean isc_line_add_kernel(
@@ -109,6 +110,6 @@ void isc_line_add_malformed(GString *out, gint64 time, guint32 serial, guint16 t
 	for (gsize i = 0; i < shown; i++)
 		g_string_append_printf(hex, "%02X", (guchar)text[i]);
 	isc_line_add_dock(out, ISC_LINE_ERR, time, serial,
-			"op=malformed-record rtype=%u bytes=%" G_GSIZE_FORMAT " data=%s res=failed", type,
-			len, hex->str);
+			"op=malformed-record rtype=%u bytes=%" G_GSIZE_FORMAT " data=%s res=failed",
+			type, len, hex->str);
 }

@@ -1,8 +1,9 @@
 #pragma once
 /*
- * Between isc-dockd and isc-collectord: a unix SOCK_SEQPACKET socket at ISC_LINK_SOCKET on which the collector listens
- * and isc-dockd connects (peer uid checked on both sides).  Each message is one IscLinkMsg, fixed size, host byte order; ATTACH and
- * PROBE carry one file descriptor (SCM_RIGHTS).  Upward go numbers only: no byte that came from a guest ever reaches isc-dockd.
+ * Between isc-dockd and isc-collectord: a unix SOCK_SEQPACKET socket at ISC_LINK_SOCKET on which
+ * the collector listens and isc-dockd connects (peer uid checked on both sides).  Each message is
+ * one IscLinkMsg, fixed size, host byte order; ATTACH and PROBE carry one file descriptor
+ * (SCM_RIGHTS).  Upward go numbers only: no byte that came from a guest ever reaches isc-dockd.
  */
 #include <stdint.h>
 
@@ -14,26 +15,34 @@
 
 typedef enum {
 	/* isc-dockd → collector */
-	ISC_LINK_ATTACH = 1, /* fd: the connected socket of `channel` of `node`; replaces an earlier one */
-	ISC_LINK_FORGET = 2, /* the node is gone: write out what is there, close its files; answered by FORGOTTEN */
-	ISC_LINK_ORDER = 3,  /* send an IscWireOrder {a: kind, b: id, c: argument} on the control port */
-	ISC_LINK_PROBE = 4,  /* fd: a connected TCP socket; text: "GET path" target, e.g. "/"; a: id; b: ms to wait */
-	ISC_LINK_FLUSH = 5,  /* a: id; fdatasync all of `node`; answered by FLUSHED */
+	ISC_LINK_ATTACH = 1, /* fd: the connected socket of `channel` of `node`; replaces an earlier
+				one */
+	ISC_LINK_FORGET = 2, /* the node is gone: write out what is there, close its files; answered
+				by FORGOTTEN; ATTACH the same name only behind that */
+	ISC_LINK_ORDER = 3,  /* send an IscWireOrder {a: kind, b: id, c: argument} on the control
+				port */
+	ISC_LINK_PROBE = 4, /* fd: a connected TCP socket; text: "GET path" target, e.g. "/"; a: id;
+			       b: ms to wait */
+	ISC_LINK_FLUSH = 5, /* a: id; all audit records read so far to disk; answered by FLUSHED */
 
 	/* collector → isc-dockd */
-	ISC_LINK_EVENT = 16,     /* a claim of `node`: a: IscWireEventKind, b..e: a..d of the event.  After isc-dockd (re)connects
-				    the latest STARTED/READY/STOPPED/FAILED of each node comes again, with c's sign untouched and flags = 1 */
+	ISC_LINK_EVENT = 16,     /* a claim of `node`: a: IscWireEventKind, b..e: a..d of the event.
+				    After isc-dockd (re)connects     the latest STARTED/READY/STOPPED/FAILED
+				    of each node comes again, with c's sign untouched and flags = 1 */
 	ISC_LINK_CLOSED = 17,    /* `channel` of `node` hung up */
 	ISC_LINK_PROBED = 18,    /* a: id; b: HTTP status (100..599), 0: timed out, -1: no HTTP */
 	ISC_LINK_FORGOTTEN = 19, /* b..e as FLUSHED */
-	ISC_LINK_FLUSHED = 20,   /* a: id; b: audit records on disk; c: records known lost; d, e: anchor of the trail, its last
-				    block's number and the first 8 bytes of that block's hash (trail-verify.h).  a = -1: no
-				    answer but an anchor, sent by itself from time to time */
+	ISC_LINK_FLUSHED = 20,   /* a: id; b: audit records on disk; c: records known lost; d, e:
+				    anchor of the trail, its last   block's number and the first 8 bytes
+				    of that block's hash (trail-verify.h).  a = -1: no   answer but an
+				    anchor, sent by itself from time to time */
 	ISC_LINK_BAD = 21,       /* `node` broke the protocol; a: how often so far; b: IscWireBad */
-	ISC_LINK_REFUSED = 22,   /* the collector cannot keep the trail of `node` (disk full, …): a: errno */
+	ISC_LINK_REFUSED = 22, /* the collector cannot keep the trail of `node` (disk full, …): a:
+				  errno */
 } IscLinkKind;
 
-/* How a node broke the protocol (b of BAD).  Ten times and it counts as flagged: what it says is still kept. */
+/* How a node broke the protocol (b of BAD).  Ten times and it counts as flagged: what it says is
+ * still kept. */
 typedef enum {
 	ISC_BAD_FRAME = 1,   /* header: magic, length, session, type or reserved bytes */
 	ISC_BAD_RECORDS = 2, /* the payload is not the records that the header counts */
@@ -41,16 +50,17 @@ typedef enum {
 	ISC_BAD_EVENT = 4,   /* an event that does not exist */
 	ISC_BAD_SLOW = 5,    /* half a frame, then nothing */
 	ISC_BAD_JUMP = 6,    /* sequence numbers are missing: something was lost on the way */
-	ISC_BAD_TRAIL = 7,   /* not the node's fault: its trail on disk is not as it was left (a new one was begun) */
+	ISC_BAD_TRAIL = 7,   /* not the node's fault: its trail on disk is not as it was left (a new
+				one was begun) */
 	ISC_N_BAD,
 } IscWireBad;
 
 typedef struct {
-	uint32_t version; /* ISC_LINK_VERSION */
-	uint16_t kind;    /* IscLinkKind */
-	uint16_t channel; /* IscChannel, where it matters */
-	uint32_t flags;   /* 1: replayed */
-	uint32_t slot;    /* the dock's number of the node; echoed */
+	uint32_t version;         /* ISC_LINK_VERSION */
+	uint16_t kind;            /* IscLinkKind */
+	uint16_t channel;         /* IscChannel, where it matters */
+	uint32_t flags;           /* 1: replayed */
+	uint32_t slot;            /* the dock's number of the node; echoed */
 	char node[ISC_LINK_NAME]; /* NUL-terminated, valid by isc_name_is_valid() */
 	int64_t a, b, c, d, e;
 	char text[128]; /* NUL-terminated; PROBE only */

@@ -13,7 +13,8 @@ static const GOptionEntry options[] = {
 	{ "foreground", 0, G_OPTION_FLAG_NONE, G_OPTION_ARG_NONE, &(gboolean){ FALSE },
 			"stay in the foreground (it always does)", NULL },
 	{ "run-dir", 0, 0, G_OPTION_ARG_FILENAME, &run_dir, "of the link (/run/isc-dock)", "DIR" },
-	{ "log-dir", 0, 0, G_OPTION_ARG_FILENAME, &log_dir, "of the trails (/var/log/isc-dock)", "DIR" },
+	{ "log-dir", 0, 0, G_OPTION_ARG_FILENAME, &log_dir, "of the trails (/var/log/isc-dock)",
+			"DIR" },
 	{ "user", 0, 0, G_OPTION_ARG_STRING, &user, "to become, as root (isc-collect)", "NAME" },
 	{ "version", 0, 0, G_OPTION_ARG_NONE, &show_version, "say which version this is", NULL },
 	G_OPTION_ENTRY_NULL,
@@ -28,7 +29,8 @@ static int fail(const GError *error)
 int main(int argc, char **argv)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GOptionContext) context = g_option_context_new("- keep the audit trails of the nodes");
+	g_autoptr(GOptionContext) context =
+			g_option_context_new("- keep the audit trails of the nodes");
 	IscSetup setup;
 
 	g_option_context_add_main_entries(context, options, NULL);

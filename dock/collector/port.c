@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #define READ_BYTES (128u * 1024)
-#define READ_CONTROL 4096u /* events are small and few: a bite must not be worth many seconds of them */
+#define READ_CONTROL                                                                               \
+	4096u         /* events are small and few: a bite must not be worth many seconds of them */
 #define OUT_MAX 4096u /* bytes that wait for a guest which does not read */
 #define REWINDS 3u
 #define REWIND_US (2 * G_USEC_PER_SEC)
@@ -14,7 +15,9 @@
 void isc_port_init(IscPort *p, IscChannel channel, IscReactor *reactor, const IscPortOps *ops,
 		gpointer self)
 {
-	*p = (IscPort){ .channel = channel, .reactor = reactor, .ops = ops, .self = self, .fd = -1 };
+	*p = (IscPort){
+		.channel = channel, .reactor = reactor, .ops = ops, .self = self, .fd = -1
+	};
 	p->out = g_byte_array_new();
 	isc_frame_parser_init(&p->parser, channel, channel == ISC_CHANNEL_LOG, &ops->frame, p);
 }
@@ -142,7 +145,8 @@ IscPortVerdict isc_port_judge(IscPort *p, guint64 seq)
 	if (p->rewinds < REWINDS) {
 		p->rewinds++;
 		p->rewind_at = now;
-		isc_port_resume(p, p->session, p->acked); /* not `last`: it may not be on disk yet */
+		isc_port_resume(p, p->session,
+				p->acked); /* not `last`: it may not be on disk yet */
 		return ISC_PORT_DROP;
 	}
 	p->rewinds = 0;

@@ -2,12 +2,13 @@
 #include "collector/frame.h"
 #include "collector/reactor.h"
 
-/* One channel of one node: its socket, its parser, what goes back to the guest, and the order of its frames. */
+/* One channel of one node: its socket, its parser, what goes back to the guest, and the order of
+ * its frames. */
 
 typedef enum {
-	ISC_PORT_TAKE,  /* the next in order */
-	ISC_PORT_DROP,  /* is there already, or comes again once those before it came */
-	ISC_PORT_JUMP,  /* take it; those between are lost */
+	ISC_PORT_TAKE, /* the next in order */
+	ISC_PORT_DROP, /* is there already, or comes again once those before it came */
+	ISC_PORT_JUMP, /* take it; those between are lost */
 } IscPortVerdict;
 
 typedef struct IscPort IscPort;
@@ -55,8 +56,8 @@ void isc_port_ack(IscPort *port, guint64 seq);
 /* Returns FALSE if the port is not attached or its guest does not read. */
 gboolean isc_port_order(IscPort *port, const IscWireOrder *order);
 
-/* What to do with a frame of the port's session.  A gap makes the guest send again, three times, before it is a loss: a
- * connection that broke in mid-flight leaves one that heals. */
+/* What to do with a frame of the port's session.  A gap makes the guest send again, three times,
+ * before it is a loss: a connection that broke in mid-flight leaves one that heals. */
 IscPortVerdict isc_port_judge(IscPort *port, guint64 seq);
 
 /* A session other than the port's: starts at 0. */

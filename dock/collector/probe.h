@@ -5,10 +5,12 @@
 
 #define ISC_PROBE_ANSWER_MAX 4096 /* bytes of an answer that are looked at */
 
-/* The status of an HTTP answer's first bytes: 100..599; 0: more bytes are needed; -1: this is no HTTP.  Pure. */
+/* The status of an HTTP answer's first bytes: 100..599; 0: more bytes are needed; -1: this is no
+ * HTTP.  Pure. */
 gint isc_probe_parse(const gchar *bytes, gsize len);
 
-/* Whether @target may stand in a request line: starts with '/', printable ASCII without blanks, at most 127 bytes. */
+/* Whether @target may stand in a request line: starts with '/', printable ASCII without blanks, at
+ * most 127 bytes. */
 gboolean isc_probe_target_is_valid(const gchar *target);
 
 /* @status: as ISC_LINK_PROBED: 100..599, 0: timed out, -1: no HTTP. */

@@ -9,11 +9,17 @@ static void fill(IscBucket *b, gint64 now)
 {
 	gint64 elapsed = CLAMP(now - b->updated, 0, (gint64)3600 * G_USEC_PER_SEC);
 	gint64 units = elapsed / G_USEC_PER_SEC * b->rate +
-			elapsed % G_USEC_PER_SEC * b->rate / G_USEC_PER_SEC;
+		       elapsed % G_USEC_PER_SEC * b->rate / G_USEC_PER_SEC;
 	if (units <= 0)
 		return; /* let the time add up to a whole unit */
-	b->level = MIN(b->level + units, b->burst);
-	b->updated = now;
+	b->level += units;
+	/* The clock moves by what the whole units took; the rest counts next time.  Unless it is
+	 * full. */
+	b->updated += units / b->rate * G_USEC_PER_SEC + units % b->rate * G_USEC_PER_SEC / b->rate;
+	if (b->level >= b->burst || now - b->updated > G_USEC_PER_SEC) {
+		b->level = MIN(b->level, b->burst);
+		b->updated = now;
+	}
 }
 
 void isc_bucket_take(IscBucket *b, gint64 units, gint64 now)

@@ -19,7 +19,9 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-#define MEMORY_MAX ((rlim_t)2 << 30) /* bytes of address space; about 2 MiB a node at its worst, and threads' stacks */
+#define MEMORY_MAX                                                                                 \
+	((rlim_t)2 << 30) /* bytes of address space; about 2 MiB a node at its worst, and threads' \
+			     stacks */
 #define FILES_WANTED 65536u
 
 static gboolean failed(GError **error, const gchar *what)
@@ -29,7 +31,8 @@ static gboolean failed(GError **error, const gchar *what)
 	return FALSE;
 }
 
-/* --- as root only --------------------------------------------------------------------------------- */
+/* --- as root only
+ * --------------------------------------------------------------------------------- */
 
 static gboolean make_path(const gchar *root, const gchar *path, GError **error)
 {
@@ -45,10 +48,12 @@ static gboolean make_path(const gchar *root, const gchar *path, GError **error)
 	return TRUE;
 }
 
-/* A new root that holds nothing but the log folder.  What the process needs of the old one is open already. */
+/* A new root that holds nothing but the log folder.  What the process needs of the old one is open
+ * already. */
 static gboolean shut_tree(const gchar *log_dir, GError **error)
 {
-	static const gchar root[] = "/tmp"; /* any folder: what is mounted there is seen by this process only */
+	static const gchar root[] =
+			"/tmp"; /* any folder: what is mounted there is seen by this process only */
 	isc_autofd int log_fd = open(log_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (log_fd < 0)
 		return failed(error, log_dir);
@@ -64,12 +69,14 @@ static gboolean shut_tree(const gchar *log_dir, GError **error)
 		return FALSE;
 	if (mount(from, to, NULL, MS_BIND, NULL) != 0)
 		return failed(error, "bind of the log folder");
-	if (mount(NULL, to, NULL, MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0)
+	if (mount(NULL, to, NULL, MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) !=
+			0)
 		return failed(error, "flags of the log folder");
 	if (chdir(root) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 ||
 			umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
 		return failed(error, "pivot_root");
-	if (mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+	if (mount(NULL, "/", NULL,
+			    MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
 			    NULL) != 0)
 		return failed(error, "read-only root");
 	return TRUE;
@@ -77,7 +84,8 @@ static gboolean shut_tree(const gchar *log_dir, GError **error)
 
 static gboolean become(guint32 uid, guint32 gid, GError **error)
 {
-	if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
+	if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 ||
+			setresuid(uid, uid, uid) != 0)
 		return failed(error, "cannot become the collector's user");
 	return TRUE;
 }
@@ -99,7 +107,8 @@ static gboolean leave_host(const IscSandbox *s, GError **error)
 	return become(s->uid, s->gid, error);
 }
 
-/* --- always --------------------------------------------------------------------------------------- */
+/* --- always
+ * --------------------------------------------------------------------------------------- */
 
 static gboolean limit(GError **error)
 {
@@ -117,7 +126,8 @@ static gboolean limit(GError **error)
 #else
 	(void)memory;
 #endif
-	/* Also keeps other processes of the same user from reading its keys through /proc or ptrace. */
+	/* Also keeps other processes of the same user from reading its keys through /proc or
+	 * ptrace. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return failed(error, "PR_SET_DUMPABLE");
 	return TRUE;
@@ -135,36 +145,108 @@ static gboolean drop_capabilities(GError **error)
 
 /* What the collector, GLib and libc call once it runs.  Anything else fails with EPERM. */
 static const int allowed[] = {
-	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
-	SCMP_SYS(pwrite64), SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(openat), SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
-	SCMP_SYS(getdents64), SCMP_SYS(mkdirat), SCMP_SYS(renameat), SCMP_SYS(renameat2),
-	SCMP_SYS(unlinkat), SCMP_SYS(ftruncate), SCMP_SYS(fdatasync), SCMP_SYS(fsync),
-	SCMP_SYS(fchmod), SCMP_SYS(fstatfs), SCMP_SYS(fcntl), SCMP_SYS(dup), SCMP_SYS(dup3),
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(readv),
+	SCMP_SYS(writev),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(lseek),
+	SCMP_SYS(close),
+	SCMP_SYS(openat),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),
+	SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(fsync),
+	SCMP_SYS(sync_file_range),
+	SCMP_SYS(fchmod),
+	SCMP_SYS(fstatfs),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(dup),
+	SCMP_SYS(dup3),
 	SCMP_SYS(umask),
 	/* sockets that it was given; it can make none */
-	SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(accept4),
-	SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(shutdown),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(accept4),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(shutdown),
 	/* waiting */
-	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
-	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(eventfd2), SCMP_SYS(nanosleep),
-	SCMP_SYS(clock_nanosleep), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
-	SCMP_SYS(restart_syscall), SCMP_SYS(pipe2),
+	SCMP_SYS(epoll_create1),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(eventfd2),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(pipe2),
 	/* memory, threads, signals */
-	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex),
-	SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
-	SCMP_SYS(sched_getattr), SCMP_SYS(sched_setattr), SCMP_SYS(getrandom), SCMP_SYS(getpid),
-	SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid),
-	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack),
-	SCMP_SYS(tgkill), SCMP_SYS(getrusage), SCMP_SYS(sysinfo), SCMP_SYS(exit), SCMP_SYS(exit_group),
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(sched_getattr),
+	SCMP_SYS(sched_setattr),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getuid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(getgid),
+	SCMP_SYS(getegid),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(getrusage),
+	SCMP_SYS(sysinfo),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
 };
 
 /* Nobody but an intruder calls these; then it is better dead. */
 static const int deadly[] = {
-	SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
-	SCMP_SYS(process_vm_writev), SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(fork),
-	SCMP_SYS(vfork), SCMP_SYS(kill), SCMP_SYS(mount), SCMP_SYS(bpf), SCMP_SYS(io_uring_setup),
-	SCMP_SYS(setuid), SCMP_SYS(init_module), SCMP_SYS(finit_module),
+	SCMP_SYS(execve),
+	SCMP_SYS(execveat),
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(socket),
+	SCMP_SYS(connect),
+	SCMP_SYS(bind),
+	SCMP_SYS(fork),
+	SCMP_SYS(vfork),
+	SCMP_SYS(kill),
+	SCMP_SYS(mount),
+	SCMP_SYS(bpf),
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(setuid),
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
 };
 
 static int add_rules(scmp_filter_ctx ctx)

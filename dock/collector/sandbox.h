@@ -2,10 +2,12 @@
 #include <glib.h>
 
 /*
- * What is left to a collector that a guest has taken over: its own open files, the folder of the logs, and nothing else.
+ * What is left to a collector that a guest has taken over: its own open files, the folder of the
+ * logs, and nothing else.
  *
- * Started as root (a dock without systemd), it leaves the host's network, IPC and file tree behind and becomes its own
- * user; started as that user by systemd, the unit has done this (PrivateNetwork=, ProtectSystem=, …) and the rest follows.
+ * Started as root (a dock without systemd), it leaves the host's network, IPC and file tree behind
+ * and becomes its own user; started as that user by systemd, the unit has done this
+ * (PrivateNetwork=, ProtectSystem=, …) and the rest follows.
  *
  *   step                                  as root   else
  *   own network namespace, empty             x
@@ -23,5 +25,6 @@ typedef struct {
 	guint32 uid, gid;     /* to become; only used as root */
 } IscSandbox;
 
-/* Call with one thread.  Errors: ISC_ERROR_HOST.  Where a container forbids the namespaces, it warns and goes on. */
+/* Call with one thread.  Errors: ISC_ERROR_HOST.  Where a container forbids the namespaces, it
+ * warns and goes on. */
 gboolean isc_sandbox_enter(const IscSandbox *sandbox, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -87,7 +87,8 @@ static gboolean cut(IscServiceLog *l, GError **error)
 	struct stat st;
 	if (fstat(l->fd, &st) != 0)
 		return isc_error_set_errno(error, errno, LOG);
-	/* Another file than the one of the mark: rotation began it, and nothing in it is acknowledged. */
+	/* Another file than the one of the mark: rotation began it, and nothing in it is
+	 * acknowledged. */
 	goffset keep = st.st_ino == l->pos.inode ? MIN((goffset)l->pos.size, st.st_size) : 0;
 	if (l->pos.turn == 0)
 		keep = 0;
@@ -138,7 +139,8 @@ void isc_service_log_free(IscServiceLog *l)
 	g_free(l);
 }
 
-/* --- collecting ----------------------------------------------------------------------------------- */
+/* --- collecting
+ * ----------------------------------------------------------------------------------- */
 
 static void add_stamp(GString *out, gint64 time)
 {
@@ -196,7 +198,8 @@ gsize isc_service_log_pending(const IscServiceLog *l)
 	return l->pending->len;
 }
 
-/* --- commit --------------------------------------------------------------------------------------- */
+/* --- commit
+ * --------------------------------------------------------------------------------------- */
 
 gboolean isc_service_log_begin(IscServiceLog *l)
 {
@@ -238,7 +241,8 @@ void isc_service_log_work(IscServiceLog *l)
 {
 	if ((goffset)l->pos.size >= l->max_bytes && !rotate(l, &l->failed))
 		return;
-	if (l->flight->len > 0 && !isc_file_write_all(l->fd, l->flight->str, l->flight->len, &l->failed))
+	if (l->flight->len > 0 &&
+			!isc_file_write_all(l->fd, l->flight->str, l->flight->len, &l->failed))
 		return;
 	if (l->flight->len > 0 && fdatasync(l->fd) != 0) {
 		isc_error_set_errno(&l->failed, errno, LOG);

@@ -2,12 +2,13 @@
 #include <glib.h>
 
 /*
- * What a service wrote to stdout and stderr: service.log, lines "2026-01-02T03:04:05.678Z stdout TEXT", control
- * characters and whatever is no UTF-8 as \xNN.  Bounded: service.log, service.log.1, .2 and .3 of 4 MiB each, the oldest
- * goes.  Not sealed: it is the service's own word.
+ * What a service wrote to stdout and stderr: service.log, lines "2026-01-02T03:04:05.678Z stdout
+ * TEXT", control characters and whatever is no UTF-8 as \xNN.  Bounded: service.log, service.log.1,
+ * .2 and .3 of 4 MiB each, the oldest goes.  Not sealed: it is the service's own word.
  *
- * service.pos holds how much of service.log is acknowledged; open() cuts off what is behind it, so that after a crash
- * nothing is there twice.  Commits work as those of a trail (trail-writer.h): begin(), work() in any thread, end().
+ * service.pos holds how much of service.log is acknowledged; open() cuts off what is behind it, so
+ * that after a crash nothing is there twice.  Commits work as those of a trail (trail-writer.h):
+ * begin(), work() in any thread, end().
  */
 
 #define ISC_SERVICE_LOG_BYTES (4u << 20)
@@ -15,7 +16,8 @@
 
 typedef struct IscServiceLog IscServiceLog;
 
-/* @max_bytes: of one file; 0: ISC_SERVICE_LOG_BYTES.  Errors: ISC_ERROR_HOST (no space), ISC_ERROR_FAILED. */
+/* @max_bytes: of one file; 0: ISC_SERVICE_LOG_BYTES.  Errors: ISC_ERROR_HOST (no space),
+ * ISC_ERROR_FAILED. */
 IscServiceLog *isc_service_log_open(int dir_fd, goffset max_bytes, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 void isc_service_log_free(IscServiceLog *log);

@@ -33,7 +33,8 @@ static gboolean find_user(const gchar *name, guint32 *uid, guint32 *gid, GError 
 	return TRUE;
 }
 
-/* Group of the files: so that isc-dockd can read what it hands on.  (gid_t)-1 where there is none. */
+/* Group of the files: so that isc-dockd can read what it hands on.  (gid_t)-1 where there is none.
+ */
 static gid_t dock_group(void)
 {
 	const struct group *g = getgrnam(DOCK);
@@ -74,14 +75,16 @@ static int listen_at(const gchar *run_dir, const IscSetup *s, GError **error)
 
 	if (g_snprintf(a.sun_path, sizeof a.sun_path, "%s/" ISC_LINK_SOCKET, run_dir) >=
 			(gint)sizeof a.sun_path) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "--run-dir is too long for a socket");
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+				"--run-dir is too long for a socket");
 		return -1;
 	}
 	if (fd < 0) {
 		isc_error_set_errno(error, errno, "socket");
 		return -1;
 	}
-	/* One of an earlier life; two collectors at once are kept apart by the lock on the log folder. */
+	/* One of an earlier life; two collectors at once are kept apart by the lock on the log
+	 * folder. */
 	(void)unlink(a.sun_path);
 	mode_t before = umask(0117);
 	int rc = bind(fd, (const struct sockaddr *)&a, sizeof a);
@@ -97,7 +100,8 @@ static int listen_at(const gchar *run_dir, const IscSetup *s, GError **error)
 	return isc_steal_fd(&fd);
 }
 
-/* Held until the process ends; on a file of its own, so that no reader of the logs is in the way. */
+/* Held until the process ends; on a file of its own, so that no reader of the logs is in the way.
+ */
 static gboolean lock(int log_fd, GError **error)
 {
 	int fd = openat(log_fd, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -83,12 +83,14 @@ void isc_trail_diagnose(const guint8 *chain, gsize chain_len, guint32 entry, con
 	gboolean cut;
 	g_autoptr(GArray) want = expected(chain, chain_len, entry);
 	g_autoptr(GArray) got = actual(log, log_len, &cut);
-	guint missing = find_first(got, want); /* the line that is here belongs so many further on */
-	guint extra = find_first(want, got);   /* the line that belongs here comes so many later */
+	guint missing = find_first(
+			got, want);          /* the line that is here belongs so many further on */
+	guint extra = find_first(want, got); /* the line that belongs here comes so many later */
 
 	if (got->len == 0 || cut) {
 		out->fault = ISC_TRAIL_TRUNCATED;
-		snprintf(out->detail, sizeof out->detail, "audit.log ends here, but %s%u records more are sealed",
+		snprintf(out->detail, sizeof out->detail,
+				"audit.log ends here, but %s%u records more are sealed",
 				want->len >= LINES_MAX ? "at least " : "", want->len);
 	} else if (missing && extra) {
 		out->fault = ISC_TRAIL_REORDERED;
@@ -96,15 +98,18 @@ void isc_trail_diagnose(const guint8 *chain, gsize chain_len, guint32 entry, con
 				"the record that belongs here stands %u further on", extra);
 	} else if (missing) {
 		out->fault = ISC_TRAIL_REMOVED;
-		snprintf(out->detail, sizeof out->detail, "%u sealed records are missing here", missing);
+		snprintf(out->detail, sizeof out->detail, "%u sealed records are missing here",
+				missing);
 	} else if (extra) {
 		out->fault = ISC_TRAIL_INSERTED;
 		snprintf(out->detail, sizeof out->detail, "%u lines here were never sealed", extra);
 	} else if (at_start && want->len > 1 && !have_any_in_common(want, got)) {
 		out->fault = ISC_TRAIL_SWAPPED;
-		snprintf(out->detail, sizeof out->detail, "not one line of this file is of this trail");
+		snprintf(out->detail, sizeof out->detail,
+				"not one line of this file is of this trail");
 	} else {
 		out->fault = ISC_TRAIL_EDITED;
-		snprintf(out->detail, sizeof out->detail, "the line is not the one that was sealed");
+		snprintf(out->detail, sizeof out->detail,
+				"the line is not the one that was sealed");
 	}
 }

@@ -1,4 +1,5 @@
-/* Verifying a folder: finds the files, oldest first, and holds still while the collector rotates them. */
+/* Verifying a folder: finds the files, oldest first, and holds still while the collector rotates
+ * them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -59,7 +60,7 @@ static gboolean is_still(int dir_fd, const gchar *name, int fd)
 	if (fd < 0)
 		return fstatat(dir_fd, name, &there, AT_SYMLINK_NOFOLLOW) != 0;
 	return fstatat(dir_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &here) == 0 &&
-			there.st_ino == here.st_ino;
+	       there.st_ino == here.st_ino;
 }
 
 static guint highest(int dir_fd)
@@ -120,6 +121,6 @@ gboolean isc_trail_verify_dir(int dir_fd, const IscTrailExpect *expect, IscTrail
 		if (*chain < 0)
 			*chain = fcntl(null, F_DUPFD_CLOEXEC, 3);
 	}
-	return isc_trail_verify_fds((const int *)f.log->data, (const int *)f.chain->data, f.log->len,
-			expect, func, data, out, error);
+	return isc_trail_verify_fds((const int *)f.log->data, (const int *)f.chain->data,
+			f.log->len, expect, func, data, out, error);
 }

@@ -37,7 +37,8 @@ void isc_trail_files_clear(IscTrailFiles *f)
 	sodium_memzero(&f->key, sizeof f->key);
 }
 
-/* chattr, as far as it goes: without CAP_LINUX_IMMUTABLE or on tmpfs it does not, and that is no error. */
+/* chattr, as far as it goes: without CAP_LINUX_IMMUTABLE or on tmpfs it does not, and that is no
+ * error. */
 static void set_flags(int fd, int flags)
 {
 	int now;
@@ -48,7 +49,8 @@ static void set_flags(int fd, int flags)
 		(void)ioctl(fd, FS_IOC_SETFLAGS, &then);
 }
 
-/* --- writing -------------------------------------------------------------------------------------- */
+/* --- writing
+ * -------------------------------------------------------------------------------------- */
 
 static gboolean store_key(IscTrailFiles *f, GError **error)
 {
@@ -81,11 +83,17 @@ gboolean isc_trail_files_write(IscTrailFiles *f, const gchar *lines, gsize lines
 	memcpy(h->prev, f->head, sizeof h->prev);
 	isc_block_append(block, h, payload, payload_len, &f->key, head);
 
-	/* Lines first: who sees a block finds what it covers.  The key goes last, when nothing can ask for it again. */
+	/* Lines first: who sees a block finds what it covers.  The key goes last, when nothing can
+	 * ask for it again. */
 	if (lines_len && !isc_file_write_all(f->log_fd, lines, lines_len, error))
 		return FALSE;
 	if (!isc_file_write_all(f->chain_fd, block->data, block->len, error))
 		return FALSE;
+	/* Both on their way before the first sync: then one commit of the file system's journal
+	 * does for both. */
+	(void)sync_file_range(f->log_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	(void)sync_file_range(
+			f->chain_fd, 0, 0, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 	if (lines_len && fdatasync(f->log_fd) != 0)
 		return isc_error_set_errno(error, errno, LOG);
 	if (fdatasync(f->chain_fd) != 0)
@@ -163,7 +171,8 @@ static gboolean exists(const IscTrailFiles *f, const gchar *name)
 	return fstatat(f->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Puts the open pair aside as number @n.  Each step can be the last before a crash; doing all again does no harm. */
+/* Puts the open pair aside as number @n.  Each step can be the last before a crash; doing all again
+ * does no harm. */
 static gboolean put_aside(IscTrailFiles *f, guint32 n, GError **error)
 {
 	static const gchar *const names[] = { LOG, CHAIN };
@@ -192,13 +201,14 @@ gboolean isc_trail_files_rotate(IscTrailFiles *f, GError **error)
 {
 	IscChainHeader h = carry_on(f, ISC_CHAIN_ROTATE);
 	return isc_trail_files_write(f, NULL, 0, &h, NULL, 0, error) &&
-			put_aside(f, f->segment, error) && begin_segment(f, FALSE, FALSE, error);
+	       put_aside(f, f->segment, error) && begin_segment(f, FALSE, FALSE, error);
 }
 
-/* --- taking up again ------------------------------------------------------------------------------ */
+/* --- taking up again
+ * ------------------------------------------------------------------------------ */
 
 typedef struct {
-	gboolean any;        /* at least one whole block */
+	gboolean any;                /* at least one whole block */
 	IscChainHeader last, before; /* the last two; before.magic is 0 if there is one only */
 	guint8 head[ISC_CHAIN_HASH], before_head[ISC_CHAIN_HASH];
 	guint8 trail[16];
@@ -224,8 +234,8 @@ static gboolean is_next(const Walk *w, const IscTrailFiles *f, const IscBlock *b
 		return origin && memcmp(((const IscChainOrigin *)b->payload)->name, f->name,
 						 sizeof f->name) == 0;
 	return !origin && h->index == w->last.index + 1 && h->offset == w->log_bytes &&
-			memcmp(h->prev, w->head, sizeof w->head) == 0 &&
-			memcmp(h->pub, w->last.next_pub, sizeof h->pub) == 0;
+	       memcmp(h->prev, w->head, sizeof w->head) == 0 &&
+	       memcmp(h->pub, w->last.next_pub, sizeof h->pub) == 0;
 }
 
 static void walk_block(Walk *w, const IscBlock *b)
@@ -317,10 +327,10 @@ static guint32 highest_aside(const IscTrailFiles *f, GError **error)
 		return G_MAXUINT32;
 	}
 	for (struct dirent *e; (e = readdir(dir));) {
-		const gchar *number = g_str_has_prefix(e->d_name, LOG ".") ? e->d_name + sizeof LOG :
-				g_str_has_prefix(e->d_name, CHAIN ".") ?
-				e->d_name + sizeof CHAIN :
-				NULL;
+		const gchar *number = g_str_has_prefix(e->d_name, LOG ".") ? e->d_name + sizeof LOG
+				      : g_str_has_prefix(e->d_name, CHAIN ".")
+						      ? e->d_name + sizeof CHAIN
+						      : NULL;
 		guint64 n;
 		if (number && g_ascii_string_to_unsigned(number, 10, 1, G_MAXUINT32 - 2, &n, NULL))
 			max = MAX(max, (guint32)n);
@@ -347,7 +357,8 @@ static gboolean begin_trail(IscTrailFiles *f, gboolean broken, GError **error)
 	return fresh_key(f, error) && begin_segment(f, TRUE, broken, error);
 }
 
-/* Sealed records are missing or changed, or the key is.  What is there is evidence: it is kept as it is. */
+/* Sealed records are missing or changed, or the key is.  What is there is evidence: it is kept as
+ * it is. */
 static gboolean begin_anew(IscTrailFiles *f, gboolean *broken, GError **error)
 {
 	close_pair(f);
@@ -373,7 +384,8 @@ static void adopt(IscTrailFiles *f, const Walk *w)
 	memcpy(f->trail, w->trail, sizeof f->trail);
 }
 
-/* The key on disk may be some blocks behind (the power failed), never ahead: then sealed blocks are gone. */
+/* The key on disk may be some blocks behind (the power failed), never ahead: then sealed blocks are
+ * gone. */
 static gboolean key_fits(IscTrailFiles *f, const Walk *w)
 {
 	if (f->key.index > w->last.index + 1)
@@ -419,7 +431,8 @@ static gboolean resume(IscTrailFiles *f, Walk *w, gboolean *broken, GError **err
 	return isc_trail_files_write(f, NULL, 0, &h, &note, sizeof note, error);
 }
 
-/* There is no open pair, or only the beginning of one: the last one put aside must end in ROTATE. */
+/* There is no open pair, or only the beginning of one: the last one put aside must end in ROTATE.
+ */
 static gboolean resume_behind(IscTrailFiles *f, guint32 aside, gboolean *broken, GError **error)
 {
 	g_auto(Walk) w = { 0 };
@@ -475,7 +488,8 @@ gboolean isc_trail_files_open(IscTrailFiles *f, gboolean *broken, GError **error
 	if (w.any && has_log)
 		return resume(f, &w, broken, error);
 	/* Rotation was cut off between the two renames: the log has its number already. */
-	if (w.any && w.last.kind == ISC_CHAIN_ROTATE && aside == w.last.segment && key_fits(f, &w)) {
+	if (w.any && w.last.kind == ISC_CHAIN_ROTATE && aside == w.last.segment &&
+			key_fits(f, &w)) {
 		adopt(f, &w);
 		return put_aside(f, f->segment, error) && begin_segment(f, FALSE, FALSE, error);
 	}

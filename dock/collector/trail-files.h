@@ -1,19 +1,20 @@
 #pragma once
 #include "collector/chain.h"
 
-/* The files of a trail, and taking them up again after whatever happened.  For trail-writer.c alone. */
+/* The files of a trail, and taking them up again after whatever happened.  For trail-writer.c
+ * alone. */
 
 typedef struct {
 	int dir_fd, log_fd, chain_fd, key_fd; /* owned; -1 while closed */
 	gchar name[32];
 	guint8 trail[16];
 	const IscSealKey *root;
-	IscChainKey key;   /* signs the next block */
-	guint32 segment;   /* number of the open files */
-	goffset offset;    /* bytes of audit.log */
+	IscChainKey key;     /* signs the next block */
+	guint32 segment;     /* number of the open files */
+	goffset offset;      /* bytes of audit.log */
 	IscChainHeader last; /* of the last block */
 	guint8 head[ISC_CHAIN_HASH];
-	guint64 next;      /* number of the next record */
+	guint64 next; /* number of the next record */
 } IscTrailFiles;
 
 void isc_trail_files_init(IscTrailFiles *f);
@@ -23,7 +24,8 @@ void isc_trail_files_clear(IscTrailFiles *f);
 gboolean isc_trail_files_open(IscTrailFiles *f, gboolean *broken, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
-/* Writes @lines and the block that covers them: both are on disk when this returns, and the key has moved on.
+/* Writes @lines and the block that covers them: both are on disk when this returns, and the key has
+ * moved on.
  * @header: kind, flags, n, counters and marks are the caller's. */
 gboolean isc_trail_files_write(IscTrailFiles *f, const gchar *lines, gsize lines_len,
 		IscChainHeader *header, const void *payload, gsize payload_len, GError **error)

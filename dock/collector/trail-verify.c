@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/name.h"
 #include "collector/trail-diagnose.h"
 
 #define READ_BYTES (256u * 1024)
@@ -24,15 +25,15 @@ struct IscTrailVerify {
 	IscTrailRecordFunc func;
 	gpointer data;
 	Input log, chain;
-	gboolean any;         /* a block was seen */
-	gboolean file_any;    /* … in this file */
-	gboolean in_block;    /* the block at chain.at is good, its lines are being read */
-	guint32 entry;        /* next line of it */
+	gboolean any;      /* a block was seen */
+	gboolean file_any; /* … in this file */
+	gboolean in_block; /* the block at chain.at is good, its lines are being read */
+	guint32 entry;     /* next line of it */
 	gint64 first_uptime;
 	IscChainHeader last;
 	guint8 head[ISC_CHAIN_HASH];
-	guint64 log_bytes;    /* of this file, covered */
-	guint64 next;         /* number of the next record */
+	guint64 log_bytes; /* of this file, covered */
+	guint64 next;      /* number of the next record */
 	gsize anchors_met;
 	IscTrailReport report;
 };
@@ -45,12 +46,39 @@ const gchar *isc_trail_fault_name(IscTrailFault fault)
 	return (guint)fault < G_N_ELEMENTS(names) ? names[fault] : "?";
 }
 
+gchar *isc_trail_anchor_print(const IscTrailAnchor *anchor)
+{
+	gchar hex[2 * sizeof anchor->head + 1];
+	sodium_bin2hex(hex, sizeof hex, anchor->head, sizeof anchor->head);
+	return g_strdup_printf("%" G_GUINT64_FORMAT ":%s", anchor->block, hex);
+}
+
+gboolean isc_trail_anchor_parse(const gchar *text, IscTrailAnchor *out, GError **error)
+{
+	const gchar *colon = strchr(text, ':');
+	g_autofree gchar *number = colon ? g_strndup(text, (gsize)(colon - text)) : NULL;
+	gsize n;
+
+	if (number && g_ascii_string_to_unsigned(number, 10, 0, G_MAXUINT64, &out->block, NULL) &&
+			strlen(colon + 1) == 2 * sizeof out->head &&
+			sodium_hex2bin(out->head, sizeof out->head, colon + 1, 2 * sizeof out->head,
+					NULL, &n, NULL) == 0 &&
+			n == sizeof out->head)
+		return TRUE;
+	g_autofree gchar *shown = isc_text_escape(text, -1, 64);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+			"'%s' is no anchor: want the number of a block, ':' and 16 hex digits",
+			shown);
+	return FALSE;
+}
+
 void isc_trail_report_clear(IscTrailReport *report)
 {
 	g_clear_pointer(&report->detail, g_free);
 }
 
-/* --- input ---------------------------------------------------------------------------------------- */
+/* --- input
+ * ---------------------------------------------------------------------------------------- */
 
 static gssize read_fd(gpointer self, guint8 *buf, gsize len)
 {
@@ -96,8 +124,9 @@ static gboolean read_more(Input *in)
 	}
 	guint len = in->buf->len;
 	g_byte_array_set_size(in->buf, len + READ_BYTES);
-	gssize n = in->source.read ? in->source.read(in->source.self, in->buf->data + len, READ_BYTES) :
-				     0;
+	gssize n = in->source.read ? in->source.read(in->source.self, in->buf->data + len,
+						     READ_BYTES)
+				   : 0;
 	if (n < 0)
 		in->failed = TRUE;
 	g_byte_array_set_size(in->buf, len + (guint)MAX(n, 0));
@@ -111,7 +140,8 @@ static void input_reset(Input *in, IscByteSource source)
 	in->at = 0;
 }
 
-/* --- faults --------------------------------------------------------------------------------------- */
+/* --- faults
+ * --------------------------------------------------------------------------------------- */
 
 static gboolean fault(IscTrailVerify *v, IscTrailFault kind, guint64 record, const gchar *format,
 		...) G_GNUC_PRINTF(4, 5);
@@ -130,7 +160,8 @@ static gboolean fault(
 	return FALSE;
 }
 
-/* The line at log.at is not the one that entry v->entry of the block at chain.at promises: how not? */
+/* The line at log.at is not the one that entry v->entry of the block at chain.at promises: how not?
+ */
 static gboolean line_is_bad(IscTrailVerify *v)
 {
 	while (have(&v->log) < ISC_DIAGNOSE_BYTES && read_more(&v->log))
@@ -140,12 +171,12 @@ static gboolean line_is_bad(IscTrailVerify *v)
 	/* Both buffers may have moved. */
 	IscDiagnosis d;
 	isc_trail_diagnose(v->chain.buf->data + v->chain.at, have(&v->chain), v->entry,
-			v->log.buf->data + v->log.at, have(&v->log), v->log_bytes == 0,
-			&d);
+			v->log.buf->data + v->log.at, have(&v->log), v->log_bytes == 0, &d);
 	return fault(v, d.fault, v->next, "%s", d.detail);
 }
 
-/* --- blocks --------------------------------------------------------------------------------------- */
+/* --- blocks
+ * --------------------------------------------------------------------------------------- */
 
 static gboolean check_origin(IscTrailVerify *v, const IscBlock *b)
 {
@@ -160,7 +191,8 @@ static gboolean check_origin(IscTrailVerify *v, const IscBlock *b)
 	if (v->any && memcmp(o->trail, v->report.trail, sizeof o->trail) != 0) {
 		if (h->kind == ISC_CHAIN_GENESIS && (h->flags & ISC_CHAIN_BROKEN))
 			return fault(v, ISC_TRAIL_RESEALED, v->next,
-					"a new trail begins here: the collector found the one before not "
+					"a new trail begins here: the collector found the one "
+					"before not "
 					"as it had left it");
 		return fault(v, ISC_TRAIL_SWAPPED, v->next, "file %u belongs to another trail",
 				h->segment);
@@ -192,12 +224,13 @@ static gboolean check_place(IscTrailVerify *v, const IscBlock *b)
 
 	if (origin != !v->file_any)
 		return fault(v, ISC_TRAIL_SWAPPED, v->next,
-				origin ? "a file begins within a file" : "the file has no beginning");
+				origin ? "a file begins within a file"
+				       : "the file has no beginning");
 	if (origin && !check_origin(v, b))
 		return FALSE;
 	if (!v->any)
-		return h->index == 0 && h->first == 1 ? TRUE :
-							fault(v, ISC_TRAIL_REMOVED, 1,
+		return h->index == 0 && h->first == 1 ? TRUE
+						      : fault(v, ISC_TRAIL_REMOVED, 1,
 									"the trail does not begin "
 									"at its beginning");
 	if (h->index < v->last.index + 1)
@@ -205,7 +238,8 @@ static gboolean check_place(IscTrailVerify *v, const IscBlock *b)
 				"block %" G_GUINT64_FORMAT " comes again", h->index);
 	if (h->index > v->last.index + 1)
 		return fault(v, ISC_TRAIL_REMOVED, v->next,
-				"the blocks behind %" G_GUINT64_FORMAT " are missing", v->last.index);
+				"the blocks behind %" G_GUINT64_FORMAT " are missing",
+				v->last.index);
 	if (!origin && h->segment != v->last.segment)
 		return fault(v, ISC_TRAIL_SWAPPED, v->next, "the block is of another file");
 	return TRUE;
@@ -220,8 +254,8 @@ static gboolean check_seal(IscTrailVerify *v, const IscBlock *b)
 		return is_signed ? fault(v, ISC_TRAIL_RESEALED, v->next,
 						   "block %" G_GUINT64_FORMAT
 						   " is signed by a key that is not its own",
-						   h->index) :
-				   fault(v, ISC_TRAIL_EDITED, v->next,
+						   h->index)
+				 : fault(v, ISC_TRAIL_EDITED, v->next,
 						   "block %" G_GUINT64_FORMAT
 						   " of the chain was changed",
 						   h->index);
@@ -230,7 +264,8 @@ static gboolean check_seal(IscTrailVerify *v, const IscBlock *b)
 				"block %" G_GUINT64_FORMAT " of the chain was changed", h->index);
 	if (v->any && memcmp(h->prev, v->head, sizeof h->prev) != 0)
 		return fault(v, ISC_TRAIL_RESEALED, v->next,
-				"block %" G_GUINT64_FORMAT " does not follow the one before it", h->index);
+				"block %" G_GUINT64_FORMAT " does not follow the one before it",
+				h->index);
 	if (h->first != v->next || h->offset != v->log_bytes)
 		return fault(v, ISC_TRAIL_RESEALED, v->next,
 				"block %" G_GUINT64_FORMAT " miscounts the records", h->index);
@@ -246,7 +281,8 @@ static gboolean check_anchors(IscTrailVerify *v, guint64 index)
 		v->anchors_met++;
 		if (memcmp(a->head, v->head, sizeof a->head) != 0)
 			return fault(v, ISC_TRAIL_RESEALED, v->next,
-					"block %" G_GUINT64_FORMAT " is not the one that was anchored",
+					"block %" G_GUINT64_FORMAT
+					" is not the one that was anchored",
 					index);
 	}
 	return TRUE;
@@ -260,7 +296,8 @@ static void note_block(IscTrailVerify *v, const IscBlock *b)
 	if (!v->any)
 		r->first_time = h->time;
 	else {
-		/* A reboot of the host starts uptime again; only a step within one run can be told. */
+		/* A reboot of the host starts uptime again; only a step within one run can be told.
+		 */
 		gint64 step = (h->time - v->last.time) - (h->uptime - v->last.uptime);
 		if (h->uptime > v->last.uptime && ABS(step) > CLOCK_STEP)
 			r->clock_steps++;
@@ -327,8 +364,9 @@ static gboolean take_block(IscTrailVerify *v)
 		if (!read_more(&v->chain))
 			return FALSE;
 	if (state == ISC_BLOCK_BAD)
-		return fault(v, ISC_TRAIL_DAMAGED, v->next, "no block stands behind block %" G_GUINT64_FORMAT
-				" of the chain", v->any ? v->last.index : 0);
+		return fault(v, ISC_TRAIL_DAMAGED, v->next,
+				"no block stands behind block %" G_GUINT64_FORMAT " of the chain",
+				v->any ? v->last.index : 0);
 	if (!v->in_block) {
 		if (!check_place(v, &b) || !check_seal(v, &b))
 			return FALSE;
@@ -346,7 +384,8 @@ static gboolean take_block(IscTrailVerify *v)
 	return check_anchors(v, v->last.index);
 }
 
-/* --- the whole ------------------------------------------------------------------------------------ */
+/* --- the whole
+ * ------------------------------------------------------------------------------------ */
 
 IscTrailVerify *isc_trail_verify_new(
 		const IscTrailExpect *expect, IscTrailRecordFunc func, gpointer data)
@@ -355,8 +394,8 @@ IscTrailVerify *isc_trail_verify_new(
 	v->expect = expect;
 	v->func = func;
 	v->data = data;
-	v->log.buf = g_byte_array_new();
-	v->chain.buf = g_byte_array_new();
+	v->log.buf = g_byte_array_sized_new(64); /* so that there is an address, even for nothing */
+	v->chain.buf = g_byte_array_sized_new(64);
 	v->next = 1;
 	return v;
 }
@@ -430,7 +469,8 @@ gboolean isc_trail_verify_finish(IscTrailVerify *v, IscTrailReport *out)
 	if (v->report.fault == ISC_TRAIL_GOOD && v->anchors_met < v->expect->n_anchors)
 		fault(v, ISC_TRAIL_REPLAYED, v->next,
 				"it ends at block %" G_GUINT64_FORMAT
-				" though a later one was anchored: an older copy, or its end was cut off",
+				" though a later one was anchored: an older copy, or its end was "
+				"cut off",
 				v->report.last_block);
 	*out = v->report;
 	v->report.detail = NULL;
@@ -442,8 +482,7 @@ gboolean isc_trail_verify_fds(const int *log_fds, const int *chain_fds, gsize n,
 		IscTrailReport *out, GError **error)
 {
 	static const IscTrailExpect nothing;
-	g_autoptr(IscTrailVerify) v =
-			isc_trail_verify_new(expect ? expect : &nothing, func, data);
+	g_autoptr(IscTrailVerify) v = isc_trail_verify_new(expect ? expect : &nothing, func, data);
 
 	for (gsize i = 0; i < n; i++) {
 		isc_trail_verify_begin(v, isc_source_fd(&log_fds[i]), isc_source_fd(&chain_fds[i]));
@@ -457,7 +496,7 @@ gboolean isc_trail_verify_fds(const int *log_fds, const int *chain_fds, gsize n,
 	if (isc_trail_verify_finish(v, out))
 		return TRUE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
-			"record %" G_GUINT64_FORMAT " in file %u: %s: %s", out->record, out->segment,
-			isc_trail_fault_name(out->fault), out->detail);
+			"record %" G_GUINT64_FORMAT " in file %u: %s: %s", out->record,
+			out->segment, isc_trail_fault_name(out->fault), out->detail);
 	return FALSE;
 }

@@ -4,12 +4,13 @@
 #include "collector/chain.h"
 
 /*
- * Checks a trail and reads it: the same walk, so that nothing is shown that was not checked.  Needs public halves only.
- * Pure: takes sources of bytes; isc_trail_verify_dir() at the end is for callers that have a folder.
+ * Checks a trail and reads it: the same walk, so that nothing is shown that was not checked.  Needs
+ * public halves only. Pure: takes sources of bytes; isc_trail_verify_dir() at the end is for
+ * callers that have a folder.
  *
- * What can be told, and what not: any change to what is sealed is found from the files alone.  An end that is missing
- * together with its blocks (an older copy put back) is found with an anchor: a block number and hash that were noted
- * elsewhere.
+ * What can be told, and what not: any change to what is sealed is found from the files alone.  An
+ * end that is missing together with its blocks (an older copy put back) is found with an anchor: a
+ * block number and hash that were noted elsewhere.
  */
 
 typedef enum {
@@ -35,9 +36,10 @@ typedef struct {
 	gint64 time;     /* when it reached the dock, µs since 1970, host clock */
 	guint64 session; /* of the guest */
 	guint64 frame;
-	guint16 type;  /* audit message type */
-	guint16 flags; /* ISC_RECORD_DOCK, ISC_RECORD_ESCAPED */
-	const gchar *line; /* without its newline, not NUL-terminated; escape it before it is shown */
+	guint16 type;      /* audit message type */
+	guint16 flags;     /* ISC_RECORD_DOCK, ISC_RECORD_ESCAPED */
+	const gchar *line; /* without its newline, not NUL-terminated; escape it before it is shown
+			    */
 	gsize len;
 } IscTrailRecord;
 
@@ -49,14 +51,14 @@ typedef struct {
 	guint32 segment; /* its file: 1, 2, … */
 	gchar *detail;   /* (owned) one sentence; NULL where all is good */
 
-	guint64 records, blocks; /* that were good */
-	guint64 lost, bad;       /* as the collector counted them */
-	guint restarts;          /* of the collector */
-	guint64 cut;             /* bytes that restarts cut off: never acknowledged */
+	guint64 records, blocks;      /* that were good */
+	guint64 lost, bad;            /* as the collector counted them */
+	guint restarts;               /* of the collector */
+	guint64 cut;                  /* bytes that restarts cut off: never acknowledged */
 	gint64 first_time, last_time; /* µs; of the first and last block */
-	guint clock_steps;       /* times that the host's clock was set, by more than 2 s */
-	gboolean closed;         /* ends in order; FALSE: is being written, or was when copied */
-	guint64 uncovered;       /* bytes of audit.log behind the last block: not sealed yet */
+	guint clock_steps;            /* times that the host's clock was set, by more than 2 s */
+	gboolean closed;   /* ends in order; FALSE: is being written, or was when copied */
+	guint64 uncovered; /* bytes of audit.log behind the last block: not sealed yet */
 	guint64 last_block;
 	guint8 head[ISC_CHAIN_HASH]; /* hash of the last block */
 	guint8 root[32];             /* the dock's key that the trail names */
@@ -73,9 +75,17 @@ typedef struct {
 	guint8 head[8]; /* first bytes of the block's hash */
 } IscTrailAnchor;
 
+/* "BLOCK:16 hex digits", as the collector writes it into the journal.  Returns: (transfer full) */
+gchar *isc_trail_anchor_print(const IscTrailAnchor *anchor);
+
+/* Errors: ISC_ERROR_INVALID. */
+gboolean isc_trail_anchor_parse(const gchar *text, IscTrailAnchor *out, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 typedef struct {
 	const gchar *name;  /* node that it must be of; NULL: any */
-	const guint8 *root; /* 32 bytes: the dock's key (seal.pub); NULL: the one that the trail names */
+	const guint8 *root; /* 32 bytes: the dock's key (seal.pub); NULL: the one that the trail
+			       names */
 	const IscTrailAnchor *anchors;
 	gsize n_anchors;
 	gboolean at_rest; /* nobody writes it: then nothing may stand behind the last block */
@@ -106,8 +116,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscTrailVerify, isc_trail_verify_free)
 /* The next pair of files, in order. */
 void isc_trail_verify_begin(IscTrailVerify *v, IscByteSource log, IscByteSource chain);
 
-/* Goes on as far as whole blocks and their lines reach.  May be called again when the files grew (`audit -f`).
- * Returns: FALSE once a fault was found. */
+/* Goes on as far as whole blocks and their lines reach.  May be called again when the files grew
+ * (`audit -f`). Returns: FALSE once a fault was found. */
 gboolean isc_trail_verify_run(IscTrailVerify *v);
 
 /* No more will come of this pair. */
@@ -123,8 +133,9 @@ gboolean isc_trail_verify_finish(IscTrailVerify *v, IscTrailReport *out);
  * isc_trail_verify_dir:
  * @dir_fd: a node's folder, or a copy: audit.log, audit.chain, audit.log.N, audit.chain.N
  *
- * Works on a trail that is being written, too; a copy of such a one is good if audit.chain was copied before audit.log.
- * Errors: ISC_ERROR_NOT_FOUND (no trail there), ISC_ERROR_FAILED (cannot be read), ISC_ERROR_VERIFY (the report says more).
+ * Works on a trail that is being written, too; a copy of such a one is good if audit.chain was
+ * copied before audit.log. Errors: ISC_ERROR_NOT_FOUND (no trail there), ISC_ERROR_FAILED (cannot
+ * be read), ISC_ERROR_VERIFY (the report says more).
  */
 gboolean isc_trail_verify_dir(int dir_fd, const IscTrailExpect *expect, IscTrailRecordFunc func,
 		gpointer data, IscTrailReport *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;

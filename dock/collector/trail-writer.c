@@ -10,7 +10,8 @@
 #include "base/error.h"
 #include "collector/trail-files.h"
 
-/* A commit is handed over in one piece once it is this large, so that memory a node holds is bounded. */
+/* A commit is handed over in one piece once it is this large, so that memory a node holds is
+ * bounded. */
 #define FULL_BYTES (512u * 1024)
 #define FULL_RECORDS 8192u
 
@@ -109,7 +110,8 @@ void isc_trail_writer_free(IscTrailWriter *t)
 	g_free(t);
 }
 
-/* --- collecting ----------------------------------------------------------------------------------- */
+/* --- collecting
+ * ----------------------------------------------------------------------------------- */
 
 static void add_line(IscTrailWriter *t, gsize start, gint64 time, guint64 frame, guint16 type,
 		guint16 flags)
@@ -123,8 +125,8 @@ static void add_line(IscTrailWriter *t, gsize start, gint64 time, guint64 frame,
 	g_array_append_val(t->pending.lines, line);
 }
 
-gboolean isc_trail_writer_add(IscTrailWriter *t, gint64 time, guint64 frame, guint16 type, const gchar *text,
-		gsize len)
+gboolean isc_trail_writer_add(IscTrailWriter *t, gint64 time, guint64 frame, guint16 type,
+		const gchar *text, gsize len)
 {
 	gsize start = t->pending.text->len;
 	guint16 flags;
@@ -138,7 +140,8 @@ gboolean isc_trail_writer_add(IscTrailWriter *t, gint64 time, guint64 frame, gui
 	return FALSE;
 }
 
-void isc_trail_writer_note(IscTrailWriter *t, gint64 time, IscLineType type, const gchar *format, ...)
+void isc_trail_writer_note(
+		IscTrailWriter *t, gint64 time, IscLineType type, const gchar *format, ...)
 {
 	gsize start = t->pending.text->len;
 	va_list args;
@@ -175,11 +178,11 @@ gsize isc_trail_writer_pending(const IscTrailWriter *t)
 
 gboolean isc_trail_writer_is_full(const IscTrailWriter *t)
 {
-	return t->pending.text->len >= FULL_BYTES ||
-			t->pending.lines->len >= FULL_RECORDS;
+	return t->pending.text->len >= FULL_BYTES || t->pending.lines->len >= FULL_RECORDS;
 }
 
-/* --- commit --------------------------------------------------------------------------------------- */
+/* --- commit
+ * --------------------------------------------------------------------------------------- */
 
 gboolean isc_trail_writer_begin(IscTrailWriter *t, gboolean close)
 {
@@ -214,7 +217,8 @@ static void fill_header(const Batch *b, IscChainHeader *h)
 	h->bad = b->bad;
 }
 
-/* One commit is one block: a block that stood alone would hold records of frames that were not acknowledged. */
+/* One commit is one block: a block that stood alone would hold records of frames that were not
+ * acknowledged. */
 static gboolean write_batch(IscTrailWriter *t, GError **error)
 {
 	const Batch *b = &t->flight;
@@ -246,7 +250,7 @@ static gboolean write_batch(IscTrailWriter *t, GError **error)
 		guint16 type = g_array_index(b->lines, Line, b->lines->len - 1).type;
 		/* A file that is far too long is cut wherever it is. */
 		t->at_boundary = type == AUDIT_EOE || type < AUDIT_FIRST_EVENT ||
-				t->files.offset > 2 * t->segment_bytes;
+				 t->files.offset > 2 * t->segment_bytes;
 	}
 	return TRUE;
 }

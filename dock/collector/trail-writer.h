@@ -11,19 +11,23 @@
  *   audit.log.N audit.chain.N      earlier ones, N = 1, 2, 3 … in their order; never renamed again
  *   chain.key                      the evolving key, 0600, overwritten at each block
  *
- * Group commit.  add() only collects.  begin() hands what was collected to work(), which may run in another thread (it
- * hashes, signs, writes and calls fdatasync), while add() collects the next; end() tells.  Only then may the guest be told
- * that its frames are safe.  commit() is the three in one.
+ * Group commit.  add() only collects.  begin() hands what was collected to work(), which may run in
+ * another thread (it hashes, signs, writes and calls fdatasync), while add() collects the next;
+ * end() tells.  Only then may the guest be told that its frames are safe.  commit() is the three in
+ * one.
  *
- * A crash leaves at most one half-written commit behind what is sealed; open() cuts it off and records that it did.  It was
- * never acknowledged, so the guest sends it again: nothing is lost and nothing is there twice.  A folder that is not as it
- * was left (sealed records gone or changed, key missing) is kept as evidence, and a new trail is begun beside it.
+ * A crash leaves at most one half-written commit behind what is sealed; open() cuts it off and
+ * records that it did.  It was never acknowledged, so the guest sends it again: nothing is lost and
+ * nothing is there twice.  A folder that is not as it was left (sealed records gone or changed, key
+ * missing) is kept as evidence, and a new trail is begun beside it.
  *
- * Where the collector has CAP_LINUX_IMMUTABLE and the file system knows the flags, files are append-only (chattr +a) while
- * open and immutable (+i) once closed by rotation; else this is skipped.
+ * Where the collector has CAP_LINUX_IMMUTABLE and the file system knows the flags, files are
+ * append-only (chattr +a) while open and immutable (+i) once closed by rotation; else this is
+ * skipped.
  */
 
-#define ISC_TRAIL_SEGMENT_BYTES (64u << 20) /* audit.log is rotated at the next event boundary behind this */
+#define ISC_TRAIL_SEGMENT_BYTES                                                                    \
+	(64u << 20) /* audit.log is rotated at the next event boundary behind this */
 
 typedef struct IscTrailWriter IscTrailWriter;
 
@@ -39,7 +43,7 @@ typedef struct {
 	guint64 records; /* in the trail; those of an earlier, broken trail do not count */
 	guint64 lost;
 	guint64 bad;
-	guint64 block;   /* number of the last block */
+	guint64 block;               /* number of the last block */
 	guint8 head[ISC_CHAIN_HASH]; /* its hash */
 	guint32 segment;
 } IscTrailState;
@@ -61,16 +65,17 @@ IscTrailWriter *isc_trail_writer_open(int dir_fd, const gchar *name, const IscSe
 void isc_trail_writer_free(IscTrailWriter *trail);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscTrailWriter, isc_trail_writer_free)
 
-/* Adds one record as the kernel of the guest gave it; @time: µs, host clock; @frame: the one that brought it.
- * Returns: FALSE if no kernel wrote it; it is then kept in hex. */
-gboolean isc_trail_writer_add(IscTrailWriter *trail, gint64 time, guint64 frame, guint16 type, const gchar *text,
-		gsize len);
+/* Adds one record as the kernel of the guest gave it; @time: µs, host clock; @frame: the one that
+ * brought it. Returns: FALSE if no kernel wrote it; it is then kept in hex. */
+gboolean isc_trail_writer_add(IscTrailWriter *trail, gint64 time, guint64 frame, guint16 type,
+		const gchar *text, gsize len);
 
 /* Adds a line of the dock's own: printable text, "key=value …". */
-void isc_trail_writer_note(IscTrailWriter *trail, gint64 time, IscLineType type, const gchar *format, ...)
-		G_GNUC_PRINTF(4, 5);
+void isc_trail_writer_note(IscTrailWriter *trail, gint64 time, IscLineType type,
+		const gchar *format, ...) G_GNUC_PRINTF(4, 5);
 
-/* What the next commit makes durable.  It is written with a block also where no record was added. */
+/* What the next commit makes durable.  It is written with a block also where no record was added.
+ */
 void isc_trail_writer_mark(IscTrailWriter *trail, const IscTrailMark *mark);
 void isc_trail_writer_count_lost(IscTrailWriter *trail, guint64 n);
 void isc_trail_writer_count_bad(IscTrailWriter *trail);
@@ -78,8 +83,9 @@ void isc_trail_writer_count_bad(IscTrailWriter *trail);
 /* Bytes that wait for a commit. */
 gsize isc_trail_writer_pending(const IscTrailWriter *trail);
 
-/* Whether the next commit must not wait, and no further frames be read until it began.  There is room for at least 50,000
- * records behind this point; what would not fit into the block even so is dropped and counted as lost. */
+/* Whether the next commit must not wait, and no further frames be read until it began.  There is
+ * room for at least 50,000 records behind this point; what would not fit into the block even so is
+ * dropped and counted as lost. */
 gboolean isc_trail_writer_is_full(const IscTrailWriter *trail);
 
 /* @close: the trail ends here (a CLOSE block); only free() may follow.
@@ -88,7 +94,8 @@ gboolean isc_trail_writer_begin(IscTrailWriter *trail, gboolean close);
 void isc_trail_writer_work(IscTrailWriter *trail); /* in any thread */
 gboolean isc_trail_writer_end(IscTrailWriter *trail, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* After an error of end() the trail is only good for free(): open it again, and have the guest send again. */
+/* After an error of end() the trail is only good for free(): open it again, and have the guest send
+ * again. */
 gboolean isc_trail_writer_commit(IscTrailWriter *trail, gboolean close, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 

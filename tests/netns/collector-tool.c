@@ -1,10 +1,11 @@
 /*
- * What stands around a collector: isc-dockd at one end, nodes at the other, the agent's ring in each.  For
- * test-collector.sh.  Each scenario starts the real isc-collectord, ends with status 0 if the law held, and says on stderr
- * why not.
+ * What stands around a collector: isc-dockd at one end, nodes at the other, the agent's ring in
+ * each.  For test-collector.sh.  Each scenario starts the real isc-collectord, ends with status 0
+ * if the law held, and says on stderr why not.
  *
  *   collector-tool SCENARIO COLLECTORD DIR [ARG…]      DIR/run and DIR/log are there
- *   collector-tool verify FOLDER [SEAL.PUB]            prints "good RECORDS" or "KIND RECORD"; status 0 or 7
+ *   collector-tool verify FOLDER [SEAL.PUB]            prints "good RECORDS" or "KIND RECORD";
+ * status 0 or 7
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -67,7 +68,8 @@ typedef struct {
 	guint crashes;
 } Dock;
 
-/* --- the agent's side ----------------------------------------------------------------------------- */
+/* --- the agent's side
+ * ----------------------------------------------------------------------------- */
 
 static void port_init(Port *p)
 {
@@ -95,7 +97,7 @@ static void port_acked(Port *p, guint64 seq)
 {
 	while (p->head_seq <= seq && !g_queue_is_empty(&p->frames)) {
 		gint64 took = g_get_monotonic_time() -
-				p->added_at[p->head_seq % G_N_ELEMENTS(p->added_at)];
+			      p->added_at[p->head_seq % G_N_ELEMENTS(p->added_at)];
 		p->worst_ack = MAX(p->worst_ack, took);
 		g_bytes_unref(g_queue_pop_head(&p->frames));
 		p->head_seq++;
@@ -170,7 +172,8 @@ static void port_write(Port *p)
 	}
 }
 
-/* --- the dock's side ------------------------------------------------------------------------------ */
+/* --- the dock's side
+ * ------------------------------------------------------------------------------ */
 
 static void dock_connect(Dock *d)
 {
@@ -193,11 +196,11 @@ static void dock_start(Dock *d)
 	d->pid = fork();
 	if (d->pid == 0) {
 		if (d->user)
-			execl(d->collectord, "isc-collectord", "--foreground", "--run-dir", run, "--log-dir",
-					log, "--user", d->user, NULL);
+			execl(d->collectord, "isc-collectord", "--foreground", "--run-dir", run,
+					"--log-dir", log, "--user", d->user, NULL);
 		else
-			execl(d->collectord, "isc-collectord", "--foreground", "--run-dir", run, "--log-dir",
-					log, NULL);
+			execl(d->collectord, "isc-collectord", "--foreground", "--run-dir", run,
+					"--log-dir", log, NULL);
 		_exit(127);
 	}
 	dock_connect(d);
@@ -215,11 +218,16 @@ static int dock_stop(Dock *d, int sig)
 	return status;
 }
 
-static void dock_send(Dock *d, IscLinkKind kind, const gchar *node, guint16 channel, gint64 a, gint64 b,
-		gint64 c, const gchar *text, int fd)
+static void dock_send(Dock *d, IscLinkKind kind, const gchar *node, guint16 channel, gint64 a,
+		gint64 b, gint64 c, const gchar *text, int fd)
 {
-	IscLinkMsg m = { .version = ISC_LINK_VERSION, .kind = (guint16)kind, .channel = channel, .slot = 7,
-		.a = a, .b = b, .c = c };
+	IscLinkMsg m = { .version = ISC_LINK_VERSION,
+		.kind = (guint16)kind,
+		.channel = channel,
+		.slot = 7,
+		.a = a,
+		.b = b,
+		.c = c };
 	union {
 		struct cmsghdr h;
 		gchar bytes[CMSG_SPACE(sizeof(int))];
@@ -285,7 +293,8 @@ static void dock_run(Dock *d, guint ms)
 			for (guint k = 0; k < ISC_N_CHANNELS; k++) {
 				Port *p = &d->nodes[i].ports[k];
 				gboolean more = p->resumed && p->sent_seq < p->next_seq;
-				fds[n++] = (struct pollfd){ p->fd, POLLIN | (more ? POLLOUT : 0), 0 };
+				fds[n++] = (struct pollfd){ p->fd, POLLIN | (more ? POLLOUT : 0),
+					0 };
 			}
 		poll(fds, n, 2);
 		dock_read(d);
@@ -349,7 +358,8 @@ static void dock_restart(Dock *d)
 			dock_attach(d, &d->nodes[i], k);
 }
 
-/* --- what nodes say ------------------------------------------------------------------------------- */
+/* --- what nodes say
+ * ------------------------------------------------------------------------------- */
 
 static void add_record(GByteArray *out, guint16 type, const gchar *text)
 {
@@ -365,14 +375,18 @@ static void say_command(Node *n, guint i)
 		guint16 type;
 		const gchar *format;
 	} records[] = {
-		{ 1300, "audit(%u.%03u:%u): arch=c000003e syscall=59 success=yes exit=0 a0=55d0 a1=55d1 "
-			"a2=55d2 a3=8 items=2 ppid=1 pid=%u auid=4294967295 uid=33 gid=33 euid=33 suid=33 "
+		{ 1300, "audit(%u.%03u:%u): arch=c000003e syscall=59 success=yes exit=0 a0=55d0 "
+			"a1=55d1 "
+			"a2=55d2 a3=8 items=2 ppid=1 pid=%u auid=4294967295 uid=33 gid=33 euid=33 "
+			"suid=33 "
 			"fsuid=33 egid=33 sgid=33 fsgid=33 tty=(none) ses=4294967295 comm=\"cmd\" "
 			"exe=\"/usr/bin/cmd\" subj=kernel key=\"isc-exec\"" },
 		{ 1309, "audit(%u.%03u:%u): argc=2 a0=\"cmd\" a1=\"arg-%u\"" },
 		{ 1307, "audit(%u.%03u:%u): cwd=\"/srv/%u\"" },
-		{ 1302, "audit(%u.%03u:%u): item=0 name=\"/usr/bin/cmd\" inode=%u dev=fd:00 mode=0100755 "
-			"ouid=0 ogid=0 rdev=00:00 nametype=NORMAL cap_fp=0 cap_fi=0 cap_fe=0 cap_fver=0 "
+		{ 1302, "audit(%u.%03u:%u): item=0 name=\"/usr/bin/cmd\" inode=%u dev=fd:00 "
+			"mode=0100755 "
+			"ouid=0 ogid=0 rdev=00:00 nametype=NORMAL cap_fp=0 cap_fi=0 cap_fe=0 "
+			"cap_fver=0 "
 			"cap_frootid=0" },
 		{ 1327, "audit(%u.%03u:%u): proctitle=636D6400%u" },
 		{ 1320, "audit(%u.%03u:%u): " },
@@ -381,8 +395,8 @@ static void say_command(Node *n, guint i)
 	for (gsize k = 0; k < G_N_ELEMENTS(records); k++) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		g_autofree gchar *text = g_strdup_printf(records[k].format, 1700000000 + i / 1000, i % 1000,
-				i, i);
+		g_autofree gchar *text = g_strdup_printf(
+				records[k].format, 1700000000 + i / 1000, i % 1000, i, i);
 #pragma GCC diagnostic pop
 		add_record(b, records[k].type, text);
 	}
@@ -403,12 +417,13 @@ static void say_event(Node *n, guint32 kind, gint64 a, gint64 b)
 	port_add(n, ISC_CHANNEL_CONTROL, ISC_WIRE_EVENT, 0, &e, sizeof e);
 }
 
-/* --- what must be in the trail -------------------------------------------------------------------- */
+/* --- what must be in the trail
+ * -------------------------------------------------------------------- */
 
 typedef struct {
-	guint next;     /* command */
+	guint next; /* command */
 	guint wrong;
-	guint dock;     /* lines of the dock's own */
+	guint dock; /* lines of the dock's own */
 } Check;
 
 static void check_record(const IscTrailRecord *r, gpointer data)
@@ -442,9 +457,10 @@ static gboolean has_commands(const Dock *d, const gchar *name, guint n)
 		fprintf(stderr, "%s: %s\n", name, error->message);
 		return FALSE;
 	}
-	fprintf(stderr, "%s: %u commands, %" G_GUINT64_FORMAT " records, %" G_GUINT64_FORMAT
-			" blocks, %u restarts, %" G_GUINT64_FORMAT " bytes cut, lost %" G_GUINT64_FORMAT
-			", bad %" G_GUINT64_FORMAT "\n",
+	fprintf(stderr,
+			"%s: %u commands, %" G_GUINT64_FORMAT " records, %" G_GUINT64_FORMAT
+			" blocks, %u restarts, %" G_GUINT64_FORMAT
+			" bytes cut, lost %" G_GUINT64_FORMAT ", bad %" G_GUINT64_FORMAT "\n",
 			name, c.next, r.records, r.blocks, r.restarts, r.cut, r.lost, r.bad);
 	return c.next == n && c.wrong == 0 && r.lost == 0;
 }
@@ -467,7 +483,8 @@ static gboolean has_lines(const Dock *d, const gchar *name, guint n)
 	return TRUE;
 }
 
-/* --- scenarios ------------------------------------------------------------------------------------ */
+/* --- scenarios
+ * ------------------------------------------------------------------------------------ */
 
 /* N commands of one node, for ausearch; then the end. */
 static int feed(Dock *d, guint n)
@@ -549,8 +566,10 @@ static int flood(Dock *d, guint seconds)
 	NEED(rss);
 	guint64 kib = g_ascii_strtoull(rss + 6, NULL, 10);
 	gint64 worst = quiet->ports[ISC_CHANNEL_AUDIT].worst_ack;
-	fprintf(stderr, "loud: %u commands taken; quiet: %u, slowest %.1f ms; peak %" G_GUINT64_FORMAT
-			" KiB\n", i - g_queue_get_length(&loud->ports[ISC_CHANNEL_AUDIT].frames), said,
+	fprintf(stderr,
+			"loud: %u commands taken; quiet: %u, slowest %.1f ms; peak "
+			"%" G_GUINT64_FORMAT " KiB\n",
+			i - g_queue_get_length(&loud->ports[ISC_CHANNEL_AUDIT].frames), said,
 			worst / 1000.0, kib);
 	NEED(run_until_acked(d, 20000));
 	NEED(worst < 500000);
@@ -561,8 +580,8 @@ static int flood(Dock *d, guint seconds)
 	return 0;
 }
 
-/* Rubbish on every port, half frames, lies: the node is flagged, its neighbour notices nothing, and what it says in good
- * order afterwards is kept. */
+/* Rubbish on every port, half frames, lies: the node is flagged, its neighbour notices nothing, and
+ * what it says in good order afterwards is kept. */
 static int garbage(Dock *d)
 {
 	dock_start(d);
@@ -634,7 +653,8 @@ static int claims(Dock *d)
 	say_event(n, ISC_EVENT_READY, -5, 6);
 	NEED(run_until_acked(d, 2000));
 	const IscLinkMsg *m = find_said(d, ISC_LINK_EVENT, "web");
-	NEED(m && m->a == ISC_EVENT_READY && m->b == -5 && m->c == 6 && m->flags == 0 && m->slot == 7);
+	NEED(m && m->a == ISC_EVENT_READY && m->b == -5 && m->c == 6 && m->flags == 0 &&
+			m->slot == 7);
 
 	dock_send(d, ISC_LINK_ORDER, "web", 0, ISC_ORDER_FREEZE, 12345, 3000, "", -1);
 	for (guint i = 0; i < 100 && !n->ports[ISC_CHANNEL_CONTROL].orders; i++)
@@ -661,7 +681,8 @@ static int claims(Dock *d)
 	NEED(poll(&gone, 1, 1000) == 1 && recv(old, &byte, 1, MSG_DONTWAIT) <= 0);
 	close(old);
 
-	/* The guest boots again within the same connection and waits for RESUME, which it gets when it was silent. */
+	/* The guest boots again within the same connection and waits for RESUME, which it gets when
+	 * it was silent. */
 	randombytes_buf(&n->session, sizeof n->session);
 	g_array_set_size(d->said, 0);
 	for (guint k = 0; k < ISC_N_CHANNELS; k++) {
@@ -695,7 +716,9 @@ static int intruder(Dock *d)
 	NEED(run_until_acked(d, 2000));
 	gchar byte;
 	for (guint i = 0; i < 4; i++) {
-		IscLinkMsg m = { .version = ISC_LINK_VERSION, .kind = ISC_LINK_FLUSH, .node = "web" };
+		IscLinkMsg m = {
+			.version = ISC_LINK_VERSION, .kind = ISC_LINK_FLUSH, .node = "web"
+		};
 		gsize len = sizeof m;
 		if (i == 0)
 			m.version = 99;
@@ -860,14 +883,14 @@ int main(int argc, char **argv)
 	d->user = g_getenv("COLLECTOR_USER");
 	signal(SIGPIPE, SIG_IGN);
 	guint n = argc > 4 ? (guint)strtoul(argv[4], NULL, 10) : 5;
-	return strcmp(argv[1], "feed") == 0	? feed(d, n) :
-			strcmp(argv[1], "kills") == 0	  ? kills(d, n) :
-			strcmp(argv[1], "flood") == 0	  ? flood(d, n) :
-			strcmp(argv[1], "garbage") == 0	  ? garbage(d) :
-			strcmp(argv[1], "claims") == 0	  ? claims(d) :
-			strcmp(argv[1], "intruder") == 0  ? intruder(d) :
-			strcmp(argv[1], "probes") == 0	  ? probes(d) :
-			strcmp(argv[1], "hold") == 0	  ? hold(d) :
-			strcmp(argv[1], "full-disk") == 0 ? full_disk(d, argv[4]) :
-							    2;
+	return strcmp(argv[1], "feed") == 0        ? feed(d, n)
+	       : strcmp(argv[1], "kills") == 0     ? kills(d, n)
+	       : strcmp(argv[1], "flood") == 0     ? flood(d, n)
+	       : strcmp(argv[1], "garbage") == 0   ? garbage(d)
+	       : strcmp(argv[1], "claims") == 0    ? claims(d)
+	       : strcmp(argv[1], "intruder") == 0  ? intruder(d)
+	       : strcmp(argv[1], "probes") == 0    ? probes(d)
+	       : strcmp(argv[1], "hold") == 0      ? hold(d)
+	       : strcmp(argv[1], "full-disk") == 0 ? full_disk(d, argv[4])
+						   : 2;
 }

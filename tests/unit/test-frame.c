@@ -60,7 +60,8 @@ static void frames_are_found_however_the_bytes_are_cut(void **state)
 		Fixture x;
 		start(&x, ISC_CHANNEL_AUDIT, FALSE);
 		for (gsize at = 0; at < in->len; at += bites[i]) {
-			isc_frame_parser_feed(&x.parser, in->data + at, MIN(bites[i], in->len - at));
+			isc_frame_parser_feed(
+					&x.parser, in->data + at, MIN(bites[i], in->len - at));
 			assert_true(x.parser.rest->len < ISC_WIRE_FRAME_MAX);
 		}
 		assert_string_equal(x.seen->str, "f1 f2 f3 f4 ");
@@ -77,9 +78,10 @@ static void a_malformed_header_costs_only_its_own_frame(void **state)
 		IscWireHeader h;
 	} cases[] = {
 		{ "magic", { 0x12345678, 4, SESSION, 2, ISC_WIRE_RECORDS, 1, 0 } },
-		{ "length", { ISC_WIRE_MAGIC, ISC_WIRE_PAYLOAD_MAX + 1, SESSION, 2, ISC_WIRE_RECORDS, 1,
-					    0 } },
-		{ "huge length", { ISC_WIRE_MAGIC, 0xffffffff, SESSION, 2, ISC_WIRE_RECORDS, 1, 0 } },
+		{ "length", { ISC_WIRE_MAGIC, ISC_WIRE_PAYLOAD_MAX + 1, SESSION, 2,
+					    ISC_WIRE_RECORDS, 1, 0 } },
+		{ "huge length", { ISC_WIRE_MAGIC, 0xffffffff, SESSION, 2, ISC_WIRE_RECORDS, 1,
+						 0 } },
 		{ "no session", { ISC_WIRE_MAGIC, 4, 0, 2, ISC_WIRE_RECORDS, 1, 0 } },
 		{ "no seq", { ISC_WIRE_MAGIC, 4, SESSION, 0, ISC_WIRE_RECORDS, 1, 0 } },
 		{ "type", { ISC_WIRE_MAGIC, 4, SESSION, 2, ISC_WIRE_EVENT, 1, 0 } },
@@ -145,7 +147,8 @@ static void a_service_cannot_forge_a_frame_out_of_its_own_bytes(void **state)
 	assert_string_equal(x.seen->str, "f1 bad f2 ");
 	stop(&x);
 
-	/* … and as the first bytes of a connection to the port that carries what the service writes. */
+	/* … and as the first bytes of a connection to the port that carries what the service
+	 * writes. */
 	start(&x, ISC_CHANNEL_LOG, TRUE);
 	isc_frame_parser_feed(&x.parser, forged->data, forged->len - 1);
 	assert_string_equal(x.seen->str, "fresh ");
@@ -216,12 +219,15 @@ static void control_takes_events_only(void **state)
 	stop(&x);
 }
 
-/* The guest began again in the middle of a frame: however it was cut, what follows is found, and no record is made up. */
+/* The guest began again in the middle of a frame: however it was cut, what follows is found, and no
+ * record is made up. */
 static void a_frame_cut_by_another_one_is_no_frame(void **state)
 {
 	(void)state;
 	g_autoptr(GByteArray) one = g_byte_array_new(), two = g_byte_array_new();
-	add(one, SESSION, 1, "audit(1700000000.123:45): argc=1 a0=\"a long enough text, for it to be cut in\"");
+	add(one, SESSION, 1,
+			"audit(1700000000.123:45): argc=1 a0=\"a long enough text, for it to be "
+			"cut in\"");
 	add(two, SESSION, 1, "one");
 	add(two, SESSION, 2, "two");
 	/* The last bytes: the header of the other one is not seen whole within the cut one. */

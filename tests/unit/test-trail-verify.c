@@ -40,7 +40,8 @@ static void copy_clear(Copy *c)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Copy, copy_clear)
 
-static gboolean verify_copy(const Copy *c, IscTrailRecordFunc func, gpointer data, IscTrailReport *r)
+static gboolean verify_copy(
+		const Copy *c, IscTrailRecordFunc func, gpointer data, IscTrailReport *r)
 {
 	IscBytes log = { (const guint8 *)c->log->str, c->log->len };
 	IscBytes chain = { (const guint8 *)c->chain->str, c->chain->len };
@@ -75,7 +76,7 @@ static gsize block_at(const GString *chain, guint n)
 	gsize at = 0;
 	IscBlock b;
 	while (n-- > 0 && isc_block_parse((const guint8 *)chain->str + at, chain->len - at, &b) ==
-					ISC_BLOCK_OK)
+					  ISC_BLOCK_OK)
 		at += b.header->len;
 	return at;
 }
@@ -164,7 +165,8 @@ static void removed_records_are_named(void **state)
 	g_auto(Copy) d = copy_of(f);
 	gsize b = block_at(d.chain, 3);
 	g_string_erase(d.chain, (gssize)b, (gssize)(block_at(d.chain, 4) - b));
-	g_string_erase(d.log, (gssize)line_at(d.log, 9), (gssize)(line_at(d.log, 13) - line_at(d.log, 9)));
+	g_string_erase(d.log, (gssize)line_at(d.log, 9),
+			(gssize)(line_at(d.log, 13) - line_at(d.log, 9)));
 	assert_fault(&d, ISC_TRAIL_REMOVED, 9);
 }
 
@@ -173,7 +175,8 @@ static void an_inserted_record_is_named(void **state)
 	Folder *f = *state;
 	make_trail(f, 1, 20, TRUE);
 	g_auto(Copy) c = copy_of(f);
-	g_string_insert(c.log, (gssize)line_at(c.log, 12), "type=EXECVE msg=audit(1.000:1): a0=\"x\"\n");
+	g_string_insert(c.log, (gssize)line_at(c.log, 12),
+			"type=EXECVE msg=audit(1.000:1): a0=\"x\"\n");
 	assert_fault(&c, ISC_TRAIL_INSERTED, 12);
 	g_auto(Copy) d = copy_of(f);
 	g_string_append(d.log, "type=EXECVE msg=audit(1.000:1): a0=\"x\"\n");
@@ -216,7 +219,8 @@ static void a_truncated_trail_is_named(void **state)
 	assert_fault(&d, ISC_TRAIL_TRUNCATED, 1);
 }
 
-/* Who has the present key and the dock's own, but no time machine: makes the lines good and signs all anew. */
+/* Who has the present key and the dock's own, but no time machine: makes the lines good and signs
+ * all anew. */
 static void a_resealed_trail_is_named(void **state)
 {
 	Folder *f = *state;
@@ -233,10 +237,12 @@ static void a_resealed_trail_is_named(void **state)
 	guint8 prev[32];
 	IscBlock b;
 	assert_int_equal(isc_block_parse((const guint8 *)c.chain->str + block_at(c.chain, 2),
-					 c.chain->len, &b), ISC_BLOCK_OK);
+					 c.chain->len, &b),
+			ISC_BLOCK_OK);
 	isc_block_hash(&b, prev);
 	key.index = 3;
-	while (isc_block_parse((const guint8 *)c.chain->str + at, c.chain->len - at, &b) == ISC_BLOCK_OK) {
+	while (isc_block_parse((const guint8 *)c.chain->str + at, c.chain->len - at, &b) ==
+			ISC_BLOCK_OK) {
 		IscChainHeader h = *b.header;
 		g_autofree IscChainEntry *e = g_memdup2(b.payload, b.payload_len);
 		const gchar *line = c.log->str + h.offset;
@@ -251,7 +257,8 @@ static void a_resealed_trail_is_named(void **state)
 	c.expect.at_rest = FALSE;
 	assert_fault(&c, ISC_TRAIL_RESEALED, 9);
 
-	/* A whole new trail under the dock's own key is told by an anchor only, under another key at once. */
+	/* A whole new trail under the dock's own key is told by an anchor only, under another key
+	 * at once. */
 	Folder *other = NULL;
 	folder_setup((void **)&other);
 	make_trail(other, 1, 10, TRUE);
@@ -283,10 +290,30 @@ static void an_older_state_is_told_by_an_anchor(void **state)
 	/* A block that comes twice needs no anchor. */
 	g_auto(Copy) twice = copy_of(f);
 	gsize at = block_at(twice.chain, 4);
-	g_autofree gchar *block = g_memdup2(twice.chain->str + block_at(twice.chain, 3),
-			at - block_at(twice.chain, 3));
-	g_string_insert_len(twice.chain, (gssize)at, block, (gssize)(at - block_at(twice.chain, 3)));
+	g_autofree gchar *block = g_memdup2(
+			twice.chain->str + block_at(twice.chain, 3), at - block_at(twice.chain, 3));
+	g_string_insert_len(
+			twice.chain, (gssize)at, block, (gssize)(at - block_at(twice.chain, 3)));
 	assert_fault(&twice, ISC_TRAIL_REPLAYED, 13);
+}
+
+static void an_anchor_is_read_as_it_is_printed(void **state)
+{
+	(void)state;
+	g_autoptr(GError) error = NULL;
+	IscTrailAnchor a = { 18446744073709551615u, { 0, 1, 2, 0xfe, 0xff, 5, 6, 7 } }, b;
+	g_autofree gchar *text = isc_trail_anchor_print(&a);
+	assert_string_equal(text, "18446744073709551615:000102feff050607");
+	assert_true(isc_trail_anchor_parse(text, &b, &error));
+	assert_true(a.block == b.block);
+	assert_memory_equal(a.head, b.head, sizeof a.head);
+	static const gchar *const bad[] = { "", "1", "1:", "1:000102feff0506",
+		"1:000102feff05060708", "1:000102feff05060g", "-1:000102feff050607",
+		":000102feff050607", "1:00:102feff05060" };
+	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+		assert_false(isc_trail_anchor_parse(bad[i], &b, &error));
+		assert_error(error, ISC_ERROR_INVALID, "anchor");
+	}
 }
 
 static void a_swapped_file_is_named(void **state)
@@ -379,7 +406,8 @@ static void reading_goes_on_when_the_files_grow(void **state)
 	Folder *f = *state;
 	make_trail(f, 1, 20, TRUE);
 	g_auto(Copy) c = copy_of(f);
-	IscBytes log = { (const guint8 *)c.log->str, 0 }, chain = { (const guint8 *)c.chain->str, 0 };
+	IscBytes log = { (const guint8 *)c.log->str, 0 },
+		 chain = { (const guint8 *)c.chain->str, 0 };
 	guint64 n = 0;
 	g_auto(IscTrailReport) r;
 	g_autoptr(IscTrailVerify) v = isc_trail_verify_new(&c.expect, count_record, &n);
@@ -410,6 +438,7 @@ int main(void)
 		in_folder(a_truncated_trail_is_named),
 		in_folder(a_resealed_trail_is_named),
 		in_folder(an_older_state_is_told_by_an_anchor),
+		cmocka_unit_test(an_anchor_is_read_as_it_is_printed),
 		in_folder(a_swapped_file_is_named),
 		in_folder(files_of_a_rotated_trail_cannot_change_places),
 		in_folder(a_trail_that_is_being_written_is_good_at_each_moment),

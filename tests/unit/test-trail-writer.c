@@ -70,12 +70,13 @@ static void no_text_can_forge_a_line(void **state)
 		gboolean ok;
 		const gchar *has;
 	} cases[] = {
-		{ 1112, "audit(1.000:1): msg='a\ntype=USER_LOGIN msg=audit(1.000:2): forged'", 0, TRUE,
-				"msg='a\\x0atype=USER_LOGIN" },
+		{ 1112, "audit(1.000:1): msg='a\ntype=USER_LOGIN msg=audit(1.000:2): forged'", 0,
+				TRUE, "msg='a\\x0atype=USER_LOGIN" },
 		{ 1112, "audit(1.000:1): \033[2Jx\177\r", 0, TRUE, ": \\x1b[2Jx\\x7f\\x0d\n" },
 		{ 1112, "audit(1.000:1): a\0b", 19, TRUE, "a\\x00b\n" },
 		{ 1112, "audit(1.000:1): \303\244", 0, TRUE, ": \303\244\n" },
-		{ 1209, "audit(1.000:1): op=lost", 0, FALSE, "rtype=1209 bytes=23 data=6175646974" },
+		{ 1209, "audit(1.000:1): op=lost", 0, FALSE,
+				"rtype=1209 bytes=23 data=6175646974" },
 		{ 1309, "no stamp", 0, FALSE, "rtype=1309 bytes=8 data=6E6F207374616D70 " },
 		{ 1309, "audit(1.00:1): short", 0, FALSE, "op=malformed-record" },
 		{ 1309, "audit(1.000:1) x", 0, FALSE, "op=malformed-record" },
@@ -84,8 +85,8 @@ static void no_text_can_forge_a_line(void **state)
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		gsize len = cases[i].len ? cases[i].len : strlen(cases[i].text);
-		assert_int_equal(isc_trail_writer_add(t, 1000000, 1, cases[i].type, cases[i].text,
-						 len),
+		assert_int_equal(isc_trail_writer_add(
+						 t, 1000000, 1, cases[i].type, cases[i].text, len),
 				cases[i].ok);
 	}
 	g_autofree gchar *long_text = g_strnfill(ISC_LINE_TEXT_MAX + 1, 'x');
@@ -131,7 +132,8 @@ static void what_was_acknowledged_is_known_after_a_crash(void **state)
 	assert_true(s.records == 4 && s.lost == 5 && s.bad == 1);
 }
 
-/* Puts back @before, then of what @after has more the first bytes of log and chain, and one of both keys. */
+/* Puts back @before, then of what @after has more the first bytes of log and chain, and one of both
+ * keys. */
 static void restore(const Folder *f, const Snapshot *before, const Snapshot *after, gsize log,
 		gsize chain, gboolean new_key)
 {
@@ -274,7 +276,8 @@ static void no_key_is_left_that_could_seal_the_past(void **state)
 	IscChainKey key;
 	gsize len;
 	const guint8 *bytes = g_bytes_get_data(chain, &len);
-	assert_true(isc_chain_key_parse(g_bytes_get_data(slot, NULL), g_bytes_get_size(slot), &key));
+	assert_true(isc_chain_key_parse(
+			g_bytes_get_data(slot, NULL), g_bytes_get_size(slot), &key));
 	IscBlock b;
 	guint n = 0;
 	for (; isc_block_parse(bytes, len, &b) == ISC_BLOCK_OK; n++) {
@@ -389,7 +392,8 @@ static void the_seal_key_is_made_once_and_kept_private(void **state)
 	assert_true(isc_seal_key_load(f->fd, &two, &error));
 	assert_memory_equal(one.pub, two.pub, 32);
 	g_autoptr(GBytes) text = folder_read(f, "seal.pub");
-	assert_true(isc_seal_pub_parse(g_bytes_get_data(text, NULL), g_bytes_get_size(text), pub, &error));
+	assert_true(isc_seal_pub_parse(
+			g_bytes_get_data(text, NULL), g_bytes_get_size(text), pub, &error));
 	assert_memory_equal(one.pub, pub, 32);
 	assert_int_equal(fchmodat(f->fd, "seal.key", 0640, 0), 0);
 	assert_false(isc_seal_key_load(f->fd, &two, &error));

@@ -1,5 +1,6 @@
 #pragma once
-/* A trail in a folder of its own, in memory where there is /dev/shm: tests of it write the same few files often. */
+/* A trail in a folder of its own, in memory where there is /dev/shm: tests of it write the same few
+ * files often. */
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sodium.h>
@@ -23,8 +24,8 @@ static inline int folder_setup(void **state)
 {
 	Folder *f = g_new0(Folder, 1);
 	gboolean shm = access("/dev/shm", W_OK) == 0;
-	g_autofree gchar *template =
-			g_build_filename(shm ? "/dev/shm" : g_get_tmp_dir(), "isc-trail-XXXXXX", NULL);
+	g_autofree gchar *template = g_build_filename(
+			shm ? "/dev/shm" : g_get_tmp_dir(), "isc-trail-XXXXXX", NULL);
 
 	if (sodium_init() < 0 || !mkdtemp(template))
 		return -1;
@@ -35,7 +36,8 @@ static inline int folder_setup(void **state)
 	return 0;
 }
 
-/* Where the tests run as real root the trail protects its files; what follows here must get at them. */
+/* Where the tests run as real root the trail protects its files; what follows here must get at
+ * them. */
 static inline void folder_unlock(const Folder *f)
 {
 	g_autoptr(GDir) dir = g_dir_open(f->path, 0, NULL);
@@ -87,10 +89,12 @@ static inline void folder_write(const Folder *f, const gchar *name, const void *
 	assert_int_equal(write(fd, bytes, len), len);
 }
 
-static inline IscTrailWriter *folder_open_trail(const Folder *f, goffset segment_bytes, gboolean *broken)
+static inline IscTrailWriter *folder_open_trail(
+		const Folder *f, goffset segment_bytes, gboolean *broken)
 {
 	g_autoptr(GError) error = NULL;
-	IscTrailWriter *t = isc_trail_writer_open(f->fd, "web", &f->root, segment_bytes, broken, &error);
+	IscTrailWriter *t = isc_trail_writer_open(
+			f->fd, "web", &f->root, segment_bytes, broken, &error);
 	assert_no_error(error);
 	assert_non_null(t);
 	return t;
@@ -101,9 +105,10 @@ static inline IscTrailWriter *folder_open_trail(const Folder *f, goffset segment
 /* Adds frame @n: two records that tell it from every other. */
 static inline void add_frame(IscTrailWriter *t, guint n)
 {
-	g_autofree gchar *a = g_strdup_printf(
-			"audit(1700000%03u.%03u:%u): argc=1 a0=\"cmd-%u\"", n % 1000, n % 1000, n, n);
-	g_autofree gchar *b = g_strdup_printf("audit(1700000%03u.%03u:%u): ", n % 1000, n % 1000, n);
+	g_autofree gchar *a = g_strdup_printf("audit(1700000%03u.%03u:%u): argc=1 a0=\"cmd-%u\"",
+			n % 1000, n % 1000, n, n);
+	g_autofree gchar *b =
+			g_strdup_printf("audit(1700000%03u.%03u:%u): ", n % 1000, n % 1000, n);
 	IscTrailMark mark = { FIXTURE_SESSION, n, 0, 0 };
 
 	isc_trail_writer_mark(t, &mark);
@@ -125,7 +130,8 @@ static inline gchar *frame_lines(guint from, guint to)
 	GString *s = g_string_new(NULL);
 	for (guint n = from; n <= to; n++) {
 		g_string_append_printf(s,
-				"type=EXECVE msg=audit(1700000%03u.%03u:%u): argc=1 a0=\"cmd-%u\"\n",
+				"type=EXECVE msg=audit(1700000%03u.%03u:%u): argc=1 "
+				"a0=\"cmd-%u\"\n",
 				n % 1000, n % 1000, n, n);
 		g_string_append_printf(s, "type=EOE msg=audit(1700000%03u.%03u:%u): \n", n % 1000,
 				n % 1000, n);

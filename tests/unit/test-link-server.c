@@ -1,0 +1,81 @@
+#include "cm.h"
+#include "collector/link-server.h"
+
+static IscLinkMsg good(IscLinkKind kind)
+{
+	IscLinkMsg m = {
+		.version = ISC_LINK_VERSION, .kind = (guint16)kind, .node = "web", .text = "/"
+	};
+	if (kind == ISC_LINK_ORDER)
+		m.a = ISC_ORDER_THAW;
+	return m;
+}
+
+static void each_kind_of_isc_dockd_passes_with_what_it_must_carry(void **state)
+{
+	(void)state;
+	static const struct {
+		IscLinkKind kind;
+		gboolean with, without; /* a descriptor */
+	} cases[] = {
+		{ ISC_LINK_ATTACH, TRUE, FALSE },
+		{ ISC_LINK_PROBE, TRUE, FALSE },
+		{ ISC_LINK_ORDER, FALSE, TRUE },
+		{ ISC_LINK_FORGET, FALSE, TRUE },
+		{ ISC_LINK_FLUSH, FALSE, TRUE },
+		{ ISC_LINK_EVENT, FALSE, FALSE },
+		{ ISC_LINK_FLUSHED, FALSE, FALSE },
+		{ 0, FALSE, FALSE },
+		{ 77, FALSE, FALSE },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		IscLinkMsg m = good(cases[i].kind);
+		assert_int_equal(isc_link_msg_is_valid(&m, sizeof m, TRUE), cases[i].with);
+		assert_int_equal(isc_link_msg_is_valid(&m, sizeof m, FALSE), cases[i].without);
+		assert_false(isc_link_msg_is_valid(&m, sizeof m - 1, TRUE));
+	}
+}
+
+static void a_field_out_of_its_range_is_refused(void **state)
+{
+	(void)state;
+	IscLinkMsg m = good(ISC_LINK_ATTACH);
+	m.channel = ISC_N_CHANNELS;
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, TRUE));
+	m = good(ISC_LINK_ATTACH);
+	m.version++;
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, TRUE));
+	m = good(ISC_LINK_ATTACH);
+	m.flags = 1;
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, TRUE));
+	m = good(ISC_LINK_ORDER);
+	m.a = 4;
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));
+	m = good(ISC_LINK_ORDER);
+	m.b = (gint64)G_MAXUINT32 + 1;
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));
+	m = good(ISC_LINK_PROBE);
+	g_strlcpy(m.text, "/\r\nx", sizeof m.text);
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, TRUE));
+	m = good(ISC_LINK_PROBE);
+	memset(m.text, 'x', sizeof m.text);
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, TRUE));
+	static const gchar *const names[] = { "", "../etc", "Web", "a/b", "-x" };
+	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+		m = good(ISC_LINK_FLUSH);
+		g_strlcpy(m.node, names[i], sizeof m.node);
+		assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));
+	}
+	m = good(ISC_LINK_FLUSH);
+	memset(m.node, 'x', sizeof m.node);
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_kind_of_isc_dockd_passes_with_what_it_must_carry),
+		cmocka_unit_test(a_field_out_of_its_range_is_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
