@@ -1,5 +1,6 @@
 #include "daemon/start.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -63,6 +64,8 @@ gboolean isc_start_config(IscDock *dock, const IscStartOptions *options, GError 
 	if (!dock->config)
 		return FALSE;
 	isc_vm_wipe_freed_memory();
+	/* Workers come and go; an arena for each would be kept for ever. */
+	(void)mallopt(M_ARENA_MAX, 2);
 	g_mutex_init(&dock->lock);
 	g_mutex_init(&dock->admission);
 	g_cond_init(&dock->changed);
