@@ -120,7 +120,7 @@ static gboolean limit(GError **error)
 	}
 	if (setrlimit(RLIMIT_CORE, &core) != 0)
 		return failed(error, "RLIMIT_CORE");
-#ifndef __SANITIZE_ADDRESS__ /* it maps terabytes */
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__ /* they map terabytes */
 	if (setrlimit(RLIMIT_AS, &memory) != 0)
 		return failed(error, "RLIMIT_AS");
 #else
