@@ -36,7 +36,8 @@ $B/libisc.a: $(LIB_OBJ)
 	@rm -f $@; ar qcsP $@ $^
 define binary
 $B/$(1): $B/$(2).o $B/libisc.a
-	$$(CC) $$(OWN_LDFLAGS) $$(CFLAGS) $$(LDFLAGS) $$^ $(3) -o $$@
+	@echo "  LD    $$@"
+	@$$(CC) $$(OWN_LDFLAGS) $$(CFLAGS) $$(LDFLAGS) $$^ $(3) -o $$@
 endef
 $(eval $(call binary,isc-vm,dock/cli/main,$$(PKG_LIBS)))
 $(eval $(call binary,isc-dockd,dock/daemon/main,$$(PKG_LIBS)))
@@ -49,20 +50,21 @@ INIT_SRC := $(wildcard node-images/init/*.c)
 INIT_HDR := $(wildcard node-images/init/*.h node-images/init/*.inc) dock/collector/wire.h
 $B/isc-node-init: $(INIT_SRC) $(INIT_HDR)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 $(WARN) -Os -g0 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE \
+	@echo "  CC    $@"
+	@$(CC) -std=gnu17 $(WARN) -Os -g0 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE \
 		-Idock -Inode-images -static -ffunction-sections -fdata-sections -Wl,--gc-sections -s \
 		$(INIT_SRC) -lext2fs -lcom_err -o $@
 
 $B/gen/iscdock-dbus.c: dock/api/org.iscdock.Dock1.xml
 	@mkdir -p $(@D)
-	cd $(@D) && gdbus-codegen --interface-prefix org.iscdock. --c-namespace IscDbus \
+	@cd $(@D) && gdbus-codegen --interface-prefix org.iscdock. --c-namespace IscDbus \
 		--c-generate-object-manager --c-generate-autocleanup all \
 		--generate-c-code iscdock-dbus $(abspath $<)
 $B/gen/iscdock-dbus.o: $B/gen/iscdock-dbus.c
-	$(CC) $(OWN_CPPFLAGS) -std=gnu17 -w -fPIE $(PKG_CFLAGS) $(CFLAGS) -c $< -o $@
+	@$(CC) $(OWN_CPPFLAGS) -std=gnu17 -w -fPIE $(PKG_CFLAGS) $(CFLAGS) -c $< -o $@
 $B/%.o: %.c | $B/gen/iscdock-dbus.c
-	@mkdir -p $(@D)
-	$(COMPILE) -c $< -o $@
+	@mkdir -p $(@D) && echo "  CC    $<"
+	@$(COMPILE) -c $< -o $@
 
 # --- tests ----------------------------------------------------------------------------------------
 # What a test needs besides itself: drivers that call the engine, benchmarks, fuzzers that replay their corpus.
@@ -75,14 +77,14 @@ IMAGE_DIRS := $(IMAGES:%=$B/images/%)
 TEST_LINK   = $(COMPILE) -Itests/unit $(OWN_LDFLAGS) $(LDFLAGS) $< $B/libisc.a $(PKG_LIBS)
 
 $B/tests/test-%: tests/unit/test-%.c $B/libisc.a
-	@mkdir -p $(@D)
-	$(TEST_LINK) -lcmocka -o $@
+	@mkdir -p $(@D) && echo "  TEST  $@"
+	@$(TEST_LINK) -lcmocka -o $@
 $(TEST_TOOLS): $B/%: %.c $B/libisc.a
-	@mkdir -p $(@D)
-	$(TEST_LINK) -lm -o $@
+	@mkdir -p $(@D) && echo "  TEST  $@"
+	@$(TEST_LINK) -lm -o $@
 $(FUZZERS): $B/%: %.c $B/libisc.a
-	@mkdir -p $(@D)
-	$(TEST_LINK) -DISC_FUZZ_REPLAY -o $@
+	@mkdir -p $(@D) && echo "  TEST  $@"
+	@$(TEST_LINK) -DISC_FUZZ_REPLAY -o $@
 $B/images/%/manifest.json: $(BINS) $(wildcard node-images/*/image.conf node-images/*/build.sh)
 	$B/isc-image build node-images/$* -o $B/images/$*
 images: $(IMAGE_DIRS:%=%/manifest.json) ## build the images that the tests and the demo boot
