@@ -305,7 +305,7 @@ static void on_time(IscAgent *agent, int64_t now)
 	}
 	if (agent->freeze.end_ms && now >= agent->freeze.end_ms)
 		thaw(agent);
-	if (agent->phase == ISC_PHASE_RUNNING && now >= agent->beat_ms) {
+	if (agent->phase <= ISC_PHASE_STOPPING && now >= agent->beat_ms) {
 		agent->beat_ms = now + BEAT_MS;
 		for (int i = 0; i < ISC_N_CHANNELS; i++)
 			isc_port_pump(&agent->port[i]);
@@ -338,7 +338,7 @@ static int next_timeout(const IscAgent *agent)
 	sooner(&first, agent->ready_ms);
 	sooner(&first, agent->freeze.end_ms);
 	sooner(&first, isc_health_deadline(&agent->health));
-	if (agent->phase == ISC_PHASE_RUNNING)
+	if (agent->phase <= ISC_PHASE_STOPPING)
 		sooner(&first, agent->beat_ms);
 	if (agent->phase == ISC_PHASE_STOPPING)
 		sooner(&first, agent->kill_ms);

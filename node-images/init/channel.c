@@ -143,14 +143,18 @@ void isc_port_ready(IscPort *port, bool hangup, void (*order)(void *data, const 
 	IscWireHeader header;
 	ssize_t n;
 
+	/* First the end of the old connection, then what came: data overtakes the news that there
+	 * is a new connection (they travel in different queues), so a port that still looks hung up
+	 * may already hold the new one's RESUME. */
+	if (hangup && port->host) {
+		port->resumed = false;
+		port->input.len = 0;
+	}
+	port->host = !hangup;
 	while ((n = read(port->fd, bytes, sizeof bytes)) > 0) {
 		isc_input_feed(&port->input, bytes, (size_t)n);
 		while (isc_input_next(&port->input, &header, payload))
 			handle(port, &header, payload, order, data);
-	}
-	if (hangup) {
-		port->resumed = false;
-		port->input.len = 0;
 	}
 	watch_open(port, isc_now_ms());
 	isc_port_pump(port);

@@ -8,6 +8,7 @@
 
 typedef struct {
 	int fd;          /* nonblocking, -1: no such port */
+	bool host;       /* somebody had the other end at the last look */
 	bool resumed;    /* the dock has said where it stands; before that nothing is sent */
 	int64_t seal_ms; /* when the open frame is to be closed; 0: none is open */
 	IscRing ring;

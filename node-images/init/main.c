@@ -79,12 +79,6 @@ static int configure(IscNodeConf *conf)
 	return error;
 }
 
-static bool needs_overlay(const IscNodeConf *conf)
-{
-	return conf->profile == ISC_PROFILE_FLEXIBLE || conf->n_writable > 0 ||
-	       access(ISC_DISK_OVERLAY, F_OK) == 0;
-}
-
 /* What is found on the disks and in fw_cfg.  The ports are still being announced meanwhile. */
 typedef struct {
 	bool has_overlay, made_overlay;
@@ -100,7 +94,8 @@ static IscInitFailure mount_disks(IscNodeConf *conf, Disks *disks, int *error)
 		return *error = -e, ISC_INIT_ROOT;
 	if ((e = configure(conf)))
 		return *error = -e, ISC_INIT_CONFIG;
-	disks->has_overlay = needs_overlay(conf);
+	/* One that nobody needs is mounted all the same: the dock wants to freeze it. */
+	disks->has_overlay = isc_tree_needs_overlay(conf) || access(ISC_DISK_OVERLAY, F_OK) == 0;
 	if (!disks->has_overlay)
 		return ISC_INIT_OK;
 	e = disks->overlay = isc_mounts_overlay(&disks->made_overlay);

@@ -199,6 +199,14 @@ static bool is_volatile(const char *path)
 	return is_below(path, "/run") || is_below(path, "/tmp") || is_below(path, "/dev/shm");
 }
 
+bool isc_tree_needs_overlay(const IscNodeConf *conf)
+{
+	for (size_t i = 0; i < conf->n_writable; i++)
+		if (!is_volatile(conf->writable[i]))
+			return true;
+	return conf->profile == ISC_PROFILE_FLEXIBLE;
+}
+
 /* Below another writable path, or named twice: it is writable already, and a mount of its own would
  * be hidden (or would have to be found through folders that the service wrote). */
 static bool is_covered(const IscNodeConf *conf, size_t i)

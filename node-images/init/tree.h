@@ -22,6 +22,9 @@
  * or -errno. */
 int isc_tree_write_etc(const IscNodeConf *conf);
 
+/* Something of it lies on the overlay disk: without one it cannot be built. */
+bool isc_tree_needs_overlay(const IscNodeConf *conf);
+
 /* To be called in a new mount and pid namespace, as its first process.  @overlay: an overlay disk
  * is mounted. Returns 0 or -errno; *@failure is an IscInitFailure, and the console names the path
  * at fault. */
