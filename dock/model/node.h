@@ -7,6 +7,8 @@
 #define ISC_SLOT_MIN 2u
 #define ISC_SLOT_MAX 65000u
 #define ISC_UID_BASE 1900000000u
+#define ISC_BRIDGE "isc0"
+#define ISC_SUBNET_BITS 16
 
 /* What the dock holds a node to be.  `seen` (libvirt) and `claimed` (the node itself) are compared with it. */
 typedef enum {
