@@ -274,6 +274,24 @@ tell two send control panic
 does 'a panic ends the domain' two wait 15000 event stopped isc-two
 tell two state isc-two
 is "$(said two 'state isc-two')" 'state isc-two off' '… for good'
+# The disk below node two's overlay fills up: the guest must stand still, not go on with a broken disk.
+tell two forget
+dock bash -eu <<-END
+	key=\$(cat $LIB/two/key)
+	mount -t tmpfs -o size=5M,mode=710,gid=1900000003 tmpfs $LIB/two
+	printf %s "\$key" >$LIB/two/key
+	echo node=two >$LIB/two/config
+	chown 1900000003 $LIB/two/config
+END
+must 'an overlay lies on a small file system' prepare two 3
+must 'a guest starts on it' tell two start isc-two
+does '… and is paused when that is full, and the reason told' two wait 25000 event io-error isc-two "$LIB/two/overlay: enospc"
+does '…' two wait 3000 event suspended isc-two ioerror
+tell two state isc-two
+is "$(said two 'state isc-two')" 'state isc-two paused' '… and stays so'
+tell two pid isc-two
+dock kill -9 "$(said two 'pid isc-two' | cut -d' ' -f3)"
+does 'a QEMU that dies is told as a crash' two wait 5000 event crashed isc-two
 does 'an event comes on the new connection, too' one suspend isc-one
 does '…' one wait 3000 event suspended isc-one paused
 does 'a paused node can be destroyed' one destroy isc-one
