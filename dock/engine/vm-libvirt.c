@@ -383,7 +383,8 @@ static int listen_to(IscVm *vm, virConnect *conn, int id, virConnectDomainEventG
 static void take(IscVm *vm, virConnect *conn)
 {
 	(void)virConnectSetKeepAlive(conn, KEEPALIVE_S, KEEPALIVE_MISSES);
-	/* No reference: drop() takes it back before @vm goes (and a driver without it would never give one back). */
+	/* No reference: drop() takes it back before @vm goes (and a driver without it would never
+	 * give one back). */
 	(void)virConnectRegisterCloseCallback(conn, on_close, vm, NULL);
 	vm->callbacks[EVENT_LIFECYCLE] = listen_to(vm, conn, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
 			VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle));

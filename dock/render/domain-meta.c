@@ -84,8 +84,7 @@ static gboolean check(const IscDomainMeta *m, GError **error)
 			return FALSE;
 		}
 		const gchar *value = m->labels[i].value;
-		if ((!value || *value) &&
-				!isc_domain_text_check("label", value, 256, FALSE, error))
+		if ((!value || *value) && !isc_domain_text_check("label", value, 256, FALSE, error))
 			return FALSE;
 	}
 	return TRUE;

@@ -13,7 +13,7 @@
 #define NODE(body) "<isc:node xmlns:isc='urn:iscdock:node:1'>" body "</isc:node>"
 #define DOMAIN(inner)                                                                              \
 	"<domain><name>isc-web</name><metadata><x:y xmlns:x='urn:x'/>" inner "</metadata></"       \
-									     "domain>"
+	"domain>"
 
 static IscDomainMeta *parse(const gchar *xml, GError **error)
 {
