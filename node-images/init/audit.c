@@ -229,7 +229,7 @@ static void hand_over(const uint8_t *message, size_t n,
 int isc_audit_read(IscAudit *audit,
 		void (*record)(void *data, uint16_t type, const char *text, size_t len), void *data)
 {
-	struct sockaddr_nl from[ISC_AUDIT_BATCH];
+	struct sockaddr_nl from[ISC_AUDIT_BATCH] = { 0 };
 	struct mmsghdr m[ISC_AUDIT_BATCH];
 	struct iovec v[ISC_AUDIT_BATCH];
 	int n;

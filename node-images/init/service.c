@@ -249,7 +249,7 @@ static pid_t clone_ns_init(void)
 int isc_service_prepare(IscService *service, const IscNodeConf *conf, bool overlay, void *scrub,
 		size_t scrub_len)
 {
-	int link[2], out, err, error;
+	int link[2], out = -1, err = -1, error;
 	static const int on = 1;
 	pid_t pid;
 
