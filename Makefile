@@ -72,7 +72,7 @@ TEST_TOOLS := $(patsubst %.c,$B/%,$(wildcard tests/netns/*.c tests/vm/*.c tests/
 FUZZERS    := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz-*.c))
 NETNS      := $(wildcard tests/netns/test-*.sh tests/netns/test-*.py)
 VM         := $(wildcard tests/vm/test-*.sh tests/fault/test-*.sh)
-IMAGES     := minimal nginx redis memcached
+IMAGES     := minimal nginx redis memcached mallory
 IMAGE_DIRS := $(IMAGES:%=$B/images/%)
 TEST_LINK   = $(COMPILE) -Itests/unit $(OWN_LDFLAGS) $(LDFLAGS) $< $B/libisc.a $(PKG_LIBS)
 
@@ -85,8 +85,9 @@ $(TEST_TOOLS): $B/%: %.c $B/libisc.a
 $(FUZZERS): $B/%: %.c $B/libisc.a
 	@mkdir -p $(@D) && echo "  TEST  $@"
 	@$(TEST_LINK) -DISC_FUZZ_REPLAY -o $@
-$B/images/%/manifest.json: $(BINS) $(wildcard node-images/*/image.conf node-images/*/build.sh)
-	$B/isc-image build node-images/$* -o $B/images/$*
+RECIPE      = $(firstword $(wildcard node-images/$* tests/recipes/$*))
+$B/images/%/manifest.json: $(BINS)
+	$B/isc-image build $(RECIPE) -o $B/images/$*
 images: $(IMAGE_DIRS:%=%/manifest.json) ## build the images that the tests and the demo boot
 
 check-unit: $(UNIT) $(FUZZERS) ## unit tests: no root, no network, seconds
