@@ -12,12 +12,14 @@
 #include "base/error.h"
 #include "engine/firewall-book.h"
 #include "engine/nft-read.h"
+#include "engine/nft-write.h"
 #include "engine/ports.h"
 
 struct IscFirewall {
 	GMutex lock; /* over all below and over every transaction */
 	struct nft_ctx *nft;
 	IscNftReader *reader;
+	IscNftWriter *writer;
 	GHashTable *own_ports; /* netlink ports of @nft */
 	IscNftConfig config;   /* owns what it points to */
 	IscBook *book;         /* what is wanted */
@@ -100,7 +102,8 @@ IscFirewall *isc_firewall_new(const IscFirewallConfig *config, GError **error)
 	fw->config = config_copy(config);
 	fw->book = isc_book_new();
 	fw->reader = isc_nft_reader_new(error);
-	if (!fw->reader)
+	fw->writer = fw->reader ? isc_nft_writer_new(error) : NULL;
+	if (!fw->writer)
 		return NULL;
 
 	g_autoptr(GHashTable) before = own_ports();
@@ -126,6 +129,7 @@ void isc_firewall_free(IscFirewall *fw)
 		return;
 	g_clear_pointer(&fw->nft, nft_ctx_free);
 	g_clear_pointer(&fw->reader, isc_nft_reader_free);
+	g_clear_pointer(&fw->writer, isc_nft_writer_free);
 	g_clear_pointer(&fw->own_ports, g_hash_table_unref);
 	config_clear(&fw->config);
 	isc_book_free(fw->book);
@@ -221,10 +225,7 @@ static gboolean change(IscFirewall *fw, guint slot, const IscFence *fence, GErro
 
 	if (!isc_book_plan(fw->book, &fw->config, slot, fence, &c, error))
 		return FALSE;
-	g_autofree gchar *text = isc_nft_render_change(c.gone, c.come);
-	g_autofree gchar *forget = fence || !old ? g_strdup("") : isc_nft_render_forget(old);
-	g_autofree gchar *all = g_strconcat(text, forget, NULL);
-	if (run(fw, all, &first)) {
+	if (isc_nft_write(fw->writer, c.gone, c.come, fence ? NULL : old, &first)) {
 		isc_book_commit(&c);
 		return TRUE;
 	}
@@ -242,6 +243,58 @@ gboolean isc_firewall_node_add(IscFirewall *fw, const IscFence *fence, GError **
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
 	return change(fw, fence->slot, fence, error);
+}
+
+/* What the kernel holds after @c: all that came, nothing of what went. */
+static gboolean read_back(IscFirewall *fw, const IscBookChange *c, GError **error)
+{
+	g_autoptr(GHashTable) came = g_hash_table_new(isc_nft_element_hash, isc_nft_element_equal);
+	g_autoptr(GPtrArray) one = g_ptr_array_new();
+	const IscNftElement *wrong = NULL;
+	gboolean holds;
+
+	if (!isc_nft_read_has(fw->reader, c->come, &holds, &wrong, error))
+		return FALSE;
+	for (guint i = 0; i < c->come->len; i++)
+		g_hash_table_add(came, g_ptr_array_index(c->come, i));
+	g_ptr_array_set_size(one, 1);
+	for (guint i = 0; i < c->gone->len && !wrong; i++) {
+		one->pdata[0] = g_ptr_array_index(c->gone, i);
+		if (g_hash_table_contains(came, one->pdata[0]))
+			continue; /* only its value is another */
+		if (!isc_nft_read_has(fw->reader, one, &holds, NULL, error))
+			return FALSE;
+		if (holds)
+			wrong = one->pdata[0];
+	}
+	if (!wrong)
+		return TRUE;
+	g_autofree gchar *text = isc_nft_element_print(wrong);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
+			"the kernel did not take the change of '%s' in set '%s'", text,
+			isc_nft_set_info(wrong->set)->name);
+	return FALSE;
+}
+
+gboolean isc_firewall_node_rules(IscFirewall *fw, const IscFence *fence, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
+	const IscFence *known = isc_book_fence(fw->book, fence->slot);
+	g_autoptr(IscFence) wanted = isc_fence_copy(fence);
+	g_auto(IscBookChange) c = { 0 };
+
+	wanted->quarantined = wanted->quarantined || (known && known->quarantined);
+	if (!isc_book_plan(fw->book, &fw->config, wanted->slot, wanted, &c, error))
+		return FALSE;
+	/* It refuses where somebody has flushed our sets this moment: then once more upon all of
+	 * it. */
+	if (!isc_nft_write(fw->writer, c.gone, c.come, NULL, NULL) &&
+			(!write_all(fw, /* with_nodes= */ TRUE, error) ||
+					!isc_nft_write(fw->writer, c.gone, c.come, NULL, error)))
+		return FALSE;
+	gboolean ok = read_back(fw, &c, error);
+	isc_book_commit(&c);
+	return ok;
 }
 
 /* Takes out what the kernel holds of a node that we do not know: one that an earlier daemon has
@@ -265,8 +318,7 @@ static gboolean remove_stranger(IscFirewall *fw, const IscFence *fence, GError *
 		if (stands)
 			g_ptr_array_add(gone, e);
 	}
-	g_autofree gchar *text = isc_nft_render_change(gone, NULL);
-	return run(fw, text, error);
+	return isc_nft_write(fw->writer, gone, NULL, fence, error);
 }
 
 gboolean isc_firewall_node_remove(IscFirewall *fw, const IscFence *fence, GError **error)
@@ -455,5 +507,6 @@ guint isc_firewall_n_nodes(IscFirewall *fw)
 
 gboolean isc_firewall_is_own_port(IscFirewall *fw, guint32 port)
 {
-	return g_hash_table_contains(fw->own_ports, GUINT_TO_POINTER(port));
+	return port == isc_nft_writer_port(fw->writer) ||
+	       g_hash_table_contains(fw->own_ports, GUINT_TO_POINTER(port));
 }

@@ -59,6 +59,15 @@ gboolean isc_firewall_node_add(IscFirewall *fw, const IscFence *fence, GError **
 gboolean isc_firewall_node_verify(IscFirewall *fw, const IscFence *fence, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * isc_firewall_node_rules:
+ * Other rules for a node, in one transaction, and read back: what came is in the kernel, what went
+ * is not.  A node in quarantine stays there, whatever @fence says: who cuts a node off does not
+ * wait for who changes its rules. Errors: as isc_firewall_node_add(); ISC_ERROR_VERIFY.
+ */
+gboolean isc_firewall_node_rules(IscFirewall *fw, const IscFence *fence, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* Takes the node out, with what was counted for it; rules of others that name it end too.  An
  * unknown one is no error. */
 gboolean isc_firewall_node_remove(IscFirewall *fw, const IscFence *fence, GError **error)

@@ -131,7 +131,9 @@ gboolean isc_links_forward(const gchar *name, GError **error)
 
 /* --- bridge ---------------------------------------------------------------------------------- */
 
-static int send_bridge(const IscBridge *b, int flags)
+/* @stp_only: the kernel takes no forward delay of 0 while STP is on, and looks at the delay first.
+ */
+static int send_bridge(const IscBridge *b, int flags, gboolean stp_only)
 {
 	const struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
 	g_autoptr(IscNlMsg) msg = message(RTM_NEWLINK, flags, &head, sizeof head);
@@ -142,9 +144,11 @@ static int send_bridge(const IscBridge *b, int flags)
 	put(msg, IFLA_INFO_KIND, "bridge", strlen("bridge"));
 	struct nlattr *data = open_nest(msg, IFLA_INFO_DATA);
 	put_u32(msg, IFLA_BR_STP_STATE, 0);
-	put_u32(msg, IFLA_BR_FORWARD_DELAY, 0);
-	put_u8(msg, IFLA_BR_MCAST_SNOOPING, 0);
-	put_u8(msg, IFLA_BR_MCAST_QUERIER, 0);
+	if (!stp_only) {
+		put_u32(msg, IFLA_BR_FORWARD_DELAY, 0);
+		put_u8(msg, IFLA_BR_MCAST_SNOOPING, 0);
+		put_u8(msg, IFLA_BR_MCAST_QUERIER, 0);
+	}
 	nla_nest_end(msg, data);
 	nla_nest_end(msg, info);
 	return talk(msg, NULL, NULL);
@@ -162,6 +166,22 @@ static gboolean add_address(const IscBridge *b, GError **error)
 	put_address(msg, IFA_ADDRESS, b->gateway);
 	int err = talk(msg, NULL, NULL);
 	return err == 0 || fail(error, err, "cannot give an address to", b->name);
+}
+
+/* Answers for a peer at once, where the kernel would wait up to 0.8 s for another to do so. */
+static gboolean set_proxy_delay(const IscBridge *b, GError **error)
+{
+	const struct ndtmsg head = { .ndtm_family = AF_INET };
+	const guint64 none = 0; /* milliseconds */
+	g_autoptr(IscNlMsg) msg = message(RTM_SETNEIGHTBL, 0, &head, sizeof head);
+
+	put(msg, NDTA_NAME, "arp_cache", sizeof "arp_cache");
+	struct nlattr *nest = open_nest(msg, NDTA_PARMS | NLA_F_NESTED);
+	put_u32(msg, NDTPA_IFINDEX, (guint32)index_of(b->name));
+	put(msg, NDTPA_PROXY_DELAY, &none, sizeof none);
+	nla_nest_end(msg, nest);
+	int err = talk(msg, NULL, NULL);
+	return err == 0 || fail(error, err, "cannot set the ARP delay of", b->name);
 }
 
 /* "from all iif isc0 fwmark 0/MARK blackhole": a rule with the value 0 matches packets with none of
@@ -200,10 +220,12 @@ gboolean isc_links_bridge_setup(const IscBridge *b, GError **error)
 				FALSE }, /* tells nodes of no other address of the dock */
 		{ "ipv4", "rp_filter", "1", FALSE },
 	};
-	int err = send_bridge(b, NLM_F_CREATE | NLM_F_EXCL);
+	int err = send_bridge(b, NLM_F_CREATE | NLM_F_EXCL, /* stp_only= */ FALSE);
 
 	if (err == -NLE_EXIST)
-		err = send_bridge(b, 0);
+		err = send_bridge(b, 0, /* stp_only= */ TRUE);
+	if (err == 0)
+		err = send_bridge(b, 0, /* stp_only= */ FALSE);
 	if (err < 0)
 		return fail(error, err, "cannot make the bridge", b->name);
 	for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
@@ -212,7 +234,8 @@ gboolean isc_links_bridge_setup(const IscBridge *b, GError **error)
 			return FALSE;
 	if (b->accept_mark && !set_fence(b, TRUE, error))
 		return FALSE;
-	return add_address(b, error) && isc_links_set_up(b->name, TRUE, error);
+	return set_proxy_delay(b, error) && add_address(b, error) &&
+	       isc_links_set_up(b->name, TRUE, error);
 }
 
 static gboolean delete_link(const gchar *name, GError **error)

@@ -1,21 +1,15 @@
 #include "engine/nft-read.h"
 
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <netlink/attr.h>
 #include <netlink/errno.h>
-#include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/error.h"
+#include "engine/nft-msg.h"
 
 #define DUMP_TRIES 8 /* a dump during which the ruleset changes is begun anew */
 
-typedef struct nl_msg IscNlMsg;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNlMsg, nlmsg_free)
 typedef struct nl_cb IscNlCb;
 static void cb_unref(IscNlCb *cb)
 {
@@ -57,26 +51,12 @@ void isc_nft_reader_free(IscNftReader *reader)
 	g_free(reader);
 }
 
-static IscNlMsg *message(guint type, int flags, gboolean is_bridge)
-{
-	const struct nfgenmsg head = { .nfgen_family = is_bridge ? AF_BRIDGE : 1 /* NFPROTO_INET */,
-		.version = NFNETLINK_V0 };
-	IscNlMsg *msg = nlmsg_alloc_size(65536);
-
-	if (!msg ||
-			!nlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ,
-					NFNL_SUBSYS_NFTABLES << 8 | (int)type, 0,
-					NLM_F_REQUEST | flags) ||
-			nlmsg_append(msg, (void *)&head, sizeof head, NLMSG_ALIGNTO) < 0)
-		g_error("out of memory");
-	return msg;
-}
-
 /* Sends @msg and hands each answer to @each until the kernel is done.  Returns 0 or a negative
  * libnl error. */
 static int exchange(IscNftReader *reader, IscNlMsg *msg, nl_recvmsg_msg_cb_t each, gpointer data)
 {
-	g_autoptr(IscNlCb) cb = nl_cb_clone(nl_socket_get_cb(reader->socket));
+	g_autoptr(IscNlCb) own = nl_socket_get_cb(reader->socket); /* a reference of ours */
+	g_autoptr(IscNlCb) cb = nl_cb_clone(own);
 	if (!cb)
 		g_error("out of memory");
 	gboolean is_dump = (nlmsg_hdr(msg)->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
@@ -93,7 +73,7 @@ static int exchange(IscNftReader *reader, IscNlMsg *msg, nl_recvmsg_msg_cb_t eac
 static int dump(IscNftReader *reader, guint type, gboolean is_bridge, guint table_attr,
 		guint set_attr, const gchar *set, nl_recvmsg_msg_cb_t each, gpointer data)
 {
-	g_autoptr(IscNlMsg) msg = message(type, NLM_F_DUMP, is_bridge);
+	g_autoptr(IscNlMsg) msg = isc_nft_msg_new(type, NLM_F_DUMP, is_bridge);
 
 	if (nla_put_string(msg, (int)table_attr, ISC_NFT_TABLE) < 0 ||
 			(set && nla_put_string(msg, (int)set_attr, set) < 0))
@@ -147,29 +127,20 @@ static int on_elements(struct nl_msg *msg, void *data)
 	return NL_OK;
 }
 
-static gboolean put_value(IscNlMsg *msg, int type, const guint8 *bytes, guint len)
-{
-	struct nlattr *nest = nla_nest_start(msg, type | NLA_F_NESTED);
-	if (!nest || nla_put(msg, NFTA_DATA_VALUE, (int)len, bytes) < 0)
-		return FALSE;
-	nla_nest_end(msg, nest);
-	return TRUE;
-}
-
 /* Asks for one element.  The kernel answers with it, or with ENOENT. */
 static IscNlMsg *request_for(const IscNftElement *e)
 {
 	const IscNftSetInfo *info = isc_nft_set_info(e->set);
-	IscNlMsg *msg = message(NFT_MSG_GETSETELEM, NLM_F_ACK, info->is_bridge);
+	IscNlMsg *msg = isc_nft_msg_new(NFT_MSG_GETSETELEM, NLM_F_ACK, info->is_bridge);
 	struct nlattr *list, *item;
 
 	if (nla_put_string(msg, NFTA_SET_ELEM_LIST_TABLE, ISC_NFT_TABLE) < 0 ||
 			nla_put_string(msg, NFTA_SET_ELEM_LIST_SET, info->name) < 0 ||
 			!(list = nla_nest_start(msg, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED)) ||
 			!(item = nla_nest_start(msg, NFTA_LIST_ELEM | NLA_F_NESTED)) ||
-			!put_value(msg, NFTA_SET_ELEM_KEY, e->key, info->key_len) ||
-			(info->is_interval && !put_value(msg, NFTA_SET_ELEM_KEY_END, e->key_end,
-							      info->key_len)))
+			!isc_nft_msg_put_value(msg, NFTA_SET_ELEM_KEY, e->key, info->key_len) ||
+			(info->is_interval && !isc_nft_msg_put_value(msg, NFTA_SET_ELEM_KEY_END,
+							      e->key_end, info->key_len)))
 		g_error("out of memory");
 	nla_nest_end(msg, item);
 	nla_nest_end(msg, list);

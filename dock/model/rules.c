@@ -155,8 +155,8 @@ gboolean isc_expose_parse(const gchar *text, IscExpose *out, GError **error)
 	}
 	if (!take_ports(&c, &e.host_first, &e.host_last))
 		return FALSE;
-	if (e.host_last - e.host_first >= ISC_EXPOSE_MAX_PORTS)
-		return fail(&c, "a rule exposes at most %d ports", ISC_EXPOSE_MAX_PORTS);
+	if (e.host_last - e.host_first >= ISC_RULE_MAX_PORTS)
+		return fail(&c, "a rule exposes at most %d ports", ISC_RULE_MAX_PORTS);
 	if (!take(&c, ":"))
 		return fail(&c, "':' and a port of the node expected");
 	const gchar *node_side = c.at;
@@ -218,7 +218,13 @@ static gboolean take_node(Cursor *c, IscEgress *e)
 		e->proto = ISC_PROTO_UDP;
 	else
 		return fail(c, "tcp/PORT or udp/PORT expected");
-	return take_ports(c, &e->port_first, &e->port_last);
+	const gchar *ports = c->at;
+	if (!take_ports(c, &e->port_first, &e->port_last))
+		return FALSE;
+	if (e->port_last - e->port_first < ISC_RULE_MAX_PORTS)
+		return TRUE;
+	c->at = ports;
+	return fail(c, "a rule names at most %d ports of a node", ISC_RULE_MAX_PORTS);
 }
 
 static gboolean take_egress(Cursor *c, IscEgress *e)

@@ -7,10 +7,9 @@
  * to free. Addresses are IPv4 in host byte order, ports 1..65535; both ends of a range belong to
  * it. */
 
-#define ISC_RULE_MAX_BYTES 128   /* a rule's text */
-#define ISC_RULES_MAX 64         /* rules of one kind per node */
-#define ISC_EXPOSE_MAX_PORTS 256 /* ports that one expose rule may span: each costs a map element  \
-				  */
+#define ISC_RULE_MAX_BYTES 128 /* a rule's text */
+#define ISC_RULES_MAX 64       /* rules of one kind per node */
+#define ISC_RULE_MAX_PORTS 256 /* of a node in one rule: each costs a map element */
 
 /* IANA protocol numbers. */
 typedef enum {

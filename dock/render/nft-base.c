@@ -95,7 +95,6 @@ static const DropChain drop_chains[] = {
 	{ TRUE,  ISC_DROP_OPTION,     "",     BY_PORT,     FALSE, "drop" },
 	{ TRUE,  ISC_DROP_OTHER,      "",     BY_PORT,     FALSE, "drop" },
 	{ TRUE,  ISC_DROP_QUARANTINE, "",     BY_PORT,     FALSE, "drop" },
-	{ TRUE,  ISC_DROP_QUARANTINE, "-in",  BY_NOBODY,   TRUE,  "drop" },
 	{ TRUE,  ISC_DROP_PEER,       "",     BY_PORT,     FALSE, "drop" },
 	{ FALSE, ISC_DROP_IP,         "",     BY_NOBODY,   FALSE, "drop" },
 	{ FALSE, ISC_DROP_IPV6,       "",     BY_NOBODY,   FALSE, "drop" },
@@ -116,29 +115,44 @@ static const DropChain drop_chains[] = {
 
 static const gchar *const whose_key[] = { "iifname", "ip saddr", "ip daddr" };
 
+/* $WORDS stand for what the configuration says; see fill_in(). */
 static const gchar bridge_rules[] =
 	"\tchain prerouting {\n"
 	"\t\ttype filter hook prerouting priority -300; policy accept;\n"
-	"\t\tiifname \"%s*\" goto from-node\n"
+	"\t\tiifname \"$TAP*\" goto from-node\n"
 	"\t}\n"
+	/* What links.c has the ports "forward" comes here, too: STP, LLDP, EAPOL to their group addresses. */
 	"\tchain protocol {\n"
 	"\t\tether type { 8021q, 8021ad, 0x9100, 0x9200 } goto drop-vlan\n"
 	"\t\tether type ip6 goto drop-ipv6\n"
 	"\t\tether type != { arp, ip } goto drop-other\n"
 	"\t}\n"
 	"\tchain from-node {\n"
-	"\t\tjump protocol\n"
-	"\t\tiifname . ether saddr != @pin-mac goto drop-mac\n"
+	"\t\tether type ip goto from-node-ip\n"
 	"\t\tether type arp goto from-node-arp\n"
+	"\t\tgoto protocol\n"
+	"\t}\n"
+	/* One look-up proves MAC and address of an honest packet; what fails it is told apart in chain liar. */
+	"\tchain from-node-ip {\n"
+	"\t\tiifname . ether saddr . ip saddr != @pin goto liar\n"
+	"\t\tip hdrlength != 5 goto drop-option\n"
+	"\t\tmeta l4proto != tcp jump not-tcp\n"
+	"\t\tiifname @cut goto drop-quarantine\n"
+	"$TO_BRIDGE"
+	"\t}\n"
+	"\tchain liar {\n"
+	"\t\tiifname . ether saddr != @pin-mac goto drop-mac\n"
 	"\t\tudp sport { 67, 68 } goto drop-dhcp\n"
 	"\t\tudp dport { 67, 68 } goto drop-dhcp\n"
-	"\t\tiifname . ether saddr . ip saddr != @pin goto drop-ip\n"
-	"\t\tip hdrlength != 5 goto drop-option\n"
+	"\t\tgoto drop-ip\n"
+	"\t}\n"
+	"\tchain not-tcp {\n"
+	"\t\tudp sport { 67, 68 } goto drop-dhcp\n"
+	"\t\tudp dport { 67, 68 } goto drop-dhcp\n"
 	"\t\ticmp type { redirect, router-advertisement, router-solicitation } goto drop-other\n"
-	"\t\tiifname @cut goto drop-quarantine\n"
-	"%s"
 	"\t}\n"
 	"\tchain from-node-arp {\n"
+	"\t\tiifname . ether saddr != @pin-mac goto drop-mac\n"
 	"\t\tarp htype != 1 goto drop-arp\n"
 	"\t\tarp ptype != ip goto drop-arp\n"
 	"\t\tarp operation != { request, reply } goto drop-arp\n"
@@ -146,38 +160,38 @@ static const gchar bridge_rules[] =
 	"\t\tupdate @arp-rate { iifname limit rate over 50/second burst 100 packets } goto drop-arp\n"
 	"\t\tiifname @cut goto drop-quarantine\n"
 	/* The dock answers for a peer only where it finds a route to it, see inet/prerouting. */
-	"\t\tmeta mark set 0x%08x\n"
+	"\t\tmeta mark set $MARK\n"
 	"\t}\n"
-	/* Frames to 01:80:c2:00:00:0x (LLDP, EAPOL) may come here without passing prerouting. */
-	"\tchain input {\n"
-	"\t\ttype filter hook input priority -300; policy accept;\n"
-	"\t\tiifname \"%s*\" jump protocol\n"
-	"\t}\n"
-	/* The ports are isolated already; this holds where that flag is lost. */
+	/* Toward nodes there is no chain here: frames come to them from other ports (below) or from the dock's own stack,
+	 * whose packets inet judges; and each further hook would cost every packet.
+	 * The ports are isolated already; this holds where that flag is lost. */
 	"\tchain forward {\n"
 	"\t\ttype filter hook forward priority -300; policy accept;\n"
-	"\t\tiifname \"%s*\" goto drop-peer\n"
-	"\t\toifname \"%s*\" goto drop-peer\n"
-	"\t}\n"
-	"\tchain output {\n"
-	"\t\ttype filter hook output priority -300; policy accept;\n"
-	"\t\toifname @cut goto drop-quarantine-in\n"
+	"\t\tiifname \"$TAP*\" goto drop-peer\n"
+	"\t\toifname \"$TAP*\" goto drop-peer\n"
 	"\t}\n";
 
 static const gchar inet_rules[] =
 	/* Before conntrack, so that what is dropped here takes no entry there. */
 	"\tchain prerouting {\n"
 	"\t\ttype filter hook prerouting priority -300; policy accept;\n"
-	"\t\tiifname @bridges ip daddr { 224.0.0.0/4, 240.0.0.0-255.255.255.254 } goto drop-reserved\n"
-	"\t\tiifname @bridges meta mark set 0x%08x accept\n"
+	"\t\tiifname $BRIDGE goto mark-node\n"
+	"\t\tip saddr $SUBNET goto foreign\n"
+	"\t\tip daddr $SUBNET goto foreign\n"
+	"\t}\n"
+	"\tchain mark-node {\n"
+	"\t\tip daddr & 224.0.0.0 == 224.0.0.0 ip daddr != 255.255.255.255 goto drop-reserved\n"
+	"\t\tmeta mark set $MARK\n"
+	"\t}\n"
+	"\tchain foreign {\n"
 	"\t\tiifname \"lo\" accept\n"
-	"\t\tip saddr @subnets goto drop-spoof\n"
-	"\t\tip daddr @subnets goto drop-ingress\n"
+	"\t\tip saddr $SUBNET goto drop-spoof\n"
+	"\t\tgoto drop-ingress\n"
 	"\t}\n"
 	/* From outside only: a node that knocks at the dock's outside address reaches nobody (hairpin). */
 	"\tchain publish {\n"
 	"\t\ttype nat hook prerouting priority -100; policy accept;\n"
-	"\t\tiifname @outside meta l4proto { tcp, udp } fib daddr type local goto redirect-in\n"
+	"\t\tiifname $OUTSIDE meta l4proto { tcp, udp } fib daddr type local goto redirect-in\n"
 	"\t}\n"
 	"\tchain redirect-in {\n"
 	"\t\tdnat ip to ip daddr . meta l4proto . th dport map @expose-at\n"
@@ -185,12 +199,12 @@ static const gchar inet_rules[] =
 	"\t}\n"
 	"\tchain postrouting {\n"
 	"\t\ttype nat hook postrouting priority 100; policy accept;\n"
-	"\t\tiifname @bridges oifname != @bridges masquerade\n"
+	"\t\tiifname $BRIDGE oifname != $BRIDGE masquerade\n"
 	"\t}\n"
 	"\tchain forward {\n"
 	"\t\ttype filter hook forward priority -10; policy accept;\n"
-	"\t\tiifname @bridges goto from-node\n"
-	"\t\toifname @bridges goto to-node\n"
+	"\t\tiifname $BRIDGE goto from-node\n"
+	"\t\toifname $BRIDGE goto to-node\n"
 	"\t}\n"
 	"\tchain pass {\n"
 	"\t\tmeta mark set 0x00000000 accept\n"
@@ -199,17 +213,20 @@ static const gchar inet_rules[] =
 	"\t\tmeta nfproto ipv6 goto drop-ipv6\n"
 	"\t\tip saddr != @nodes goto drop-ip\n"
 	"\t\tip saddr @quarantined goto drop-quarantine\n"
-	"\t\tip daddr @quarantined goto drop-quarantine\n"
 	"\t\tip saddr @rate-up goto drop-rate\n"
-	"\t\tip daddr @rate-down goto drop-rate-in\n"
+	"\t\toifname $BRIDGE jump peer-checks\n"
 	"\t\tct state established goto pass\n"
 	"\t\tct state related meta l4proto icmp goto pass\n"
 	/* Untracked and invalid packets would leave without masquerade and show a private address. */
 	"\t\tct state != new goto drop-invalid\n"
 	/* conntrack takes up a connection in its middle; one that we have ended must not come back so. */
 	"\t\ttcp flags & (fin | syn | rst | ack) != syn goto drop-invalid\n"
-	"\t\toifname @bridges goto to-peer\n"
+	"\t\toifname $BRIDGE goto to-peer\n"
 	"\t\tgoto outward\n"
+	"\t}\n"
+	"\tchain peer-checks {\n"
+	"\t\tip daddr @quarantined goto drop-quarantine\n"
+	"\t\tip daddr @rate-down goto drop-rate-in\n"
 	"\t}\n"
 	"\tchain to-peer {\n"
 	"\t\tmeta l4proto { tcp, udp } ip saddr . ip daddr . meta l4proto . th dport @peers goto pass\n"
@@ -222,7 +239,7 @@ static const gchar inet_rules[] =
 	"\t\ticmp type echo-request meta mark . ip daddr @icmp-named goto pass\n"
 	"\t\tip saddr @egress-open ip daddr @resolvers meta l4proto { tcp, udp } th dport 53 goto pass\n"
 	"\t\tip daddr @reserved goto drop-reserved\n"
-	"\t\toifname != @outside goto drop-egress\n"
+	"\t\toifname != $OUTSIDE goto drop-egress\n"
 	"\t\tip saddr @egress-open goto pass\n"
 	"\t\tmeta l4proto { tcp, udp } meta mark . meta l4proto . ip daddr . th dport @wide goto pass\n"
 	"\t\ticmp type echo-request meta mark . ip daddr @icmp-wide goto pass\n"
@@ -234,12 +251,12 @@ static const gchar inet_rules[] =
 	"\t\tip daddr @rate-down goto drop-rate-in\n"
 	"\t\tct state established accept\n"
 	"\t\tct state related meta l4proto icmp accept\n"
-	"\t\tiifname @outside ct state new ct status dnat goto open\n"
+	"\t\tiifname $OUTSIDE ct state new ct status dnat goto open\n"
 	"\t\tgoto drop-ingress\n"
 	"\t}\n"
 	"\tchain input {\n"
 	"\t\ttype filter hook input priority -10; policy accept;\n"
-	"\t\tiifname @bridges goto to-host\n"
+	"\t\tiifname $BRIDGE goto to-host\n"
 	"\t}\n"
 	"\tchain to-host {\n"
 	"\t\tmeta nfproto ipv6 goto drop-ipv6\n"
@@ -251,8 +268,8 @@ static const gchar inet_rules[] =
 	"\t}\n"
 	"\tchain output {\n"
 	"\t\ttype filter hook output priority -10; policy accept;\n"
-	"\t\tmeta skuid %u-%u goto drop-uid\n"
-	"\t\toifname @bridges goto from-host\n"
+	"\t\tmeta skuid $NODE_UIDS goto drop-uid\n"
+	"\t\toifname $BRIDGE goto from-host\n"
 	"\t}\n"
 	"\tchain from-host {\n"
 	"\t\tmeta nfproto ipv6 goto drop-local\n"
@@ -260,7 +277,7 @@ static const gchar inet_rules[] =
 	"\t\ticmp type redirect drop\n"
 	"\t\tct state established accept\n"
 	"\t\tct state related meta l4proto icmp accept\n"
-	"\t\tmeta skuid %u ip daddr . tcp dport @health accept\n"
+	"\t\tmeta skuid $DAEMON_UID ip daddr . tcp dport @health accept\n"
 	"\t\tgoto drop-local\n"
 	"\t}\n";
 /* clang-format on */
@@ -338,9 +355,6 @@ static void append_state(GString *s, gboolean is_bridge)
 				   "\t\tflags dynamic,timeout\n\t\ttimeout 1m\n\t}\n");
 	else
 		g_string_append(s, "\tcounter opened {\n\t}\n"
-				   "\tset bridges {\n\t\ttype ifname\n\t}\n"
-				   "\tset outside {\n\t\ttype ifname\n\t}\n"
-				   "\tset subnets {\n\t\ttype ipv4_addr\n\t\tflags interval\n\t}\n"
 				   "\tset reserved {\n\t\ttype ipv4_addr\n\t\tflags interval\n\t}\n"
 				   "\tset resolvers {\n\t\ttype ipv4_addr\n\t}\n");
 	isc_nft_append_sets(s, is_bridge);
@@ -360,12 +374,13 @@ static void append_fill(GString *s, const gchar *set, GPtrArray *members)
 	g_ptr_array_unref(members);
 }
 
-static GPtrArray *quoted(const gchar *const *names)
+/* `"wan"`, or `{ "wan", "lte0" }`, or a name that no interface can have. */
+static gchar *name_set(const gchar *const *names)
 {
-	GPtrArray *out = g_ptr_array_new_with_free_func(g_free);
-	for (gsize i = 0; names && names[i]; i++)
-		g_ptr_array_add(out, g_strdup_printf("\"%s\"", names[i]));
-	return out;
+	if (!names || !names[0])
+		return g_strdup("\".\"");
+	g_autofree gchar *joined = g_strjoinv("\", \"", (gchar **)names);
+	return g_strdup_printf(names[1] ? "{ \"%s\" }" : "\"%s\"", joined);
 }
 
 /* Networks nest or are apart; only the outermost may go into an interval set. */
@@ -389,7 +404,6 @@ static GPtrArray *outermost(const GArray *nets)
 
 static void append_fills(GString *s, const IscNftConfig *config)
 {
-	const gchar *bridges[] = { config->bridge, NULL };
 	g_autoptr(GArray) nets = g_array_new(FALSE, FALSE, sizeof(IscNet));
 	GPtrArray *resolvers = g_ptr_array_new_with_free_func(g_free);
 
@@ -399,12 +413,7 @@ static void append_fills(GString *s, const IscNftConfig *config)
 		g_array_append_vals(nets, config->host_nets, (guint)config->n_host_nets);
 	for (gsize i = 0; i < config->n_resolvers; i++)
 		g_ptr_array_add(resolvers, isc_address_print(config->resolvers[i]));
-	GPtrArray *subnets = g_ptr_array_new_with_free_func(g_free);
-	g_ptr_array_add(subnets, isc_net_print(&config->subnet));
 
-	append_fill(s, "bridges", quoted(bridges));
-	append_fill(s, "outside", quoted(config->outside));
-	append_fill(s, "subnets", subnets);
 	append_fill(s, "reserved", outermost(nets));
 	append_fill(s, "resolvers", resolvers);
 }
@@ -436,9 +445,37 @@ static gchar *bridge_mac_rule(const IscNftConfig *config)
 
 	if (memcmp(m, none, sizeof none) == 0)
 		return g_strdup("");
-	return g_strdup_printf("\t\tether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 "
-			       "ether daddr != %02x:%02x:%02x:%02x:%02x:%02x goto drop-peer\n",
+	return g_strdup_printf(
+			"\t\tether daddr != %02x:%02x:%02x:%02x:%02x:%02x "
+			"ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 goto drop-peer\n",
 			m[0], m[1], m[2], m[3], m[4], m[5]);
+}
+
+static void fill_in(GString *s, const IscNftConfig *config)
+{
+	g_autofree gchar *bridge = g_strdup_printf("\"%s\"", config->bridge);
+	g_autofree gchar *outside = name_set(config->outside);
+	g_autofree gchar *subnet = isc_net_print(&config->subnet);
+	g_autofree gchar *mark = g_strdup_printf("0x%08x", ISC_NFT_ACCEPT_MARK);
+	g_autofree gchar *uids = g_strdup_printf("%u-%u", config->uid_first, config->uid_last);
+	g_autofree gchar *daemon = g_strdup_printf("%u", config->daemon_uid);
+	g_autofree gchar *to_bridge = bridge_mac_rule(config);
+	const struct {
+		const gchar *word, *value;
+	} words[] = {
+		{ "$TO_BRIDGE", to_bridge },
+		{ "$TAP", config->tap_prefix },
+		{ "$BRIDGE", bridge },
+		{ "$OUTSIDE", outside },
+		{ "$SUBNET", subnet },
+		{ "$MARK", mark },
+		{ "$NODE_UIDS", uids },
+		{ "$DAEMON_UID", daemon },
+	};
+
+	/* The values were checked: none can bring in a word or a rule of its own. */
+	for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
+		g_string_replace(s, words[i].word, words[i].value, 0);
 }
 
 gchar *isc_nft_render_base(const IscNftConfig *config, GError **error)
@@ -455,14 +492,12 @@ gchar *isc_nft_render_base(const IscNftConfig *config, GError **error)
 
 	g_string_append(s, "table bridge " ISC_NFT_TABLE " {\n");
 	append_chains(s, config, /* is_bridge= */ TRUE);
-	const gchar *tap = config->tap_prefix;
-	g_autofree gchar *to_bridge = bridge_mac_rule(config);
-	g_string_append_printf(s, bridge_rules, tap, to_bridge, ISC_NFT_ACCEPT_MARK, tap, tap, tap);
+	g_string_append(s, bridge_rules);
 	g_string_append(s, "}\ntable inet " ISC_NFT_TABLE " {\n");
 	append_chains(s, config, /* is_bridge= */ FALSE);
-	g_string_append_printf(s, inet_rules, ISC_NFT_ACCEPT_MARK, config->uid_first,
-			config->uid_last, config->daemon_uid);
+	g_string_append(s, inet_rules);
 	g_string_append(s, "}\n");
+	fill_in(s, config);
 	return g_string_free(s, FALSE);
 }
 

@@ -447,6 +447,12 @@ static void print_fields(GString *s, const Field *fields, const guint8 *at, cons
 	}
 }
 
+/* A tenth of a second's worth, but always a packet with all its segments. */
+guint32 isc_nft_burst(guint64 rate)
+{
+	return (guint32)MIN(MAX(rate / 10, 65536), G_MAXUINT32);
+}
+
 static void print_element(GString *s, const IscNftElement *e, gboolean with_value)
 {
 	const SetRow *row = &sets[e->set];
@@ -454,12 +460,11 @@ static void print_element(GString *s, const IscNftElement *e, gboolean with_valu
 	print_fields(s, row->key, e->key, e->key_end);
 	if (!with_value)
 		return;
-	if (row->is_rate) /* a tenth of a second may come at once, a packet with all its segments
-			     always */
+	if (row->is_rate)
 		g_string_append_printf(s,
 				" limit rate over %" G_GUINT64_FORMAT
-				" bytes/second burst %" G_GUINT64_FORMAT " bytes",
-				e->rate, MIN(MAX(e->rate / 10, 65536), G_MAXUINT32));
+				" bytes/second burst %u bytes",
+				e->rate, isc_nft_burst(e->rate));
 	if (row->info.data_len) {
 		g_string_append(s, " : ");
 		print_fields(s, row->data, e->data, e->data);
@@ -513,27 +518,6 @@ gchar *isc_nft_render_flush(void)
 				sets[i].info.data_len ? "map" : "set",
 				sets[i].info.is_bridge ? "bridge" : "inet", sets[i].info.name);
 	return g_string_free(s, FALSE);
-}
-
-/* `add` before `delete` makes the deletion one that cannot fail. */
-gchar *isc_nft_render_forget(const IscFence *fence)
-{
-	g_autofree gchar *address = isc_address_print(fence->address);
-	GString *taps = g_string_new(NULL), *addresses = g_string_new(NULL);
-
-	for (guint kind = 1; kind < ISC_N_DROPS; kind++) {
-		const gchar *comma = kind > 1 ? ", " : "";
-		g_string_append_printf(taps, "%s\"%s\" . 0x%08x", comma, fence->tap, kind);
-		g_string_append_printf(addresses, "%s%s . 0x%08x", comma, address, kind);
-	}
-	gchar *text = g_strdup_printf("add element bridge " ISC_NFT_TABLE " dropped { %s }\n"
-				      "delete element bridge " ISC_NFT_TABLE " dropped { %s }\n"
-				      "add element inet " ISC_NFT_TABLE " dropped { %s }\n"
-				      "delete element inet " ISC_NFT_TABLE " dropped { %s }\n",
-			taps->str, taps->str, addresses->str, addresses->str);
-	g_string_free(taps, TRUE);
-	g_string_free(addresses, TRUE);
-	return text;
 }
 
 /* --- declarations of the sets, for nft-base.c ------------------------------------------------ */

@@ -183,9 +183,8 @@ gchar *isc_nft_render_flush(void);
  */
 gchar *isc_nft_render_change(const GPtrArray *gone, const GPtrArray *come);
 
-/* The transaction that forgets what was counted for @fence, so that the next node in its slot
- * begins at zero. Returns: (transfer full) */
-gchar *isc_nft_render_forget(const IscFence *fence);
+/* Bytes that a node limited to @rate (bytes per second) may send at once. */
+guint32 isc_nft_burst(guint64 rate);
 
 /* How many rules isc_nft_render_base()'s @text holds: what the kernel must hold afterwards. */
 guint isc_nft_count_rules(const gchar *text);

@@ -117,6 +117,7 @@ static void a_bad_egress_is_refused_with_text_and_position(void **state)
 		{ "node:db1", "position 9" },
 		{ "node:db1:icmp", "position 10" },
 		{ "node:db1:tcp/5432 accept", "position 18" },
+		{ "node:db1:tcp/1-257", "position 14: a rule names at most 256" },
 	};
 
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -1,0 +1,200 @@
+#include "cm.h"
+
+#include "engine/firewall-book.h"
+#include "fence.h"
+
+/* Plans and enters @fence (or the removal of @slot); the numbers of elements that go and come. */
+static void enter(IscBook *book, guint slot, const IscFence *fence, guint *gone, guint *come)
+{
+	g_auto(IscBookChange) c = { 0 };
+	GError *error = NULL;
+	gboolean ok = isc_book_plan(book, &test_config, slot, fence, &c, &error);
+
+	assert_no_error(error);
+	assert_true(ok);
+	*gone = c.gone->len;
+	*come = c.come->len;
+	isc_book_commit(&c);
+}
+
+static guint count(IscBook *book, IscNftSet set)
+{
+	g_autoptr(GPtrArray) all = isc_book_elements(book);
+	guint n = 0;
+	for (guint i = 0; i < all->len; i++)
+		n += ((const IscNftElement *)g_ptr_array_index(all, i))->set == set;
+	return n;
+}
+
+static void only_what_differs_goes_and_comes(void **state)
+{
+	(void)state;
+	g_autoptr(IscBook) book = isc_book_new();
+	g_autoptr(IscFence) a = fence_new(2, "web", "80:80 81:81", NULL);
+	g_autoptr(IscFence) b = fence_new(2, "web", "80:80 82:82", NULL);
+	guint gone, come;
+
+	enter(book, 2, a, &gone, &come);
+	assert_int_equal(gone, 0);
+	assert_int_equal(come, 3 + 2);
+	enter(book, 2, a, &gone, &come);
+	assert_int_equal(gone + come, 0);
+	enter(book, 2, b, &gone, &come);
+	assert_int_equal(gone, 1);
+	assert_int_equal(come, 1);
+	b->quarantined = TRUE;
+	enter(book, 2, b, &gone, &come);
+	assert_int_equal(gone, 0);
+	assert_int_equal(come, 2);
+	enter(book, 2, NULL, &gone, &come);
+	assert_int_equal(gone, 3 + 2 + 2);
+	assert_int_equal(isc_book_n_nodes(book), 0);
+	g_autoptr(GPtrArray) rest = isc_book_elements(book);
+	assert_int_equal(rest->len, 0);
+}
+
+static void a_new_value_under_the_same_key_goes_and_comes(void **state)
+{
+	(void)state;
+	g_autoptr(IscBook) book = isc_book_new();
+	g_autoptr(IscFence) a = fence_new(2, "web", "80:80", NULL);
+	g_autoptr(IscFence) b = fence_new(2, "web", "80:8080", NULL);
+	guint gone, come;
+
+	a->rate_up = 1000;
+	b->rate_up = 2000;
+	enter(book, 2, a, &gone, &come);
+	enter(book, 2, b, &gone, &come);
+	assert_int_equal(gone, 2);
+	assert_int_equal(come, 2);
+	g_autoptr(GPtrArray) all = isc_book_elements(book);
+	for (guint i = 0; i < all->len; i++) {
+		const IscNftElement *e = g_ptr_array_index(all, i);
+		if (e->set == ISC_NFT_RATE_UP)
+			assert_int_equal(e->rate, 2000);
+	}
+}
+
+static void what_another_node_has_is_refused_and_its_name_told(void **state)
+{
+	(void)state;
+	g_autoptr(IscBook) book = isc_book_new();
+	g_autoptr(IscFence) a = fence_new(2, "web", "80:80", NULL);
+	g_autoptr(IscFence) port = fence_new(3, "other", "80:8080", NULL);
+	g_autoptr(IscFence) address = fence_new(3, "other", NULL, NULL);
+	g_autoptr(IscFence) name = fence_new(3, "web", NULL, NULL);
+	IscFence *bad[] = { port, address, name };
+	guint gone, come;
+
+	address->address = a->address;
+	enter(book, 2, a, &gone, &come);
+	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_auto(IscBookChange) c = { 0 };
+		GError *error = NULL;
+		assert_false(isc_book_plan(book, &test_config, 3, bad[i], &c, &error));
+		assert_error(error, ISC_ERROR_STATE, "'web'");
+	}
+	assert_int_equal(isc_book_n_nodes(book), 1);
+}
+
+static void rules_that_name_a_node_hold_while_it_is_there(void **state)
+{
+	(void)state;
+	g_autoptr(IscBook) book = isc_book_new();
+	g_autoptr(IscFence) app = fence_new(2, "app", NULL, "node:db:tcp/5432");
+	g_autoptr(IscFence) db = fence_new(3, "db", NULL, "node:app:tcp/1 node:db:tcp/2");
+	g_autoptr(IscFence) thief = fence_new(3, "thief", NULL, NULL);
+	guint gone, come;
+
+	enter(book, 2, app, &gone, &come);
+	assert_int_equal(count(book, ISC_NFT_PEER), 0);
+	enter(book, 3, db, &gone, &come);
+	assert_int_equal(count(book, ISC_NFT_PEER), 3);
+	enter(book, 3, NULL, &gone, &come);
+	assert_int_equal(count(book, ISC_NFT_PEER), 0);
+	/* The address goes to another: the old rule must not follow it. */
+	enter(book, 3, thief, &gone, &come);
+	assert_int_equal(count(book, ISC_NFT_PEER), 0);
+	/* Also if it changes hands in one step. */
+	enter(book, 3, db, &gone, &come);
+	assert_int_equal(count(book, ISC_NFT_PEER), 3);
+	enter(book, 3, thief, &gone, &come);
+	assert_int_equal(count(book, ISC_NFT_PEER), 0);
+	enter(book, 2, NULL, &gone, &come);
+	enter(book, 3, NULL, &gone, &come);
+	g_autoptr(GPtrArray) rest = isc_book_elements(book);
+	assert_int_equal(rest->len, 0);
+}
+
+static void a_class_stays_until_its_last_node_goes(void **state)
+{
+	(void)state;
+	g_autoptr(IscBook) book = isc_book_new();
+	g_autoptr(IscFence) a = fence_new(2, "a", NULL, "tcp:203.0.113.0/24:443");
+	g_autoptr(IscFence) b = fence_new(3, "b", NULL, "tcp:203.0.113.0/24:443");
+	guint gone, come;
+
+	enter(book, 2, a, &gone, &come);
+	assert_int_equal(come, 5);
+	enter(book, 3, b, &gone, &come);
+	assert_int_equal(come, 4);
+	enter(book, 2, NULL, &gone, &come);
+	assert_int_equal(gone, 4);
+	assert_int_equal(count(book, ISC_NFT_WIDE), 1);
+	enter(book, 3, NULL, &gone, &come);
+	assert_int_equal(gone, 5);
+	assert_int_equal(count(book, ISC_NFT_WIDE), 0);
+	enter(book, 2, a, &gone, &come);
+	assert_int_equal(come, 5);
+}
+
+static void random_lives_leave_what_stands(void **state)
+{
+	(void)state;
+	static const gchar *const exposes[] = { NULL, "80:80", "81:81 82:82", "udp:80:80" };
+	static const gchar *const egresses[] = { NULL, "open", "node:n2:tcp/1 node:n3:udp/2",
+		"tcp:203.0.113.0/24:443 icmp", "node:n4:tcp/9 tcp:203.0.113.0/24:443" };
+	g_autoptr(IscBook) book = isc_book_new();
+	g_autoptr(GRand) rand = g_rand_new_with_seed(1);
+
+	for (guint round = 0; round < 2000; round++) {
+		guint slot = (guint)g_rand_int_range(rand, 2, 7);
+		g_autofree gchar *name = g_strdup_printf("n%d", g_rand_int_range(rand, 2, 7));
+		g_autoptr(IscFence) fence =
+				fence_new(slot, name, exposes[g_rand_int_range(rand, 0, 4)],
+						egresses[g_rand_int_range(rand, 0, 5)]);
+		g_auto(IscBookChange) c = { 0 };
+		g_autoptr(GError) error = NULL;
+		if (isc_book_plan(book, &test_config, slot, g_rand_boolean(rand) ? fence : NULL, &c,
+				    &error))
+			isc_book_commit(&c);
+	}
+	/* What is kept equals what the nodes that are left add up to. */
+	g_autoptr(GPtrArray) fences = isc_book_fences(book);
+	g_autoptr(GPtrArray) all = isc_book_elements(book);
+	g_autoptr(GHashTable) sum = g_hash_table_new_full(
+			isc_nft_element_hash, isc_nft_element_equal, g_free, NULL);
+	for (guint i = 0; i < fences->len; i++) {
+		g_autoptr(GArray) elements = isc_book_elements_of(
+				book, &test_config, g_ptr_array_index(fences, i), NULL);
+		for (guint k = 0; k < elements->len; k++)
+			g_hash_table_add(sum, g_memdup2(&g_array_index(elements, IscNftElement, k),
+							      sizeof(IscNftElement)));
+	}
+	assert_int_equal(g_hash_table_size(sum), all->len);
+	for (guint i = 0; i < all->len; i++)
+		assert_true(g_hash_table_contains(sum, g_ptr_array_index(all, i)));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_what_differs_goes_and_comes),
+		cmocka_unit_test(a_new_value_under_the_same_key_goes_and_comes),
+		cmocka_unit_test(what_another_node_has_is_refused_and_its_name_told),
+		cmocka_unit_test(rules_that_name_a_node_hold_while_it_is_there),
+		cmocka_unit_test(a_class_stays_until_its_last_node_goes),
+		cmocka_unit_test(random_lives_leave_what_stands),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,88 @@
+#include "cm.h"
+
+#include "fence.h"
+#include "render/nft-base.h"
+
+static gboolean stands_before(const gchar *text, const gchar *chain, const gchar *a, const gchar *b)
+{
+	g_autofree gchar *head = g_strdup_printf("\tchain %s {\n", chain);
+	/* the chain of table inet: the last of that name */
+	const gchar *from = g_strrstr(text, head);
+	const gchar *x = from ? strstr(from, a) : NULL, *y = from ? strstr(from, b) : NULL;
+	const gchar *end = from ? strstr(from, "\t}\n") : NULL;
+	return x && y && x < y && y < end;
+}
+
+static void nothing_is_accepted_before_the_sender_is_proven(void **state)
+{
+	(void)state;
+	g_autofree gchar *text = isc_nft_render_base(&test_config, NULL);
+
+	assert_true(stands_before(text, "from-node", "!= @nodes", "@quarantined"));
+	assert_true(stands_before(text, "from-node", "@quarantined", "ct state established"));
+	assert_true(stands_before(text, "from-node", "ct state established", "ct state != new"));
+	assert_true(stands_before(text, "from-node", "ct state != new", "goto outward"));
+	assert_true(stands_before(text, "to-node", "@quarantined", "ct state established"));
+	assert_true(stands_before(text, "to-host", "!= @nodes", "ct state established"));
+	assert_true(stands_before(text, "outward", "@wide-named", "@reserved"));
+	assert_true(stands_before(text, "outward", "@reserved", "@egress-open goto pass"));
+}
+
+static void every_chain_that_judges_nodes_ends_in_a_drop(void **state)
+{
+	(void)state;
+	static const gchar *const chains[] = { "outward", "to-peer", "to-node", "to-host",
+		"from-host", NULL };
+	g_autofree gchar *text = isc_nft_render_base(&test_config, NULL);
+
+	for (gsize i = 0; chains[i]; i++) {
+		g_autofree gchar *head = g_strdup_printf("\tchain %s {\n", chains[i]);
+		const gchar *from = strstr(text, head);
+		assert_non_null(from);
+		const gchar *end = strstr(from, "\n\t}\n");
+		g_autofree gchar *body = g_strndup(from, (gsize)(end - from));
+		const gchar *last = strrchr(body, '\n') + 1;
+		if (!g_str_has_prefix(last, "\t\tgoto drop-"))
+			fail_msg("chain %s ends with '%s'", chains[i], last);
+	}
+}
+
+static void rules_are_counted_one_a_line(void **state)
+{
+	(void)state;
+	assert_int_equal(isc_nft_count_rules("table inet x {\n\tset s {\n\t\ttype mark\n\t}\n"
+					     "\tchain a {\n\t\ttype filter hook input priority 0;\n"
+					     "\t\taccept\n\t\tdrop\n\t}\n}\n"),
+			2);
+}
+
+static void reserved_networks_are_sound_and_hold_all_metadata(void **state)
+{
+	(void)state;
+	gsize n_nets, n_addresses;
+	const IscNet *nets = isc_nft_reserved(&n_nets);
+	const guint32 *addresses = isc_nft_metadata(&n_addresses);
+
+	for (gsize i = 0; i < n_nets; i++)
+		for (gsize k = 0; k < n_nets; k++)
+			assert_true(i == k || !isc_net_contains(&nets[i], &nets[k]));
+	for (gsize i = 0; i < n_addresses; i++) {
+		const IscNet host = { addresses[i], 32 };
+		gboolean within = FALSE;
+		for (gsize k = 0; k < n_nets; k++)
+			within |= isc_net_contains(&nets[k], &host);
+		assert_true(within);
+		assert_true(i == 0 || addresses[i] > addresses[i - 1]); /* egress.c goes by that */
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_accepted_before_the_sender_is_proven),
+		cmocka_unit_test(every_chain_that_judges_nodes_ends_in_a_drop),
+		cmocka_unit_test(rules_are_counted_one_a_line),
+		cmocka_unit_test(reserved_networks_are_sound_and_hold_all_metadata),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
