@@ -29,13 +29,23 @@ static gboolean gather(IscDock *dock, IscAdmitHost *out, GError **error)
 	return TRUE;
 }
 
+/* A program of the dock would lose its port: the redirection comes first. */
+static gboolean are_free(IscDock *dock, guint slot, const GArray *expose, GError **error)
+{
+	for (guint i = 0; i < expose->len; i++)
+		if (!isc_firewall_check_free(dock->firewall, &g_array_index(expose, IscExpose, i), slot, error))
+			return FALSE;
+	return TRUE;
+}
+
 gboolean isc_admission_check(IscDock *dock, const IscNode *node, GError **error)
 {
 	IscAdmitHost host;
 	if (!gather(dock, &host, error))
 		return FALSE;
 	g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
-	if (!others || !isc_policy_admit(&host, node, others, error))
+	if (!others || !isc_policy_admit(&host, node, others, error) ||
+			!are_free(dock, node->slot, node->spec->expose, error))
 		return FALSE;
 	for (guint i = 0; i < others->len; i++) {
 		const IscNode *other = others->pdata[i];
@@ -59,4 +69,16 @@ gboolean isc_admission_again(IscDock *dock, const IscNode *node, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->admission);
 	return isc_admission_check(dock, node, error);
+}
+
+gboolean isc_admission_rules(IscDock *dock, const IscNode *node, const GArray *opened, gboolean enter, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->admission);
+	if (opened->len) {
+		g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
+		if (!others || !isc_policy_admit_ports(node, others, error) ||
+				!are_free(dock, node->slot, opened, error))
+			return FALSE;
+	}
+	return !enter || isc_register_set_spec(dock->reg, node->spec, error);
 }

@@ -11,3 +11,14 @@ gboolean isc_admission_enter(IscDock *dock, IscNode *node, GError **error);
 
 /* May @node, which stands, be started again?  Today's rules count, not those of its provisioning. */
 gboolean isc_admission_again(IscDock *dock, const IscNode *node, GError **error);
+
+/**
+ * isc_admission_rules:
+ * @node: stands, and has the rules in its spec that it shall have
+ * @opened: of IscExpose: ports that it did not expose before
+ * @enter: with them into the register, under the same lock
+ *
+ * Errors: ISC_ERROR_STATE: a port is another node's, or a program on the dock listens on it.
+ */
+gboolean isc_admission_rules(IscDock *dock, const IscNode *node, const GArray *opened, gboolean enter,
+		GError **error);

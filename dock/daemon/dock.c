@@ -26,7 +26,9 @@ void isc_dock_reset_claims(IscDock *dock, const gchar *name)
 	*run = (IscRun){ .busy = kept.busy,
 		.busy_since = kept.busy_since,
 		.cancel = kept.cancel,
-		.key = kept.key };
+		.key = kept.key,
+		.defined = kept.defined,
+		.defined_until = kept.defined_until };
 }
 
 guint32 isc_dock_next_id(IscDock *dock)

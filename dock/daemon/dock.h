@@ -33,6 +33,8 @@ typedef struct {
 	guint32 probe_id, flush_id;      /* ids of the last ones answered */
 	gint64 probe_status;             /* HTTP status, see link.h */
 	gboolean gone;                   /* the domain ended */
+	guint defined;                   /* definitions we made that libvirt has not told of yet … */
+	gint64 defined_until;            /* … and until when it is waited for: monotonic, µs */
 	guint bad;                       /* broken frames so far */
 } IscRun;
 

@@ -10,6 +10,7 @@
 #include "base/name.h"
 #include "daemon/doctor.h"
 #include "daemon/fsck.h"
+#include "daemon/network.h"
 #include "daemon/options.h"
 #include "daemon/show.h"
 #include "daemon/verbs.h"
@@ -205,6 +206,37 @@ static GVariant *provision(IscCall *call, GError **error)
 	return dict(&b);
 }
 
+/* --- network rules ------------------------------------------------------------------------- */
+
+static GVariant *rules_verb(IscCall *call, IscVerb verb, GError **error)
+{
+	g_autofree const gchar **rules = NULL;
+	g_autoptr(GVariant) options = NULL;
+	g_variant_get(call->params, "(^a&s@a{sv})", &rules, &options);
+	IscRequest request = { .verb = verb, .rules = rules };
+	return node_verb(call, &request, "dry-run timeout ", options, NULL, error);
+}
+
+static GVariant *expose(IscCall *call, GError **error)
+{
+	return rules_verb(call, ISC_VERB_EXPOSE, error);
+}
+
+static GVariant *unexpose(IscCall *call, GError **error)
+{
+	return rules_verb(call, ISC_VERB_UNEXPOSE, error);
+}
+
+static GVariant *allow(IscCall *call, GError **error)
+{
+	return rules_verb(call, ISC_VERB_ALLOW, error);
+}
+
+static GVariant *deny(IscCall *call, GError **error)
+{
+	return rules_verb(call, ISC_VERB_DENY, error);
+}
+
 /* --- snapshots ----------------------------------------------------------------------------- */
 
 static gboolean find_snapshot(IscCall *call, const gchar *name, IscSnapshot *out, GError **error)
@@ -362,6 +394,8 @@ static const IscHandler handlers[] = {
 	{ "Dock1", "ListNodes",   isc_show_nodes },
 	{ "Dock1", "Doctor",      isc_doctor },
 	{ "Dock1", "Fsck",        isc_fsck },
+	{ "Dock1", "ShowNetwork",    isc_network_show_call },
+	{ "Dock1", "ExplainNetwork", isc_network_explain_call },
 	{ "Dock1", "ListEvents",  list_events },
 
 	{ "Dock1.Node", "Show",            isc_show_node },
@@ -372,6 +406,10 @@ static const IscHandler handlers[] = {
 	{ "Dock1.Node", "Destroy",         destroy },
 	{ "Dock1.Node", "Quarantine",      quarantine },
 	{ "Dock1.Node", "Release",         release },
+	{ "Dock1.Node", "Expose",          expose },
+	{ "Dock1.Node", "Unexpose",        unexpose },
+	{ "Dock1.Node", "Allow",           allow },
+	{ "Dock1.Node", "Deny",            deny },
 	{ "Dock1.Node", "SnapshotCreate",  snapshot_create },
 	{ "Dock1.Node", "SnapshotList",    snapshot_list },
 	{ "Dock1.Node", "SnapshotRestore", snapshot_restore },

@@ -125,6 +125,15 @@ static void on_undisturbed_event(IscDock *dock, const IscNode *node, const IscVm
 	}
 }
 
+/* Each definition that we make excuses one event. */
+static gboolean take_own_definition(IscRun *run)
+{
+	if (run->defined == 0 || g_get_monotonic_time() > run->defined_until)
+		return FALSE;
+	run->defined--;
+	return TRUE;
+}
+
 static void on_vm_event(gpointer data, const IscVmEvent *event)
 {
 	IscDock *dock = data;
@@ -135,11 +144,12 @@ static void on_vm_event(gpointer data, const IscVmEvent *event)
 		isc_dock_run(dock, name)->gone = TRUE;
 		g_cond_broadcast(&dock->changed);
 	}
+	gboolean own = event->kind == ISC_VM_DEFINED && take_own_definition(isc_dock_run(dock, name));
 	gboolean busy = isc_dock_run(dock, name)->busy != NULL;
 	g_mutex_unlock(&dock->lock);
 
 	/* A verb under way makes these events itself, and looks at their result. */
-	g_autoptr(IscNode) node = busy ? NULL : isc_register_get_node(dock->reg, name, NULL);
+	g_autoptr(IscNode) node = busy || own ? NULL : isc_register_get_node(dock->reg, name, NULL);
 	if (node)
 		on_undisturbed_event(dock, node, event);
 }
@@ -193,6 +203,25 @@ static gboolean runs(IscVmState state)
 	return state == ISC_VM_STATE_RUNNING || state == ISC_VM_STATE_PAUSED || state == ISC_VM_STATE_STOPPING;
 }
 
+/* The definition's copy of the rules: what a lost register would be rebuilt from.  They differ where libvirtd was away
+ * when they changed. */
+static gboolean has_old_rules(IscDock *dock, const IscNode *node, const IscVmInfo *info)
+{
+	g_autoptr(IscDomainMeta) meta = isc_domain_meta_parse(info->xml, strlen(info->xml), NULL);
+	g_autoptr(IscSpec) spec = meta && meta->spec ? isc_spec_parse("metadata", meta->spec, strlen(meta->spec), NULL)
+						     : NULL;
+	g_autoptr(IscSpec) wanted = spec ? isc_spec_copy(spec) : NULL;
+	if (!spec)
+		return FALSE; /* somebody else's edit; that was told when it was made */
+	/* They may have changed since @node was read. */
+	g_autoptr(IscNode) now = isc_register_get_node(dock->reg, node->spec->name, NULL);
+	if (!now)
+		return FALSE;
+	isc_spec_set_rules(wanted, now->spec->expose, now->spec->egress);
+	g_autofree gchar *is = isc_spec_print_public(spec), *should = isc_spec_print_public(wanted);
+	return !g_str_equal(is, should);
+}
+
 static void look_at_node(Look *look, const IscNode *node, GHashTable *seen)
 {
 	const gchar *name = node->spec->name;
@@ -211,8 +240,11 @@ static void look_at_node(Look *look, const IscNode *node, GHashTable *seen)
 		report(look, "node", name, "runs and should not", look->repair);
 		if (look->repair)
 			put_down(look->dock, g_strdup(name));
-	} else if (!info || !info->persistent) {
-		report(look, "node", name, "has no definition in libvirt", look->repair);
+	} else if (!info || !info->persistent || has_old_rules(look->dock, node, info)) {
+		report(look, "node", name,
+				info && info->persistent ? "has other rules than its definition in libvirt"
+							 : "has no definition in libvirt",
+				look->repair);
 		g_autoptr(GError) why = NULL;
 		const IscAdapter *define = &look->dock->engine.adapters[ISC_STEP_DEFINE];
 		if (look->repair && !define->up(look->dock->engine.self, node, "", NULL, &why))

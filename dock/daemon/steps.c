@@ -19,6 +19,7 @@
 #include "render/domain-xml.h"
 
 #define POWEROFF_S 15 /* a guest that was asked gets this long */
+#define DEFINED_S 10  /* for libvirt's event of a definition */
 
 static gchar *overlay_path(const IscDock *dock, const IscNode *node)
 {
@@ -402,12 +403,29 @@ static gchar *render(IscDock *dock, const IscNode *node, GError **error)
 	return isc_domain_xml_render(template, len, &params, error);
 }
 
+/* libvirt will tell of it, perhaps only when the verb is through: that is nobody else's doing. */
+static void expect_definition(IscDock *dock, const gchar *name)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	IscRun *run = isc_dock_run(dock, name);
+	gint64 now = g_get_monotonic_time();
+	run->defined = now > run->defined_until ? 1 : run->defined + 1;
+	run->defined_until = now + DEFINED_S * G_USEC_PER_SEC;
+}
+
+/* What is written is the register's node: the rules of @node may have changed since it was loaded. */
 static gboolean define_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
+	const gchar *name = node->spec->name;
 	(void)arg, (void)cancel;
-	g_autofree gchar *xml = render(dock, node, error);
-	return xml && isc_vm_define(dock->vm, xml, error);
+	g_autoptr(IscNode) now = isc_register_get_node(dock->reg, name, error);
+	g_autofree gchar *xml = now ? render(dock, now, error) : NULL;
+	if (!xml)
+		return FALSE;
+
+	expect_definition(dock, name);
+	return isc_vm_define(dock->vm, xml, error);
 }
 
 static gboolean define_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
@@ -514,6 +532,7 @@ static const IscAdapter adapters[ISC_N_STEP_KINDS] = {
 	[ISC_STEP_EVIDENCE] = { isc_step_evidence_up, NULL },
 	[ISC_STEP_SNAPSHOTS] = { nothing, isc_step_snapshots_down },
 	[ISC_STEP_TRAIL] = { nothing, trail_down },
+	[ISC_STEP_RULES] = { isc_step_rules_up, isc_step_rules_down },
 };
 
 void isc_steps_init(IscDock *dock)

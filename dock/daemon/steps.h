@@ -25,6 +25,10 @@ gboolean isc_steps_push_secret(IscDock *dock, const IscNode *node, GError **erro
 IscImage *isc_steps_import(IscDock *dock, GVariant *files, GUnixFDList *fds, const IscTrust *trust, gboolean dry_run,
 		gboolean *was_there, GError **error);
 
+/* steps-rules.c */
+gboolean isc_step_rules_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error);
+gboolean isc_step_rules_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error);
+
 /* steps-snapshot.c */
 gboolean isc_step_snapshot_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error);
 gboolean isc_step_snapshot_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error);

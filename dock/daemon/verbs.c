@@ -9,6 +9,7 @@
 #include "daemon/env.h"
 #include "engine/vm-domain.h"
 #include "policy/planner.h"
+#include "policy/rule-change.h"
 
 #define QUARANTINE_WAIT_S 10 /* for the verb that a quarantine interrupts */
 
@@ -211,6 +212,10 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 	case ISC_VERB_PROVISION:
 	case ISC_VERB_SNAPSHOT_CREATE:
 	case ISC_VERB_SNAPSHOT_DELETE:
+	case ISC_VERB_EXPOSE:
+	case ISC_VERB_UNEXPOSE:
+	case ISC_VERB_ALLOW:
+	case ISC_VERB_DENY:
 	case ISC_N_VERBS:
 		break;
 	}
@@ -233,7 +238,26 @@ static void cut_now(IscDock *dock, const IscRequest *request, gint64 began, IscO
  * that soft steps did not spoil. */
 static gboolean is_success(IscVerb verb, gboolean ok, gboolean undone)
 {
-	return ok || (!undone && (verb == ISC_VERB_QUARANTINE || verb == ISC_VERB_SNAPSHOT_RESTORE));
+	return ok || (!undone && (verb == ISC_VERB_QUARANTINE || verb == ISC_VERB_SNAPSHOT_RESTORE ||
+						 isc_verb_is_about_rules(verb)));
+}
+
+/* What of the caller's rules is a change, and may be made: also what a dry run tells.  (transfer full) */
+static gchar *plan_rules(IscDock *dock, const IscRequest *request, const IscNode *node, gboolean *done, GError **error)
+{
+	g_autofree gchar *change = isc_rule_change_plan(node->spec, request->verb, request->rules, error);
+	if (!change)
+		return NULL;
+	*done = *change == '\0';
+	if (*done)
+		return g_steal_pointer(&change);
+
+	g_auto(IscRuleChange) after = { 0 };
+	if (!isc_rule_change_work_out(node->spec, change, /* back= */ FALSE, &after, error))
+		return NULL;
+	isc_spec_set_rules(node->spec, after.expose, after.egress);
+	return isc_admission_rules(dock, node, after.opened, /* enter= */ FALSE, error) ? g_steal_pointer(&change)
+											: NULL;
 }
 
 static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable *cancel, IscOutcome *out,
@@ -248,7 +272,12 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 	gboolean running = TRUE;
 	if (request->verb == ISC_VERB_RELEASE && !ask_running(dock, request->node, &running, error))
 		return FALSE;
+	g_autofree gchar *rules = NULL;
+	if (isc_verb_is_about_rules(request->verb) &&
+			!(rules = plan_rules(dock, request, node, &out->done, error)))
+		return FALSE;
 	const IscPlanOptions options = { .enable = TRUE,
+		.rules = rules,
 		.running = running,
 		.pause = request->pause,
 		.ask = !request->force,
@@ -269,6 +298,8 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 	g_autoptr(GError) why = NULL;
 	gboolean ok = run_plan(dock, out->plan, node, request->caller, cancel, out->warnings, &undone, &why);
 	settle(dock, request, node, ok, undone, why);
+	if (rules && !undone)
+		isc_dock_event(dock, request->node, "node.rules", "info", request->caller, "%s: %s", request->node, rules);
 	if (is_success(request->verb, ok, undone))
 		return TRUE;
 	g_propagate_error(error, g_steal_pointer(&why));

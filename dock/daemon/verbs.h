@@ -14,6 +14,7 @@ typedef struct {
 	guint timeout_s;       /* 0: the node's own */
 	const gchar *snapshot; /* snapshot verbs: its name */
 	const gchar *reason;   /* quarantine, release */
+	const gchar *const *rules; /* expose, unexpose, allow, deny: as the caller wrote them */
 } IscRequest;
 
 typedef struct {

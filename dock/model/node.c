@@ -26,23 +26,28 @@ static const gchar *const verb_names[ISC_N_VERBS] = {
 	[ISC_VERB_QUARANTINE] = "quarantine",
 	[ISC_VERB_RELEASE] = "release",
 	[ISC_VERB_DESTROY] = "destroy",
+	[ISC_VERB_EXPOSE] = "expose",
+	[ISC_VERB_UNEXPOSE] = "unexpose",
+	[ISC_VERB_ALLOW] = "allow",
+	[ISC_VERB_DENY] = "deny",
 };
 
 /* Rows: states, columns: verbs in their order.  '+' legal, '=' already so, '-' refused.
  * A node that is in the middle of something (…ing) is only met here after a crash: then what clears it away
- * is legal.  Quarantine, disable and destroy are never blocked by anything but the end of the node. */
+ * is legal.  Quarantine, disable and destroy are never blocked by anything but the end of the node.
+ * Rules may change in quarantine, too: the cut stands above them. */
 /* clang-format off */
 static const gchar *const table[ISC_N_NODE_STATES] = {
-	/*                         prov en  dis sus res crt rst del qua rel dst */
-	[ISC_NODE_DISABLED]    = "-"  "+" "=" "-" "-" "-" "+" "+" "+" "-" "+",
-	[ISC_NODE_ENABLING]    = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+",
-	[ISC_NODE_READY]       = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+",
-	[ISC_NODE_UNREADY]     = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+",
-	[ISC_NODE_SUSPENDED]   = "-"  "-" "+" "=" "+" "+" "+" "+" "+" "-" "+",
-	[ISC_NODE_QUARANTINED] = "-"  "-" "-" "-" "-" "+" "-" "-" "=" "+" "+",
-	[ISC_NODE_FAILED]      = "-"  "+" "+" "-" "-" "-" "+" "+" "+" "-" "+",
-	[ISC_NODE_DISABLING]   = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+",
-	[ISC_NODE_DESTROYING]  = "-"  "-" "-" "-" "-" "-" "-" "-" "-" "-" "+",
+	/*                         prov en  dis sus res crt rst del qua rel dst exp une all den */
+	[ISC_NODE_DISABLED]    = "-"  "+" "=" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+",
+	[ISC_NODE_ENABLING]    = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-",
+	[ISC_NODE_READY]       = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+",
+	[ISC_NODE_UNREADY]     = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+",
+	[ISC_NODE_SUSPENDED]   = "-"  "-" "+" "=" "+" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+",
+	[ISC_NODE_QUARANTINED] = "-"  "-" "-" "-" "-" "+" "-" "-" "=" "+" "+" "+" "+" "+" "+",
+	[ISC_NODE_FAILED]      = "-"  "+" "+" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+",
+	[ISC_NODE_DISABLING]   = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-",
+	[ISC_NODE_DESTROYING]  = "-"  "-" "-" "-" "-" "-" "-" "-" "-" "-" "+" "-" "-" "-" "-",
 };
 /* clang-format on */
 
@@ -74,6 +79,11 @@ gboolean isc_verb_parse(const gchar *text, IscVerb *out)
 			return TRUE;
 		}
 	return FALSE;
+}
+
+gboolean isc_verb_is_about_rules(IscVerb verb)
+{
+	return verb == ISC_VERB_EXPOSE || verb == ISC_VERB_UNEXPOSE || verb == ISC_VERB_ALLOW || verb == ISC_VERB_DENY;
 }
 
 gboolean isc_node_state_is_up(IscNodeState state)

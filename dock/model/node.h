@@ -36,8 +36,15 @@ typedef enum {
 	ISC_VERB_QUARANTINE,
 	ISC_VERB_RELEASE,
 	ISC_VERB_DESTROY,
+	ISC_VERB_EXPOSE,
+	ISC_VERB_UNEXPOSE,
+	ISC_VERB_ALLOW,
+	ISC_VERB_DENY,
 	ISC_N_VERBS,
 } IscVerb;
+
+/* Whether @verb changes the node's network rules, and nothing else. */
+gboolean isc_verb_is_about_rules(IscVerb verb);
 
 /* What a verb meets in a state. */
 typedef enum {

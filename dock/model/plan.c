@@ -22,6 +22,7 @@ static const gchar *const kind_names[ISC_N_STEP_KINDS] = {
 	[ISC_STEP_EVIDENCE] = "evidence",
 	[ISC_STEP_SNAPSHOTS] = "snapshots",
 	[ISC_STEP_TRAIL] = "trail",
+	[ISC_STEP_RULES] = "rules",
 };
 
 static void clear_step(gpointer data)

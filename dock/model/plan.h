@@ -23,6 +23,7 @@ typedef enum {
 	ISC_STEP_EVIDENCE,  /* arg: its name: disk, key, tail of the trail and a manifest of hashes; no undo */
 	ISC_STEP_SNAPSHOTS, /* down only: every snapshot of the node shredded */
 	ISC_STEP_TRAIL,     /* down only: the collector closes the node's files */
+	ISC_STEP_RULES,     /* arg: policy/rule-change.h; register, boundary and open connections follow it */
 	ISC_N_STEP_KINDS,
 } IscStepKind;
 

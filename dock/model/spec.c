@@ -323,6 +323,24 @@ gchar *isc_spec_print_public(const IscSpec *spec)
 	return print(spec, /* with_env= */ FALSE);
 }
 
+IscSpec *isc_spec_copy(const IscSpec *spec)
+{
+	g_autofree gchar *text = isc_spec_print(spec);
+	IscSpec *copy = isc_spec_parse("copy", text, strlen(text), NULL);
+	g_assert(copy); /* what was printed can be parsed */
+	explicit_bzero(text, strlen(text));
+	return copy;
+}
+
+void isc_spec_set_rules(IscSpec *spec, GArray *expose, GArray *egress)
+{
+	GArray *old_expose = spec->expose, *old_egress = spec->egress;
+	spec->expose = g_array_ref(expose);
+	spec->egress = g_array_ref(egress);
+	g_array_unref(old_expose);
+	g_array_unref(old_egress);
+}
+
 const gchar *isc_environment_name(IscEnvironment environment)
 {
 	return environment_names[environment];

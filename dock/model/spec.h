@@ -57,6 +57,12 @@ gchar *isc_spec_print(const IscSpec *spec);
 /* As above without env: may be stored, shown and put into the domain's metadata.  (transfer full) */
 gchar *isc_spec_print_public(const IscSpec *spec);
 
+/* (transfer full) */
+IscSpec *isc_spec_copy(const IscSpec *spec);
+
+/* Other network rules; takes references.  Of IscExpose, IscEgress. */
+void isc_spec_set_rules(IscSpec *spec, GArray *expose, GArray *egress);
+
 /* "development", "staging", "production"; "microvm", "q35"; static. */
 const gchar *isc_environment_name(IscEnvironment environment);
 const gchar *isc_machine_name(IscMachine machine);

@@ -96,6 +96,11 @@ static gboolean (*const rules[])(const IscAdmitHost *, const IscNode *, const GP
 	rule_emulation, rule_ports, rule_nodes, rule_vcpus, rule_memory, rule_disk,
 };
 
+gboolean isc_policy_admit_ports(const IscNode *node, const GPtrArray *others, GError **error)
+{
+	return rule_ports(NULL, node, others, error);
+}
+
 gboolean isc_policy_admit(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others, GError **error)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(rules); i++)

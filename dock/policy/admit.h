@@ -18,5 +18,7 @@ typedef struct {
  *
  * Errors: ISC_ERROR_POLICY "rule NAME: …" ; ISC_ERROR_STATE where a port is taken, naming by whom.
  */
+gboolean isc_policy_admit_ports(const IscNode *node, const GPtrArray *others, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT; /* of it, only whether its ports are free */
 gboolean isc_policy_admit(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;

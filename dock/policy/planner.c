@@ -37,6 +37,13 @@ static void add_stop(IscPlan *plan, gboolean ask)
 					ask && run_steps[i] == ISC_STEP_START ? ISC_ARG_ASK : NULL);
 }
 
+/* The definition holds a copy of the rules; that it cannot be written now (no libvirtd) keeps no rule from changing. */
+static void add_rules(IscPlan *plan, IscStepMode mode, const gchar *rules)
+{
+	isc_plan_add(plan, mode, ISC_STEP_RULES, rules);
+	isc_plan_add(plan, ISC_MODE_SOFT, ISC_STEP_DEFINE, NULL);
+}
+
 IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOptions *options)
 {
 	IscPlan *plan = isc_plan_new(verb, node->spec->name);
@@ -99,6 +106,12 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_TRAIL, NULL);
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_FOLDER, NULL);
 		break;
+	case ISC_VERB_EXPOSE:
+	case ISC_VERB_UNEXPOSE:
+	case ISC_VERB_ALLOW:
+	case ISC_VERB_DENY:
+		add_rules(plan, ISC_MODE_UP, options->rules);
+		break;
 	case ISC_N_VERBS:
 		g_assert_not_reached();
 	}
@@ -121,6 +134,17 @@ IscPlan *isc_planner_recover(const IscPlan *plan, guint reached)
 			const IscStep *step = &g_array_index(plan->steps, IscStep, i);
 			if (has_undo(step->kind) && step->mode == ISC_MODE_UP)
 				isc_plan_add(out, ISC_MODE_DOWN, step->kind, step->arg);
+		}
+		return out;
+	}
+
+	/* A port that was being opened is closed again; one that was being closed is. */
+	if (isc_verb_is_about_rules(plan->verb)) {
+		gboolean opens = plan->verb == ISC_VERB_EXPOSE || plan->verb == ISC_VERB_ALLOW;
+		for (guint i = 0; i < plan->steps->len; i++) {
+			const IscStep *step = &g_array_index(plan->steps, IscStep, i);
+			if (step->kind == ISC_STEP_RULES)
+				add_rules(out, opens ? ISC_MODE_DOWN : ISC_MODE_SOFT, step->arg);
 		}
 		return out;
 	}

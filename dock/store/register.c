@@ -245,6 +245,18 @@ gboolean isc_register_set_state(IscRegister *reg, const gchar *name, IscNodeStat
 			(gint64)(state == ISC_NODE_ENABLING), name);
 }
 
+gboolean isc_register_set_spec(IscRegister *reg, const IscSpec *spec, GError **error)
+{
+	g_autofree gchar *text = isc_spec_print_public(spec);
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+	if (!isc_sql_run(reg->db, error, "UPDATE node SET spec = ? WHERE name = ?", "tt", text, spec->name))
+		return FALSE;
+	if (sqlite3_changes(reg->db) == 1)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "no node '%s'", spec->name);
+	return FALSE;
+}
+
 gboolean isc_register_remove_node(IscRegister *reg, const gchar *name, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);

@@ -36,6 +36,9 @@ GPtrArray *isc_register_list_nodes(IscRegister *reg, GError **error);
 gboolean isc_register_set_state(IscRegister *reg, const gchar *name, IscNodeState state, const gchar *reason,
 		GError **error);
 
+/* Puts @spec, of the node that it names, in the place of the one it has.  Errors: ISC_ERROR_NOT_FOUND. */
+gboolean isc_register_set_spec(IscRegister *reg, const IscSpec *spec, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* A node that is not there is no error. */
 gboolean isc_register_remove_node(IscRegister *reg, const gchar *name, GError **error);
 

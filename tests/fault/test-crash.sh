@@ -40,6 +40,26 @@ for step in 0 2 5; do
 	ok "and in order" in_order
 	dock isc-vm enable n >/dev/null 2>&1
 done
+# What is being opened is closed again, what is being closed is closed; register, kernel and definition agree.
+rules() {
+	dock isc-vm show n --json | jq -r '.expose + .egress | join(" ")'
+	dock isc-vm network show n --json | jq -r '.expose + .egress | join(" ")'
+	dock virsh metadata isc-n urn:iscdock:node:1 --config | sed -nE 's/.*(Expose|Egress)=([^<]*).*/\2/p' | paste -sd ' '
+}
+for step in 0 1; do
+	crash expose "$step" dock isc-vm expose n 9000:8080
+	is "$(rules | uniq)" tcp:8080:8080 "expose, dead before step $step: the port is closed"
+	crash allow "$step" dock isc-vm allow n tcp:203.0.113.2:9
+	is "$(rules | uniq)" tcp:8080:8080 "allow, dead before step $step: nothing is allowed"
+	ok "and in order" in_order
+	dock isc-vm expose n 9000:8080 >/dev/null
+	dock isc-vm allow n tcp:203.0.113.2:9 >/dev/null
+	crash unexpose "$step" dock isc-vm unexpose n 9000:8080
+	is "$(rules | uniq)" "tcp:8080:8080 tcp:203.0.113.2:9" "unexpose, dead before step $step: brought to its end"
+	crash deny "$step" dock isc-vm deny n tcp:203.0.113.2:9
+	is "$(rules | uniq)" tcp:8080:8080 "deny, dead before step $step: brought to its end"
+	ok "and in order" in_order
+done
 crash "snapshot create" 0 dock isc-vm snapshot create n s1
 is "$(dock isc-vm snapshot list n --json | jq length)" 0 "a snapshot that was interrupted is none"
 ok "and leaves no key" dock sh -c '! ls /var/lib/isc-dock/keys | grep snapshot'

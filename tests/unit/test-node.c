@@ -75,6 +75,20 @@ static void what_is_so_already_is_done(void **state)
 	assert_error(error, ISC_ERROR_STATE, "not in quarantine");
 }
 
+static void rules_change_in_every_state_that_lasts_also_in_quarantine(void **state)
+{
+	(void)state;
+	static const IscVerb verbs[] = { ISC_VERB_EXPOSE, ISC_VERB_UNEXPOSE, ISC_VERB_ALLOW, ISC_VERB_DENY };
+	for (guint s = 0; s < ISC_N_NODE_STATES; s++)
+		for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++) {
+			gboolean lasts = s != ISC_NODE_ENABLING && s != ISC_NODE_DISABLING && s != ISC_NODE_DESTROYING;
+			assert_int_equal(isc_node_verb_legal((IscNodeState)s, verbs[i]),
+					lasts ? ISC_LEGAL_YES : ISC_LEGAL_NO);
+			assert_true(isc_verb_is_about_rules(verbs[i]));
+		}
+	assert_false(isc_verb_is_about_rules(ISC_VERB_QUARANTINE));
+}
+
 static void no_two_slots_share_anything(void **state)
 {
 	(void)state;
@@ -108,6 +122,7 @@ int main(void)
 		cmocka_unit_test(quarantine_and_destroy_are_possible_in_every_living_state),
 		cmocka_unit_test(a_node_under_destruction_never_comes_back),
 		cmocka_unit_test(what_is_so_already_is_done),
+		cmocka_unit_test(rules_change_in_every_state_that_lasts_also_in_quarantine),
 		cmocka_unit_test(no_two_slots_share_anything),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,10 @@ static void every_plan_is_as_agreed(void **state)
 		{ ISC_VERB_RELEASE, ISC_NODE_QUARANTINED, { .running = TRUE }, "plan/release" },
 		{ ISC_VERB_RELEASE, ISC_NODE_QUARANTINED, { .running = FALSE }, "plan/release-ended" },
 		{ ISC_VERB_DESTROY, ISC_NODE_READY, { 0 }, "plan/destroy" },
+		{ ISC_VERB_EXPOSE, ISC_NODE_READY, { .rules = "expose tcp:8080:80 udp:53:53" }, "plan/expose" },
+		{ ISC_VERB_UNEXPOSE, ISC_NODE_DISABLED, { .rules = "unexpose tcp:8080:80" }, "plan/unexpose" },
+		{ ISC_VERB_ALLOW, ISC_NODE_QUARANTINED, { .rules = "allow open" }, "plan/allow" },
+		{ ISC_VERB_DENY, ISC_NODE_READY, { .rules = "deny icmp" }, "plan/deny" },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(IscNode) node = node_in(cases[i].in);
@@ -108,6 +112,37 @@ static void an_interrupted_quarantine_or_destruction_is_brought_to_its_end(void 
 	}
 }
 
+static void an_interrupted_change_of_rules_leaves_less_open_never_more(void **state)
+{
+	(void)state;
+	static const struct {
+		IscVerb verb;
+		const gchar *rules;
+		IscStepMode mode;
+	} cases[] = {
+		{ ISC_VERB_EXPOSE, "expose tcp:8080:80", ISC_MODE_DOWN },
+		{ ISC_VERB_ALLOW, "allow open", ISC_MODE_DOWN },
+		{ ISC_VERB_UNEXPOSE, "unexpose tcp:8080:80", ISC_MODE_SOFT },
+		{ ISC_VERB_DENY, "deny open", ISC_MODE_SOFT },
+	};
+	g_autoptr(IscNode) node = node_in(ISC_NODE_READY);
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++)
+		for (guint reached = 0; reached < 2; reached++) {
+			const IscPlanOptions options = { .rules = cases[i].rules };
+			g_autoptr(IscPlan) plan = isc_planner_plan(cases[i].verb, node, &options);
+			g_autoptr(IscPlan) rest = isc_planner_recover(plan, reached);
+			g_autofree gchar *text = isc_plan_print(rest);
+			assert_int_equal(index_of(rest, cases[i].mode, ISC_STEP_RULES), 0);
+			assert_string_equal(g_array_index(rest->steps, IscStep, 0).arg, cases[i].rules);
+			/* and the definition follows the register again */
+			assert_int_equal(index_of(rest, ISC_MODE_SOFT, ISC_STEP_DEFINE), 1);
+			/* what the journal reads back is the same plan */
+			g_autoptr(IscPlan) read = isc_plan_parse(cases[i].verb, "web", text, NULL);
+			g_autofree gchar *again = isc_plan_print(read);
+			assert_string_equal(again, text);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +150,7 @@ int main(void)
 		cmocka_unit_test(no_tap_without_a_fence_and_no_boot_without_verification),
 		cmocka_unit_test(an_interrupted_building_leaves_nothing),
 		cmocka_unit_test(an_interrupted_quarantine_or_destruction_is_brought_to_its_end),
+		cmocka_unit_test(an_interrupted_change_of_rules_leaves_less_open_never_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

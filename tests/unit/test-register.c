@@ -88,6 +88,27 @@ static void a_node_survives_the_daemon_and_its_secrets_do_not(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
 
+static void other_rules_take_the_place_of_the_old_ones(void **state)
+{
+	(void)state;
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(IscNode) node = make("web"), stranger = make("stranger");
+	assert_true(isc_register_add_node(f->reg, node, &error));
+	g_autoptr(IscSpec) other = isc_spec_copy(node->spec);
+	g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(IscExpose));
+	isc_spec_set_rules(other, none, other->egress);
+	assert_true(isc_register_set_spec(f->reg, other, &error));
+	reopen(f);
+	g_autoptr(IscNode) back = isc_register_get_node(f->reg, "web", &error);
+	assert_no_error(error);
+	assert_int_equal(back->spec->expose->len, 0);
+	assert_int_equal(back->spec->env->len, 0); /* still no secret */
+	assert_int_equal(back->state, ISC_NODE_ENABLING);
+	assert_false(isc_register_set_spec(f->reg, stranger->spec, &error));
+	assert_error(error, ISC_ERROR_NOT_FOUND, "stranger");
+}
+
 static void a_name_is_taken_once(void **state)
 {
 	Fixture *f = *state;
@@ -202,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_node_survives_the_daemon_and_its_secrets_do_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_rules_take_the_place_of_the_old_ones, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_name_is_taken_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_address_is_not_given_out_again_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_journal_shows_what_was_begun_and_not_ended, setup, teardown),

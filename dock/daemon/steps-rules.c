@@ -1,0 +1,76 @@
+/* The step that changes a node's network rules.  The register is written first: the boundary is
+ * drawn from it at each start, so that a crash at any point leaves what the register says, and the
+ * journal's recovery goes on from there.  Then the kernel, in one transaction, read back; at last
+ * the connections that are no longer allowed. */
+#include "daemon/admission.h"
+#include "daemon/steps.h"
+#include "engine/conntrack.h"
+#include "policy/rule-change.h"
+
+static gboolean put_in_force(IscDock *dock, const IscNode *node, GError **error)
+{
+	g_autofree gchar *ref = g_strconcat("sha256:", node->digest, NULL);
+	g_autoptr(IscImage) image = isc_image_store_find(dock->images, ref, error);
+	if (!image)
+		return FALSE;
+	IscFence fence;
+	isc_steps_fence(node, image, node->state == ISC_NODE_QUARANTINED, &fence);
+	gboolean ok = isc_firewall_node_rules(dock->firewall, &fence, error);
+	isc_fence_clear(&fence);
+	return ok;
+}
+
+/* Where a rule that names another node led to; 0, which no flow goes to, where there is no such
+ * node. */
+static guint32 peer_of(IscDock *dock, const IscEgress *rule)
+{
+	g_autoptr(IscNode) peer = rule->kind == ISC_EGRESS_NODE ? isc_register_get_node(dock->reg,
+										  rule->node, NULL)
+								: NULL;
+	return peer ? isc_node_address(peer->slot) : 0;
+}
+
+/* A connection that another rule would still allow ends as well; it can be opened anew. */
+static gboolean end_connections(
+		IscDock *dock, const IscNode *node, const IscRuleChange *change, GError **error)
+{
+	guint32 address = isc_node_address(node->slot);
+	for (guint i = 0; i < change->closed->len; i++)
+		if (!isc_conntrack_end_expose(address, &g_array_index(change->closed, IscExpose, i),
+				    NULL, error))
+			return FALSE;
+	for (guint i = 0; i < change->denied->len; i++) {
+		const IscEgress *rule = &g_array_index(change->denied, IscEgress, i);
+		if (!isc_conntrack_end_egress(address, rule, peer_of(dock, rule), NULL, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean make(
+		IscDock *dock, const gchar *name, const gchar *arg, gboolean back, GError **error)
+{
+	g_auto(IscRuleChange) change = { 0 };
+	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, error);
+	if (!node || !isc_rule_change_work_out(node->spec, arg, back, &change, error))
+		return FALSE;
+	isc_spec_set_rules(node->spec, change.expose, change.egress);
+	if (!isc_admission_rules(dock, node, change.opened, /* enter= */ TRUE, error))
+		return FALSE;
+	return !isc_node_state_is_up(node->state) ||
+	       (put_in_force(dock, node, error) && end_connections(dock, node, &change, error));
+}
+
+gboolean isc_step_rules_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	(void)cancel;
+	return make(self, node->spec->name, arg, /* back= */ FALSE, error);
+}
+
+gboolean isc_step_rules_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	(void)cancel;
+	return make(self, node->spec->name, arg, /* back= */ TRUE, error);
+}
