@@ -65,7 +65,7 @@ gboolean isc_start_config(IscDock *dock, const IscStartOptions *options, GError 
 		return FALSE;
 	isc_vm_wipe_freed_memory();
 	/* Workers come and go; an arena for each would be kept for ever. */
-	(void)mallopt(M_ARENA_MAX, 2);
+	(void)mallopt(M_ARENA_MAX, 1);
 	g_mutex_init(&dock->lock);
 	g_mutex_init(&dock->admission);
 	g_cond_init(&dock->changed);
