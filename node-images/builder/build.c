@@ -111,6 +111,15 @@ static void note(const Build *b, const gchar *format, ...)
 /* --- the steps
  * ------------------------------------------------------------------------------------ */
 
+static gchar *make_cache(GError **error)
+{
+	g_autofree gchar *cache = g_build_filename(g_get_user_cache_dir(), "isc-dock", NULL);
+	if (g_mkdir_with_parents(cache, 0700) == 0)
+		return g_steal_pointer(&cache);
+	isc_error_set_errno(error, errno, "cannot make '%s'", cache);
+	return NULL;
+}
+
 static gboolean step_recipe(Build *b, GError **error)
 {
 	static const gchar *const tools[] = { "mmdebstrap", "apt-get", "dpkg-deb", "depmod", "tar",
@@ -130,9 +139,9 @@ static gboolean step_recipe(Build *b, GError **error)
 	if (!b->out)
 		return FALSE;
 	b->tree = g_build_filename(b->out->work, "root", NULL);
-	b->cache = g_build_filename(g_get_user_cache_dir(), "isc-dock", NULL);
-	if (g_mkdir_with_parents(b->cache, 0700) < 0)
-		return isc_error_set_errno(error, errno, "cannot make '%s'", b->cache);
+	b->cache = make_cache(error);
+	if (!b->cache)
+		return FALSE;
 
 	gboolean made = FALSE;
 	b->key = b->options->key ? g_strdup(b->options->key) : isc_publisher_key();
@@ -399,15 +408,43 @@ static gboolean (*const run_step[ISC_N_STEPS])(Build *b, GError **error) = {
 	[ISC_STEP_CHECK] = step_check,
 };
 
-gboolean isc_build(const IscBuildOptions *options, IscBuildResult *result, GError **error)
+static gboolean begin(Build *b, const IscBuildOptions *options, GError **error)
 {
-	g_auto(Build) b = { .options = options, .result = result };
 	g_autofree gchar *program = g_file_read_link("/proc/self/exe", error);
 	if (!program)
 		return FALSE;
-	b.program_dir = g_path_get_dirname(program);
-	b.tick.tick = options->tick;
-	b.tick.tick_data = options->data;
+	b->options = options;
+	b->program_dir = g_path_get_dirname(program);
+	b->tick.tick = options->tick;
+	b->tick.tick_data = options->data;
+	return TRUE;
+}
+
+gboolean isc_build_check(
+		const gchar *dir, const IscBuildOptions *options, guint *files, GError **error)
+{
+	g_auto(Build) b = { 0 };
+	g_autoptr(IscImage) image = isc_imagedir_load(dir, NULL, NULL, error);
+	if (!image || !begin(&b, options, error))
+		return FALSE;
+	g_autofree gchar *program = own_program(&b, "isc-image-check", error);
+	b.cache = program ? make_cache(error) : NULL;
+	if (b.cache)
+		b.apt = isc_apt_open(b.cache, image->suite, FALSE, &b.tick, error);
+	if (b.apt)
+		b.kernel = isc_kernel_open(b.apt, b.cache, FALSE, error);
+	if (!b.kernel)
+		return FALSE;
+	isc_apt_unlock(b.apt);
+	return isc_check_run(program, dir, b.kernel, b.cache, &b.tick, files, error);
+}
+
+gboolean isc_build(const IscBuildOptions *options, IscBuildResult *result, GError **error)
+{
+	g_auto(Build) b = { 0 };
+	if (!begin(&b, options, error))
+		return FALSE;
+	b.result = result;
 	for (b.step = 0; b.step < ISC_N_STEPS; b.step++) {
 		gint64 since = g_get_monotonic_time();
 		if (options->step)

@@ -49,5 +49,15 @@ typedef struct {
  * ISC_ERROR_TIMEOUT; ISC_ERROR_FAILED.
  */
 gboolean isc_build(const IscBuildOptions *options, IscBuildResult *result, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * isc_build_check:
+ * Looks at the root of the image in @dir as isc_build() does at its end.  Uses options' tick alone.
+ * @files: (out): entries of the root
+ * Errors: as isc_check_run(); ISC_ERROR_NOT_FOUND: no image.
+ */
+gboolean isc_build_check(const gchar *dir, const IscBuildOptions *options, guint *files, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 void isc_build_result_clear(IscBuildResult *result);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IscBuildResult, isc_build_result_clear)

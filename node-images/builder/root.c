@@ -80,7 +80,7 @@ static gboolean make_tar(const IscRecipe *recipe, const IscApt *apt, const IscRo
 			g_strdup_printf("--setup-hook=sync-in %s /var/lib/apt/lists", lists);
 	g_autoptr(GPtrArray) argv = g_ptr_array_new();
 	static const gchar *const head[] = { "mmdebstrap", "--mode=root", "--format=tar",
-		"--architectures=amd64", "--quiet", "--skip=update",
+		"--architectures=amd64", "--quiet", "--skip=update", "--dpkgopt=force-unsafe-io",
 		"--aptopt=Acquire::Retries \"5\"", "--aptopt=Acquire::Languages \"none\"",
 		"--dpkgopt=path-exclude=/usr/share/man/*",
 		"--dpkgopt=path-exclude=/usr/share/info/*",

@@ -218,6 +218,22 @@ static gboolean cmd_verify(gchar *const *words, const IscArgs *args, GError **er
 	return TRUE;
 }
 
+static gboolean cmd_check(gchar *const *words, const IscArgs *args, GError **error)
+{
+	IscProgressMode mode = isc_progress_mode(STDERR_FILENO, FALSE);
+	g_autoptr(IscProgress) progress = isc_progress_new(STDERR_FILENO, mode);
+	IscBuildOptions options = { .tick = show_tick, .data = progress };
+	guint files = 0;
+	isc_progress_step(progress, "", 0, 0, isc_step_text(ISC_STEP_CHECK));
+	gboolean ok = isc_build_check(words[0], &options, &files, error);
+	isc_progress_clear(progress);
+	if (ok && isc_args_has(args, "json"))
+		g_print("{ \"check\": \"passed\", \"files\": %u }\n", files);
+	else if (ok)
+		g_print("%u files and folders, nothing found\n", files);
+	return ok;
+}
+
 static gboolean cmd_sign(gchar *const *words, const IscArgs *args, GError **error)
 {
 	g_autofree gchar *usual = isc_publisher_key();
@@ -304,6 +320,7 @@ const IscVerb isc_verbs[] = {
 	{ "build",   "DIR -o FOLDER", "build an image from the recipe in DIR",               1, 1, build_options,  cmd_build },
 	{ "inspect", "DIR",           "show what an image says about itself",                1, 1, none,           cmd_inspect },
 	{ "verify",  "DIR",           "check signature and digests of an image",             1, 1, verify_options, cmd_verify },
+	{ "check",   "DIR",           "look at the root of an image in libguestfs",          1, 1, none,           cmd_check },
 	{ "sign",    "DIR",           "sign an image",                                       1, 1, sign_options,   cmd_sign },
 	{ "keygen",  "[PATH]",        "make a publisher's key pair: PATH and its .pub",      0, 1, keygen_options, cmd_keygen },
 	{ "help",    "[VERB]",        "list the verbs, or explain one",                      0, 1, none,           cmd_help },
