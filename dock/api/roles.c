@@ -30,6 +30,9 @@ static const struct {
 	{ "Dock1", "ShowNetwork",    ISC_ROLE_ANY },
 	{ "Dock1", "ExplainNetwork", ISC_ROLE_ANY },
 	{ "Dock1", "ListEvents",  ISC_ROLE_ANY },
+	{ "Dock1", "OpenTrail",   ISC_ROLE_ANY },
+	{ "Dock1", "OpenChain",   ISC_ROLE_ANY },
+	{ "Dock1", "ListTrails",  ISC_ROLE_ANY },
 
 	{ "Dock1.Node", "Show",            ISC_ROLE_ANY },
 	{ "Dock1.Node", "Enable",          ISC_ROLE_OPERATOR },
@@ -47,7 +50,6 @@ static const struct {
 	{ "Dock1.Node", "SnapshotList",    ISC_ROLE_ANY },
 	{ "Dock1.Node", "SnapshotRestore", ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "SnapshotDelete",  ISC_ROLE_OPERATOR },
-	{ "Dock1.Node", "OpenTrail",       ISC_ROLE_ANY },
 };
 /* clang-format on */
 

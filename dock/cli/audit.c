@@ -323,6 +323,11 @@ static void take_argv(IscJson *command, IscJson *argv)
 void isc_audit_feed(IscAudit *audit, const gchar *line, gsize len, IscAuditFunc func, gpointer data)
 {
 	g_autoptr(IscJson) record = isc_audit_parse(audit, line, len);
+	isc_audit_take(audit, record, func, data);
+}
+
+void isc_audit_take(IscAudit *audit, IscJson *record, IscAuditFunc func, gpointer data)
+{
 	IscJson *type = NULL, *fields = NULL, *argv = NULL;
 	if (!json_object_object_get_ex(record, "type", &type) ||
 			!json_object_object_get_ex(record, "fields", &fields))

@@ -31,6 +31,9 @@ typedef void (*IscAuditFunc)(IscJson *command, gpointer data);
 void isc_audit_feed(
 		IscAudit *audit, const gchar *line, gsize len, IscAuditFunc func, gpointer data);
 
+/* The same with a record of isc_audit_parse(), for who has it already. */
+void isc_audit_take(IscAudit *audit, IscJson *record, IscAuditFunc func, gpointer data);
+
 /* Hands out what still waits for records that will not come: at the end of the trail, or when it is
  * idle. */
 void isc_audit_finish(IscAudit *audit, IscAuditFunc func, gpointer data);

@@ -23,14 +23,13 @@ const IscCommand *isc_command_find(gchar *const *words, guint *used)
 	if (!words[0])
 		return NULL;
 	g_autofree gchar *two = words[1] ? g_strjoin(" ", words[0], words[1], NULL) : NULL;
-	for (const IscCommand *v = isc_commands; v->name; v++) {
-		if (!g_str_equal(v->name, words[0]) && g_strcmp0(v->name, two) != 0)
-			continue;
-		if (used)
-			*used = words_of(v->name);
-		return v;
-	}
-	return NULL;
+	const IscCommand *found = NULL;
+	for (const IscCommand *v = isc_commands; v->name; v++)
+		if (g_strcmp0(v->name, two) == 0 || (!found && g_str_equal(v->name, words[0])))
+			found = v;
+	if (found && used)
+		*used = words_of(found->name);
+	return found;
 }
 
 /* What can follow @group ("image"), or the first words where it is NULL.  Returns: (transfer full)
@@ -134,8 +133,7 @@ gboolean isc_cli_print_plan(IscCli *cli, GVariant *result)
 		g_string_append_printf(cli->out, "%s\n", text);
 	}
 	if (!plan || !plan[0])
-		g_string_append(cli->out,
-				"nothing to do\n");
+		g_string_append(cli->out, "nothing to do\n");
 	return TRUE;
 }
 
@@ -255,36 +253,61 @@ static int run_without_verb(IscCli *cli, gchar *const *words, gboolean help)
 	return 0;
 }
 
+/* Whether @name is a verb that others begin with: "audit", because of "audit verify". */
+static gboolean is_group(const gchar *name)
+{
+	g_autoptr(GPtrArray) known = known_words(name);
+	return known->len > 0;
+}
+
+/* Takes argv[*i], an option that every verb has, and its value.  FALSE: it is none, and @error is
+ * set */
+static gboolean take_common(gchar **argv, gsize *i, GPtrArray *rest, GError **error)
+{
+	static const IscOption *const sets[] = { isc_common_options, isc_changing_options, NULL };
+	gboolean takes_next = g_str_equal(argv[*i], "--timeout");
+	gchar *one[] = { argv[*i], takes_next ? argv[*i + 1] : NULL, NULL };
+	g_autoptr(IscArgs) args = isc_args_parse(one, sets, error);
+	if (!args)
+		return FALSE;
+	g_ptr_array_add(rest, argv[*i]);
+	if (takes_next && argv[*i + 1])
+		g_ptr_array_add(rest, argv[++*i]);
+	return TRUE;
+}
+
 /**
  * split:
  * Takes the words that name the verb out of @argv; what follows is left to the verb's own parser.
- * Options that every verb has may stand before it, too.
+ * Options that every verb has may stand before it, too.  "audit web" is the verb audit, "audit
+ * verify" one of its own; "audit -- verify" is the verb audit again, for a node of that name.
  */
 static const IscCommand *split(gchar **argv, GPtrArray *words, GPtrArray *rest, GError **error)
 {
-	static const IscOption *const sets[] = { isc_common_options, isc_changing_options, NULL };
 	const IscCommand *verb = NULL;
 	gsize i = 0;
 
 	g_ptr_array_add(words, NULL);
-	for (; argv[i] && !verb && words->len <= 2; i++) {
+	for (; argv[i] && words->len <= 2 && (!verb || is_group(verb->name)); i++) {
 		gboolean is_version = g_str_equal(argv[i], "--version");
 		if (argv[i][0] != '-' || is_version) {
+			const IscCommand *before = verb;
 			g_ptr_array_insert(words, (gint)words->len - 1,
 					is_version ? (gpointer) "version" : argv[i]);
 			verb = isc_command_find((gchar *const *)words->pdata, NULL);
+			if (before && verb == before)
+				break; /* the word is the verb's first one */
 			continue;
 		}
-		gboolean takes_next = g_str_equal(argv[i], "--timeout");
-		gchar *one[] = { argv[i], takes_next ? argv[i + 1] : NULL, NULL };
-		g_autoptr(IscArgs) args = isc_args_parse(one, sets, error);
-		if (!args) {
-			g_prefix_error(error, "before the verb: ");
-			return NULL;
-		}
-		g_ptr_array_add(rest, argv[i]);
-		if (takes_next)
-			g_ptr_array_add(rest, argv[++i]);
+		if (verb && g_str_equal(argv[i], "--"))
+			break;
+		g_autoptr(GError) why = NULL;
+		if (take_common(argv, &i, rest, &why))
+			continue;
+		if (verb)
+			break; /* an option of its own */
+		g_propagate_prefixed_error(error, g_steal_pointer(&why), "before the verb: ");
+		return NULL;
 	}
 	for (; argv[i]; i++)
 		g_ptr_array_add(rest, argv[i]);

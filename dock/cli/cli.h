@@ -49,8 +49,8 @@ extern const IscCommand isc_commands[];
 extern const IscOption isc_common_options[];   /* every verb's */
 extern const IscOption isc_changing_options[]; /* of those with ISC_COMMAND_CHANGES */
 
-/* The verb that @words begin with; *@used (may be NULL): how many words name it.  NULL: none;
- * borrowed */
+/* The verb that @words begin with, the longest one ("audit verify", not "audit"); *@used (may be
+ * NULL): how many words name it.  NULL: none; borrowed */
 const IscCommand *isc_command_find(gchar *const *words, guint *used);
 
 /**
@@ -105,6 +105,9 @@ gboolean isc_cmd_list(IscCli *cli, GError **error);
 gboolean isc_cmd_show(IscCli *cli, GError **error);
 gboolean isc_cmd_logs(IscCli *cli, GError **error);
 gboolean isc_cmd_audit(IscCli *cli, GError **error);
+gboolean isc_cmd_audit_verify(IscCli *cli, GError **error);
+gboolean isc_cmd_audit_export(IscCli *cli, GError **error);
+gboolean isc_cmd_audit_report(IscCli *cli, GError **error);
 gboolean isc_cmd_events(IscCli *cli, GError **error);
 gboolean isc_cmd_expose(IscCli *cli, GError **error);
 gboolean isc_cmd_unexpose(IscCli *cli, GError **error);

@@ -256,8 +256,7 @@ static GVariant *call(IscClient *client, const gchar *path, const gchar *iface, 
 	return g_dbus_connection_call_with_unix_fd_list_finish(client->bus, out, result, error);
 }
 
-/* Whether the register has a node of that name; TRUE where it cannot be told. */
-static gboolean node_exists(IscClient *client, const gchar *node)
+gboolean isc_client_has_node(IscClient *client, const gchar *node)
 {
 	g_autoptr(GVariant) reply = call(client, ISC_CLIENT_PATH, ISC_CLIENT_IFACE, "ListNodes",
 			NULL, "(aa{sv})", NULL, NULL, NULL);
@@ -300,7 +299,7 @@ GVariant *isc_client_call(IscClient *client, const gchar *node, const gchar *met
 		return result;
 
 	g_autofree gchar *name = g_dbus_error_get_remote_error(raw);
-	if (node && is_unknown_object(name) && !node_exists(client, node)) {
+	if (node && is_unknown_object(name) && !isc_client_has_node(client, node)) {
 		g_error_free(raw);
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
 				"no node '%s'; isc-vm list shows those there are", node);
@@ -333,8 +332,8 @@ GVariant *isc_client_properties(IscClient *client, GError **error)
 int isc_client_open_trail(IscClient *client, const gchar *node, const gchar *kind, GError **error)
 {
 	g_autoptr(GUnixFDList) fds = NULL;
-	g_autoptr(GVariant) reply = isc_client_call(client, node, "OpenTrail",
-			g_variant_new("(s)", kind), "(h)", NULL, &fds, error);
+	g_autoptr(GVariant) reply = isc_client_call(client, NULL, "OpenTrail",
+			g_variant_new("(ss)", node, kind), "(h)", NULL, &fds, error);
 	if (!reply)
 		return -1;
 	gint32 handle;

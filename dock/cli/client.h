@@ -52,10 +52,13 @@ void isc_client_set_subject(IscClient *client, const gchar *node);
 /* Properties of the dock object, a{sv}.  Errors: as isc_client_call().  Returns: (transfer full) */
 GVariant *isc_client_properties(IscClient *client, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The file behind OpenTrail.  @kind: "audit" or "service".  Returns: an fd (close it), or -1 with
- * @error set */
+/* The file behind OpenTrail, also of a node that is no more.  @kind: "audit" or "service". Returns:
+ * an fd (close it), or -1 with @error set */
 int isc_client_open_trail(IscClient *client, const gchar *node, const gchar *kind, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
+
+/* Whether the dock has a node of that name; TRUE where it cannot be told. */
+gboolean isc_client_has_node(IscClient *client, const gchar *node);
 
 /* Calls @func with each Event signal (a{sv}, borrowed) that arrives while a loop runs. */
 typedef void (*IscEventFunc)(GVariant *event, gpointer data);

@@ -69,6 +69,9 @@ gboolean isc_cli_help(GString *out, gchar *const *topic, GError **error)
 	for (const IscCommand *v = isc_commands; v->name; v++)
 		if (g_str_equal(v->name, joined)) {
 			append_verb(out, v);
+			g_autoptr(GString) more = g_string_new(NULL);
+			if (append_list(more, joined) > 0)
+				g_string_append_printf(out, "\nverbs of their own:\n%s", more->str);
 			return TRUE;
 		}
 	g_autoptr(GString) group = g_string_new(NULL);
@@ -148,6 +151,8 @@ static const gchar *value_words(const IscOption *o)
 		return "@file";
 	if (g_str_equal(o->value, "IMG"))
 		return "@image";
+	if (g_str_equal(o->value, "DIR"))
+		return "@dir";
 	/* "microvm|q35": the words themselves */
 	return strchr(o->value, '|') && !strchr(o->value, '[') ? o->value : NULL;
 }
@@ -172,7 +177,8 @@ static const gchar bash_head[] =
 		"# bash completion for isc-vm; made by 'isc-vm completion bash'\n"
 		"_isc_vm_words() {\n"
 		"\tcase $1 in\n"
-		"\t@node) isc-vm list --names --timeout 2 2>/dev/null ;;\n"
+		"\t@node*) isc-vm list --names --timeout 2 2>/dev/null; printf '%s\\n' ${1#@node} "
+		";;\n"
 		"\t@image) isc-vm image list --names --timeout 2 2>/dev/null ;;\n"
 		"\t@dir) compgen -d -- \"$2\" ;;\n"
 		"\t@file) compgen -f -- \"$2\" ;;\n"
@@ -210,6 +216,18 @@ static const gchar bash_tail[] = "\tif [ \"$values\" != none ]; then\n"
 				 "}\n"
 				 "complete -F _isc_vm isc-vm\n";
 
+/* " verify export report" for "audit": what can follow @first.  Returns: (transfer full), "" for
+ * nothing */
+static gchar *words_behind(const gchar *first)
+{
+	GString *words = g_string_new(NULL);
+	gsize len = strlen(first);
+	for (const IscCommand *v = isc_commands; v->name; v++)
+		if (strncmp(v->name, first, len) == 0 && v->name[len] == ' ')
+			g_string_append(words, v->name + len);
+	return g_string_free(words, FALSE);
+}
+
 /* One case for each verb: what its words and its options are. */
 static void append_verb_cases(GString *out)
 {
@@ -222,7 +240,8 @@ static void append_verb_cases(GString *out)
 				    : g_str_equal(words, "verb")  ? "$verbs"
 				    : g_str_equal(words, "shell") ? "bash"
 								  : "";
-		g_string_append_printf(out, "\t'%s') args=\"%s\" options='", v->name, args);
+		g_autofree gchar *more = words_behind(v->name);
+		g_string_append_printf(out, "\t'%s') args=\"%s%s\" options='", v->name, args, more);
 		g_autoptr(GString) names = g_string_new(NULL);
 		append_names(names, v->options);
 		if (v->flags & ISC_COMMAND_CHANGES)
@@ -242,14 +261,21 @@ static void append_bash(GString *out)
 		if (!g_hash_table_add(seen, g_strdup(parts[0])))
 			continue;
 		g_string_append_printf(top, "%s%s", top->len > 0 ? " " : "", parts[0]);
-		if (!parts[1])
+		g_autofree gchar *behind = words_behind(parts[0]);
+		if (*behind == '\0')
 			continue;
-		g_string_append_printf(groups, "\t%s) args='", parts[0]);
-		for (const IscCommand *w = v; w->name; w++)
-			if (g_str_has_prefix(w->name, parts[0]) && w->name[strlen(parts[0])] == ' ')
-				g_string_append_printf(groups, "%s%s", w == v ? "" : " ",
-						w->name + strlen(parts[0]) + 1);
-		g_string_append(groups, "' ;;\n");
+		if (parts[1]) {
+			g_string_append_printf(
+					groups, "\t%s) args='%s' ;;\n", parts[0], behind + 1);
+			continue;
+		}
+		/* A verb, and the beginning of others: which of them it is, its second word tells.
+		 */
+		g_string_append_printf(groups, "\t%s) case ${verb#%s} in", parts[0], parts[0]);
+		g_auto(GStrv) others = g_strsplit(behind + 1, " ", -1);
+		for (gsize i = 0; others[i]; i++)
+			g_string_append_printf(groups, "%s' %s'", i ? " | " : " ", others[i]);
+		g_string_append_printf(groups, ") ;; *) verb=%s ;; esac ;;\n", parts[0]);
 	}
 
 	g_string_append(out, bash_head);

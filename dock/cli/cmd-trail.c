@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "cli/audit.h"
 #include "cli/cli.h"
+#include "cli/filter.h"
+#include "cli/segments.h"
 #include "cli/trail.h"
 
 #define SLOW_POLL_MS 2000 /* besides inotify: file systems that do not tell */
@@ -15,6 +17,8 @@
 #define IDLE_REOPEN_S                                                                              \
 	60 /* asks for the file again after so long without a line, whatever the signs */
 #define FLUSH_BYTES (256 * 1024)
+#define LINES_PER_LOOK 1024
+#define LINES_SHOWN 200 /* where --lines does not say */
 
 typedef struct {
 	IscCli *cli;
@@ -22,10 +26,13 @@ typedef struct {
 	const gchar *node;
 	const gchar *kind; /* of OpenTrail */
 	IscAudit *audit;   /* NULL where the lines are shown as they are */
+	IscFilter *filter; /* NULL where all are shown */
 	gboolean commands;
 	IscTrail *trail;
 	int inotify; /* -1 where there is none */
 	int watch;
+	guint lines; /* that were looked at */
+	gboolean is_followed;
 	gboolean is_busy; /* asking the dock: the loop runs inside of it */
 	gint64 last_line; /* monotonic µs */
 	GError *error;    /* what ended it, or NULL */
@@ -76,12 +83,39 @@ static void print_line(Follow *f, const gchar *line, gsize len)
 	isc_output_json(f->cli->out, json, FALSE);
 }
 
-static gboolean on_line(const gchar *line, gsize len, gpointer data)
+static gboolean on_wanted(const gchar *line, gsize len, gpointer data)
 {
 	Follow *f = data;
 	print_line(f, line, len);
 	/* Not one write a line, and not all of a long trail in memory either. */
 	return f->cli->out->len < FLUSH_BYTES || isc_output_flush(f->cli->out, &f->error);
+}
+
+/* A long trail takes its time: signals are looked at meanwhile.  While it is followed the loop does
+ * that. */
+static gboolean is_interrupted(Follow *f)
+{
+	if (!f->is_followed && ++f->lines % LINES_PER_LOOK == 0)
+		g_main_context_iteration(NULL, FALSE);
+	return isc_client_signal(f->client) != 0;
+}
+
+static gboolean on_line(const gchar *line, gsize len, gpointer data)
+{
+	Follow *f = data;
+	if (is_interrupted(f))
+		return FALSE;
+	return f->filter ? isc_filter_feed(f->filter, line, len, on_wanted, f)
+			 : on_wanted(line, len, f);
+}
+
+/* What waits for further records will not get them: the trail is idle, or at its end. */
+static void settle(Follow *f)
+{
+	if (f->filter)
+		isc_filter_finish(f->filter, on_wanted, f);
+	if (f->commands)
+		isc_audit_finish(f->audit, on_command, f);
 }
 
 /* Everything that is there now. */
@@ -114,7 +148,12 @@ static gboolean reopen(Follow *f)
 {
 	f->is_busy = TRUE;
 	g_autoptr(GError) why = NULL;
-	int fd = isc_client_open_trail(f->client, f->node, f->kind, &why);
+	/* A trail outlives its node, but nothing is added to it any more. */
+	int fd = -1;
+	if (isc_client_has_node(f->client, f->node))
+		fd = isc_client_open_trail(f->client, f->node, f->kind, &why);
+	else
+		g_set_error(&why, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' is no more", f->node);
 	f->is_busy = FALSE;
 	f->last_line = g_get_monotonic_time();
 	if (fd >= 0) {
@@ -160,9 +199,9 @@ static gboolean on_inotify(gint fd, GIOCondition condition, gpointer data)
 static gboolean on_poll(gpointer data)
 {
 	Follow *f = data;
-	/* A quarter of a second after its last record a command gets no more of them. */
-	if (f->commands && !f->is_busy)
-		isc_audit_finish(f->audit, on_command, f);
+	/* A quarter of a second after its last record an event gets no more of them. */
+	if (!f->is_busy && g_get_monotonic_time() - f->last_line >= FAST_POLL_MS * 1000)
+		settle(f);
 	return step(f);
 }
 
@@ -170,13 +209,16 @@ static void follow(Follow *f)
 {
 	f->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	f->watch = -1;
+	f->is_followed = TRUE;
 	f->last_line = g_get_monotonic_time();
 	watch(f);
 
 	guint inotify_id = f->inotify >= 0 && f->watch >= 0
 					   ? g_unix_fd_add(f->inotify, G_IO_IN, on_inotify, f)
 					   : 0;
-	guint poll_id = g_timeout_add(inotify_id ? SLOW_POLL_MS : FAST_POLL_MS, on_poll, f);
+	gboolean collects = f->commands || f->filter; /* and what it holds back is waited for */
+	guint poll_id = g_timeout_add(
+			inotify_id && !collects ? SLOW_POLL_MS : FAST_POLL_MS, on_poll, f);
 	isc_client_loop(f->client);
 
 	/* A source whose function returned FALSE is gone already. */
@@ -188,62 +230,108 @@ static void follow(Follow *f)
 	isc_clear_fd(&f->inotify);
 }
 
-static gboolean show(
-		IscCli *cli, const gchar *kind, IscAudit *audit, gboolean commands, GError **error)
+/* --- the verbs -------------------------------------------------------------------------------- */
+
+/* Finds the last @lines lines (0: all) in the files of the trail and prints those in files that are
+ * closed. Returns: (transfer full): the open file, where it goes on; NULL on errors */
+static IscTrail *begin_audit(Follow *f, IscSegments *segments, guint lines, GError **error)
 {
-	guint lines = 200;
+	g_autoptr(GPtrArray) trails =
+			g_ptr_array_new_with_free_func((GDestroyNotify)isc_trail_free);
+	guint found = 0;
+	for (guint i = segments->all->len; i-- > 0 && (lines == 0 || found < lines);) {
+		IscSegment *s = &g_array_index(segments->all, IscSegment, i);
+		IscTrail *trail = isc_trail_new(
+				isc_steal_fd(&s->log), lines == 0 ? 0 : lines - found, error);
+		if (!trail)
+			return NULL;
+		found += isc_trail_found(trail);
+		g_ptr_array_insert(trails, 0, trail);
+	}
+	while (trails->len > 1) {
+		f->trail = trails->pdata[0];
+		if (!drain(f))
+			return NULL;
+		isc_trail_finish(f->trail, on_line, f);
+		g_ptr_array_remove_index(trails, 0);
+	}
+	return g_ptr_array_steal_index(trails, 0);
+}
+
+static IscTrail *begin(Follow *f, guint lines, GError **error)
+{
+	if (g_str_equal(f->kind, "audit")) {
+		g_auto(IscSegments) segments = { 0 };
+		if (!isc_segments_open(f->client, f->node, &segments, error))
+			return NULL;
+		return begin_audit(f, &segments, lines, error);
+	}
+	int fd = isc_client_open_trail(f->client, f->node, f->kind, error);
+	return fd < 0 ? NULL : isc_trail_new(fd, lines, error);
+}
+
+static gboolean show(Follow *f, guint lines, GError **error)
+{
+	IscCli *cli = f->cli;
 	if (g_strcmp0(isc_args_get(cli->args, "lines"), "all") == 0)
 		lines = 0;
 	else if (!isc_args_uint(cli->args, "lines", 0, G_MAXINT, &lines, error))
 		return FALSE;
-	const gchar *node = isc_cli_name(cli, 0, "node", error);
-	IscClient *client = node ? isc_cli_client(cli, error) : NULL;
-	if (!client)
+	f->node = isc_cli_name(cli, 0, "node", error);
+	f->client = f->node ? isc_cli_client(cli, error) : NULL;
+	if (!f->client)
 		return FALSE;
-	int fd = isc_client_open_trail(client, node, kind, error);
-	if (fd < 0)
+	g_autoptr(IscTrail) trail = begin(f, lines, f->error ? NULL : error);
+	if (!trail) {
+		if (f->error)
+			g_propagate_error(error, f->error);
 		return FALSE;
-	g_autoptr(IscTrail) trail = isc_trail_new(fd, lines, error);
-	if (!trail)
-		return FALSE;
+	}
 
-	Follow f = { .cli = cli,
-		.client = client,
-		.node = node,
-		.kind = kind,
-		.audit = audit,
-		.commands = commands,
-		.trail = trail,
-		.inotify = -1,
-		.watch = -1 };
-	if (drain(&f) && isc_args_has(cli->args, "follow"))
-		follow(&f);
-	if (!f.error) {
-		isc_trail_finish(trail, on_line, &f);
-		if (commands)
-			isc_audit_finish(audit, on_command, &f);
+	f->trail = trail;
+	if (drain(f) && isc_args_has(cli->args, "follow")) {
+		settle(f);
+		if (isc_client_has_node(f->client, f->node))
+			follow(f);
+	}
+	if (!f->error) {
+		isc_trail_finish(trail, on_line, f);
+		settle(f);
 		return TRUE;
 	}
 	/* A node that was destroyed while somebody watched: the trail is at its end, that is all.
 	 */
-	if (isc_args_has(cli->args, "follow") && isc_trail_fd(trail) >= 0 &&
-			g_error_matches(f.error, ISC_ERROR, ISC_ERROR_NOT_FOUND)) {
-		g_printerr("isc-vm %s: %s\n", cli->verb->name, f.error->message);
-		g_error_free(f.error);
+	if (isc_args_has(cli->args, "follow") &&
+			g_error_matches(f->error, ISC_ERROR, ISC_ERROR_NOT_FOUND)) {
+		settle(f);
+		g_printerr("isc-vm %s: %s\n", cli->verb->name, f->error->message);
+		g_error_free(f->error);
 		return TRUE;
 	}
-	g_propagate_error(error, f.error);
+	g_propagate_error(error, f->error);
 	return FALSE;
 }
 
 gboolean isc_cmd_logs(IscCli *cli, GError **error)
 {
-	return show(cli, "service", NULL, FALSE, error);
+	Follow f = { .cli = cli, .kind = "service", .inotify = -1, .watch = -1 };
+	return show(&f, LINES_SHOWN, error);
 }
 
 gboolean isc_cmd_audit(IscCli *cli, GError **error)
 {
 	gboolean commands = isc_args_has(cli->args, "commands");
 	g_autoptr(IscAudit) audit = commands || cli->json ? isc_audit_new() : NULL;
-	return show(cli, "audit", audit, commands, error);
+	g_autoptr(IscFilter) filter = NULL;
+	if (!isc_filter_new(cli->args, g_get_real_time(), &filter, error))
+		return FALSE;
+	Follow f = { .cli = cli,
+		.kind = "audit",
+		.audit = audit,
+		.commands = commands,
+		.filter = filter,
+		.inotify = -1,
+		.watch = -1 };
+	/* Who looks for something looks everywhere. */
+	return show(&f, filter ? 0 : LINES_SHOWN, error);
 }

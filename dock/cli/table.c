@@ -67,8 +67,27 @@ static const IscOption follow_options[] = {
 
 static const IscOption audit_options[] = {
 	{ "follow",   'f', ISC_OPT_FLAG,  NULL, "go on printing what comes, until interrupted" },
-	{ "lines",    'n', ISC_OPT_VALUE, "N",  "begin with the last N (default 200); 0 or all: from the start" },
+	{ "lines",    'n', ISC_OPT_VALUE, "N",  "begin with the last N (default 200, of a search all); 0 or all: from the start" },
 	{ "commands", 'c', ISC_OPT_FLAG,  NULL, "one line for each command that was run" },
+	{ "since",    0,   ISC_OPT_VALUE, "TIME", "only events from then on: '2024-05-01 12:00', 12:00, today, 2h (ago)" },
+	{ "until",    0,   ISC_OPT_VALUE, "TIME", "only events up to then" },
+	{ "type",     0,   ISC_OPT_LIST,  "TYPE", "only events with a record of that type, e.g. EXECVE; repeats" },
+	{ "key",      0,   ISC_OPT_LIST,  "KEY",  "only events that a rule of that key recorded, e.g. priv; repeats" },
+	{ "uid",      0,   ISC_OPT_LIST,  "UID",  "only events of that user, a number; repeats" },
+	{ "success",  0,   ISC_OPT_VALUE, "yes|no", "only what was done, or only what was refused" },
+	{ NULL },
+};
+
+static const IscOption verify_options[] = {
+	{ "all",    0, ISC_OPT_FLAG,  NULL,   "the trails of all nodes, also of those that are no more" },
+	{ "export", 0, ISC_OPT_VALUE, "DIR",  "the trail in a folder; needs no dock" },
+	{ "key",    0, ISC_OPT_VALUE, "FILE", "the dock's public key, from a place of your own" },
+	{ "anchor", 0, ISC_OPT_LIST,  "BLOCK:HASH", "an end that was noted earlier and must be in the trail; repeats" },
+	{ NULL },
+};
+
+static const IscOption report_options[] = {
+	{ "top", 0, ISC_OPT_VALUE, "N", "list the N commands that were run most often; default 10" },
 	{ NULL },
 };
 
@@ -95,6 +114,9 @@ const IscCommand isc_commands[] = {
 	{ "show",             "NAME",        "show one node", 1, 1, "node", 0, none, isc_cmd_show },
 	{ "logs",             "NAME",        "print what the service wrote", 1, 1, "node", 0, follow_options, isc_cmd_logs },
 	{ "audit",            "NAME",        "print the node's audit trail", 1, 1, "node", 0, audit_options, isc_cmd_audit },
+	{ "audit verify",     "NAME...|--all|--export DIR", "check that audit trails are whole and unchanged", 0, ANY, "node", 0, verify_options, isc_cmd_audit_verify },
+	{ "audit export",     "NAME DIR",    "copy a trail for others to verify", 2, 2, "node", 0, none, isc_cmd_audit_export },
+	{ "audit report",     "NAME",        "count commands, logins and failures", 1, 1, "node", 0, report_options, isc_cmd_audit_report },
 	{ "events",           "[NAME]",      "print what happened on the dock", 0, 1, "node", 0, follow_options, isc_cmd_events },
 	{ "snapshot create",  "NAME [SNAP]", "take a snapshot of a node", 1, 2, "node", TIMED, none, isc_cmd_snapshot_create },
 	{ "snapshot list",    "NAME",        "list a node's snapshots", 1, 1, "node", 0, none, isc_cmd_snapshot_list },

@@ -14,6 +14,7 @@ struct IscTrail {
 	int fd;
 	goffset at;        /* of the next byte to read */
 	GByteArray *begun; /* a line that has no newline yet */
+	guint found;       /* lines from where it began, as asked for */
 	gchar *name;       /* of the file when it was opened, as the kernel tells it */
 };
 
@@ -40,8 +41,9 @@ static gchar *current_name(int fd)
 	return g_file_read_link(link, NULL);
 }
 
-/* Where the last @lines lines start; a last one without a newline counts. */
-static goffset find_start(int fd, goffset size, guint lines, GError **error)
+/* Where the last @lines lines start; a last one without a newline counts.  *@n_found:
+ * how many those are */
+static goffset find_start(int fd, goffset size, guint lines, guint *n_found, GError **error)
 {
 	g_autofree gchar *bytes = g_malloc(CHUNK);
 	guint found = 0;
@@ -51,10 +53,13 @@ static goffset find_start(int fd, goffset size, guint lines, GError **error)
 		if (n < 0)
 			return -1;
 		for (gssize i = n - 1; i >= 0; i--)
-			if (bytes[i] == '\n' && start + i != size - 1 && ++found == lines)
+			if (bytes[i] == '\n' && start + i != size - 1 && ++found == lines) {
+				*n_found = found;
 				return start + i + 1;
+			}
 		end = start;
 	}
+	*n_found = found + (size > 0); /* the first line has no newline before it */
 	return 0;
 }
 
@@ -69,7 +74,7 @@ IscTrail *isc_trail_new(int fd, guint lines, GError **error)
 		return NULL;
 	}
 	trail->name = current_name(fd);
-	if (lines > 0 && (trail->at = find_start(fd, st.st_size, lines, error)) < 0)
+	if (lines > 0 && (trail->at = find_start(fd, st.st_size, lines, &trail->found, error)) < 0)
 		return NULL;
 	return g_steal_pointer(&trail);
 }
@@ -82,6 +87,11 @@ void isc_trail_free(IscTrail *trail)
 	g_byte_array_unref(trail->begun);
 	g_free(trail->name);
 	g_free(trail);
+}
+
+guint isc_trail_found(const IscTrail *trail)
+{
+	return trail->found;
 }
 
 int isc_trail_fd(const IscTrail *trail)

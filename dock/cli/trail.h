@@ -21,6 +21,10 @@ typedef gboolean (*IscLineFunc)(const gchar *line, gsize len, gpointer data);
  */
 IscTrail *isc_trail_new(int fd, guint lines, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* How many lines there are from where it began to where the file ended then; 0 where @lines was 0.
+ */
+guint isc_trail_found(const IscTrail *trail);
+
 /* Hands out the whole lines that are there and not handed out yet.  A file that became shorter is
  * read from its start: it was cut and begun anew.  *@any (may be NULL): whether there was one.
  * Errors: ISC_ERROR_FAILED; not where @func stopped it. */

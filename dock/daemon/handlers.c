@@ -1,11 +1,7 @@
 #include "daemon/handlers.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <gio/gunixfdlist.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/name.h"
 #include "daemon/doctor.h"
@@ -13,6 +9,7 @@
 #include "daemon/network.h"
 #include "daemon/options.h"
 #include "daemon/show.h"
+#include "daemon/trails.h"
 #include "daemon/verbs.h"
 
 static GVariant *dict(GVariantBuilder *b)
@@ -331,34 +328,7 @@ static GVariant *snapshot_list(IscCall *call, GError **error)
 	return g_variant_new("(@aa{sv})", g_variant_builder_end(&list));
 }
 
-/* --- trail and events ---------------------------------------------------------------------- */
-
-static GVariant *open_trail(IscCall *call, GError **error)
-{
-	const gchar *kind;
-	g_variant_get(call->params, "(&s)", &kind);
-	const gchar *file = g_str_equal(kind, "audit") ? "audit.log"
-			: g_str_equal(kind, "service") ? "service.log"
-						       : NULL;
-	if (!file) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "a trail is 'audit' or 'service'");
-		return NULL;
-	}
-	g_autofree gchar *path = g_build_filename(call->dock->config->log_dir, "nodes", call->name, file, NULL);
-	isc_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 && errno == ENOENT) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' has sent nothing yet", call->name);
-		return NULL;
-	}
-	if (fd < 0) {
-		isc_error_set_errno(error, errno, "cannot open '%s'", path);
-		return NULL;
-	}
-	call->out_fds = g_unix_fd_list_new();
-	if (g_unix_fd_list_append(call->out_fds, fd, error) < 0)
-		return NULL;
-	return g_variant_new("(h)", 0);
-}
+/* --- events ------------------------------------------------------------------------------- */
 
 static GVariant *list_events(IscCall *call, GError **error)
 {
@@ -397,6 +367,9 @@ static const IscHandler handlers[] = {
 	{ "Dock1", "ShowNetwork",    isc_network_show_call },
 	{ "Dock1", "ExplainNetwork", isc_network_explain_call },
 	{ "Dock1", "ListEvents",  list_events },
+	{ "Dock1", "OpenTrail",   isc_trails_open },
+	{ "Dock1", "OpenChain",   isc_trails_open_chain },
+	{ "Dock1", "ListTrails",  isc_trails_list },
 
 	{ "Dock1.Node", "Show",            isc_show_node },
 	{ "Dock1.Node", "Enable",          enable },
@@ -414,7 +387,6 @@ static const IscHandler handlers[] = {
 	{ "Dock1.Node", "SnapshotList",    snapshot_list },
 	{ "Dock1.Node", "SnapshotRestore", snapshot_restore },
 	{ "Dock1.Node", "SnapshotDelete",  snapshot_delete },
-	{ "Dock1.Node", "OpenTrail",       open_trail },
 };
 /* clang-format on */
 

@@ -138,6 +138,12 @@ static void completion_offers_what_the_table_has(void **state)
 		{ "isc-vm help quar", "quarantine" },
 		{ "isc-vm completion ", "bash" },
 		{ "isc-vm --json li", "list" },
+		{ "isc-vm audit ", "web db-1 verify export report" },
+		{ "isc-vm audit w", "web" },
+		{ "isc-vm audit web --succ", "--success" },
+		{ "isc-vm audit web --success ", "yes no" },
+		{ "isc-vm audit verify --al", "--all" },
+		{ "isc-vm audit verify d", "db-1" },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autofree gchar *got = complete(script, cases[i].line);

@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "iscdock-dbus.h"
 #include "model/image.h"
+#include "trail-fixture.h"
 
 #define AS_ISC_VM "--as-isc-vm" /* then this program is isc-vm */
 
@@ -26,7 +27,8 @@ typedef struct {
 	GHashTable *answers; /* method → text of the reply's tuple, or "!ERROR-NAME message", or
 				"?": none */
 	GString *calls;      /* "NODE.Method ARGS\n" */
-	gchar *dir, *trail;  /* a folder; a file in it, which OpenTrail opens */
+	gchar *dir, *trail;  /* a folder; a file in it, which OpenTrail and OpenChain open */
+	Folder *chain;       /* where it is set, OpenChain opens the trail in it */
 	GString *imported;   /* "NAME=CONTENT\n" of the fds that ImportImage got */
 	const gchar *signal_text; /* emitted as Progress before the answer, or NULL */
 } Fake;
@@ -61,6 +63,48 @@ static void take_files(Fake *fake, GVariant *params, GDBusMethodInvocation *call
 	}
 }
 
+static void open_file(GUnixFDList *fds, GVariantBuilder *out, const gchar *path)
+{
+	isc_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	g_variant_builder_add(out, "h", g_unix_fd_list_append(fds, fd, NULL));
+}
+
+/* One pair an answer, as if the bus let no more through. */
+static void open_chain(Fake *fake, GVariant *params, GDBusMethodInvocation *call)
+{
+	g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
+	GVariantBuilder logs, chains, key;
+	guint from, number = 0;
+	g_variant_get(params, "(&su)", NULL, &from);
+	g_variant_builder_init(&logs, G_VARIANT_TYPE("ah"));
+	g_variant_builder_init(&chains, G_VARIANT_TYPE("ah"));
+	g_variant_builder_init(&key, G_VARIANT_TYPE("ah"));
+
+	const gchar *dir = fake->chain ? fake->chain->path : NULL;
+	g_autofree gchar *closed = g_strdup_printf("%s/audit.log.%u", dir, MAX(from, 1));
+	if (dir && access(closed, F_OK) == 0)
+		number = MAX(from, 1);
+	g_autofree gchar *dot = number ? g_strdup_printf(".%u", number) : g_strdup("");
+	g_autofree gchar *log =
+			dir ? g_strdup_printf("%s/audit.log%s", dir, dot) : g_strdup(fake->trail);
+	g_autofree gchar *chain =
+			dir ? g_strdup_printf("%s/audit.chain%s", dir, dot) : g_strdup("/dev/null");
+	g_autofree gchar *pub = dir ? g_strdup_printf("%s/seal.pub", dir) : g_strdup("/dev/null");
+	open_file(fds, &logs, log);
+	open_file(fds, &chains, chain);
+	open_file(fds, &key, access(pub, F_OK) == 0 ? pub : "/dev/null");
+	g_autoptr(GVariant) keys = g_variant_ref_sink(g_variant_builder_end(&key));
+	gint32 handle;
+	g_variant_get_child(keys, 0, "h", &handle);
+	g_dbus_method_invocation_return_value_with_unix_fd_list(call,
+			g_variant_new("(@auahahhu)",
+					g_variant_new_fixed_array(
+							G_VARIANT_TYPE_UINT32, &number, 1, 4),
+					&logs, &chains, handle, number ? number + 1 : 0),
+			fds);
+}
+
 static void on_call(GDBusConnection *bus, const gchar *sender, const gchar *path,
 		const gchar *iface, const gchar *method, GVariant *params,
 		GDBusMethodInvocation *call, gpointer data)
@@ -84,6 +128,10 @@ static void on_call(GDBusConnection *bus, const gchar *sender, const gchar *path
 		gint handle = g_unix_fd_list_append(fds, fd, NULL);
 		g_dbus_method_invocation_return_value_with_unix_fd_list(
 				call, g_variant_new("(h)", handle), fds);
+		return;
+	}
+	if (g_str_equal(method, "OpenChain") && !reply) {
+		open_chain(fake, params, call);
 		return;
 	}
 	if (!reply)
@@ -152,6 +200,7 @@ static int set_up(void **state)
 			NULL, NULL, &error);
 	assert_no_error(error);
 	fake->answers = g_hash_table_new(g_str_hash, g_str_equal);
+	answer(fake, "ListNodes", "([{'name': <'web'>}, {'name': <'db-1'>}],)");
 	fake->calls = g_string_new(NULL);
 	fake->imported = g_string_new(NULL);
 	fake->dir = g_dir_make_tmp("isc-client-XXXXXX", NULL);
@@ -167,6 +216,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	Fake *fake = *state;
+	if (fake->chain)
+		folder_teardown((void **)&fake->chain);
 	g_dbus_connection_close_sync(fake->bus, NULL, NULL);
 	g_clear_object(&fake->bus);
 	g_test_dbus_stop(fake->daemon);
@@ -300,7 +351,13 @@ static void wrong_command_lines_never_reach_the_dock(void **state)
 		"snapshot create web BAD", "provision", "provision web", "provision --image x",
 		"provision web --image x --memory 1", "provision web -f /dev/null --image x",
 		"provision -f /dev/null", "logs web -n x", "list --timeout 0", "show web --dry-run",
-		"completion tcsh", "help nothing" };
+		"completion tcsh", "help nothing", "audit", "audit verify",
+		"audit verify web --all", "audit verify --all --export /tmp",
+		"audit verify web db-1 --anchor 1:0011223344556677",
+		"audit verify web --anchor 1:00", "audit verify ../x", "audit web --success maybe",
+		"audit web --since gestern", "audit web --type FOO", "audit web --uid root",
+		"audit export web", "audit report", "audit report web --top x",
+		"audit web verify" };
 	for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
 		g_auto(Run) run = isc_vm(fake, lines[i]);
 		if (run.status != 2 || fake->calls->len > 0)
@@ -624,7 +681,8 @@ static void import_hands_over_the_open_files(void **state)
 
 	g_autofree gchar *dry_line = g_strconcat(line, " --dry-run", NULL);
 	g_auto(Run) dry = isc_vm(fake, dry_line);
-	assert_string_equal(dry.out, "web:1 holds, and would be imported (0123456789ab, 2.0 KiB)\n");
+	assert_string_equal(
+			dry.out, "web:1 holds, and would be imported (0123456789ab, 2.0 KiB)\n");
 	assert_true(g_str_has_suffix(fake->calls->str, "{'dry-run': <true>})\n"));
 }
 
@@ -681,10 +739,10 @@ static void trails_are_cleaned_for_the_terminal(void **state)
 	g_auto(Run) logs = isc_vm(fake, "logs web -n 2");
 	assert_int_equal(logs.status, 0);
 	assert_string_equal(logs.out, "two \\x1b[2J\\xff\nthree\n");
-	assert_string_equal(fake->calls->str, "web.OpenTrail ('service',)\n");
+	assert_string_equal(fake->calls->str, "Dock1.OpenTrail ('web', 'service')\n");
 	g_auto(Run) all = isc_vm(fake, "audit web -n all");
 	assert_true(g_str_has_prefix(all.out, "one\n"));
-	assert_string_equal(fake->calls->str, "web.OpenTrail ('audit',)\n");
+	assert_string_equal(fake->calls->str, "Dock1.OpenChain ('web', 0)\n");
 }
 
 static void logs_in_json_have_time_stream_and_text(void **state)
@@ -772,6 +830,237 @@ static void logs_end_when_the_node_is_gone(void **state)
 	assert_string_equal(run.out, "bye\n");
 	assert_non_null(strstr(run.err, "no node"));
 	run_clear(&run);
+}
+
+/* --- audit: search, verify, export, report --- */
+
+/* Frames 1..@n of "web" over several files, sealed; and seal.pub. */
+static void make_chain(Fake *fake, guint n, gboolean close)
+{
+	assert_int_equal(folder_setup((void **)&fake->chain), 0);
+	IscTrailWriter *t = folder_open_trail(fake->chain, 1000, NULL);
+	for (guint i = 1; i <= n; i++) {
+		add_frame(t, i);
+		commit(t, FALSE);
+	}
+	if (close)
+		commit(t, TRUE);
+	isc_trail_writer_free(t);
+	g_autoptr(GString) pub = g_string_new("ed25519 ");
+	for (gsize i = 0; i < sizeof fake->chain->root.pub; i++)
+		g_string_append_printf(pub, "%02x", fake->chain->root.pub[i]);
+	g_string_append_c(pub, '\n');
+	folder_write(fake->chain, "seal.pub", pub->str, pub->len);
+	folder_unlock(fake->chain);
+}
+
+static void audit_reads_all_files_of_a_trail(void **state)
+{
+	Fake *fake = *state;
+	make_chain(fake, 40, FALSE);
+	g_auto(Run) all = isc_vm(fake, "audit web -n all --type EXECVE");
+	g_auto(GStrv) lines = g_strsplit(g_strchomp(all.out), "\n", -1);
+	assert_int_equal(g_strv_length(lines), 80); /* EXECVE and EOE */
+	assert_non_null(strstr(lines[0], "cmd-1\""));
+	assert_non_null(strstr(lines[78], "cmd-40\""));
+	assert_non_null(strstr(fake->calls->str, "('web', 2)"));
+
+	g_auto(Run) last = isc_vm(fake, "audit web -n 75");
+	g_auto(GStrv) some = g_strsplit(g_strchomp(last.out), "\n", -1);
+	assert_int_equal(g_strv_length(some), 75);
+	assert_non_null(strstr(some[74], "type=EOE"));
+}
+
+static void audit_finds_events_by_what_their_records_say(void **state)
+{
+	Fake *fake = *state;
+	put(fake, "type=SYSCALL msg=audit(1700000000.123:45): syscall=59 success=yes uid=33 "
+		  "key=\"exec\"\n"
+		  "type=SYSCALL msg=audit(1700000000.124:46): syscall=2 success=no uid=34 "
+		  "key=\"denied\"\n"
+		  "type=EXECVE msg=audit(1700000000.123:45): argc=1 a0=\"cat\"\n"
+		  "type=EOE msg=audit(1700000000.124:46): \n"
+		  "type=EOE msg=audit(1700000000.123:45): \n"
+		  "no record\n");
+	static const struct {
+		const gchar *options, *serials;
+	} cases[] = {
+		{ "--key exec", "45 45 45 " },
+		{ "--type execve", "45 45 45 " },
+		{ "--uid 34", "46 46 " },
+		{ "--success no", "46 46 " },
+		{ "--uid 33,34 --success yes", "45 45 45 " },
+		{ "--uid 33 --success no", "" },
+		{ "--since @1700000000", "45 45 45 46 46 " },
+		{ "--until @1699999999", "" },
+		{ "--since '2023-11-14 22:13:20' --until 2023-11-14T22:13:21Z --key denied",
+				"46 46 " },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree gchar *line = g_strdup_printf("audit web %s", cases[i].options);
+		g_auto(Run) run = isc_vm(fake, line);
+		g_autoptr(GString) serials = g_string_new(NULL);
+		g_auto(GStrv) lines = g_strsplit(run.out, "\n", -1);
+		for (gsize n = 0; lines[n] && *lines[n]; n++)
+			g_string_append_printf(serials, "%.2s ", strchr(lines[n], ')') - 2);
+		if (run.status != 0 || !g_str_equal(serials->str, cases[i].serials))
+			fail_msg("%s: %d '%s' %s", cases[i].options, run.status, serials->str,
+					run.err);
+	}
+	g_auto(Run) commands = isc_vm(fake, "audit web -c --uid 33");
+	assert_string_equal(commands.out, "2023-11-14 22:13:20.123  uid=33  cat\n");
+}
+
+static void audit_search_follows_and_waits_for_the_rest_of_an_event(void **state)
+{
+	Fake *fake = *state;
+	put(fake, "type=SYSCALL msg=audit(1700000000.123:45): success=yes uid=33\n");
+	Run run = { .process = spawn(fake, "audit web -f --uid 33") };
+	g_autoptr(GString) seen = g_string_new(NULL);
+	await(run.process, seen, ":45)");
+	put(fake, "type=SYSCALL msg=audit(1700000001.123:46): success=yes uid=34\n"
+		  "type=SYSCALL msg=audit(1700000001.124:47): success=yes uid=33\n");
+	await(run.process, seen, ":47)");
+	assert_null(strstr(seen->str, ":46)"));
+	g_subprocess_send_signal(run.process, SIGINT);
+	finish(&run);
+	run_clear(&run);
+}
+
+static void audit_verify_names_the_first_bad_record(void **state)
+{
+	Fake *fake = *state;
+	make_chain(fake, 40, TRUE);
+	g_auto(Run) good = isc_vm(fake, "audit verify web");
+	assert_int_equal(good.status, 0);
+	assert_true(g_str_has_prefix(good.out, "web: good: 80 records"));
+
+	g_autoptr(GBytes) whole = folder_read(fake->chain, "audit.log.2");
+	gsize len;
+	const gchar *bytes = g_bytes_get_data(whole, &len);
+	g_autofree gchar *edited = g_memdup2(bytes, len);
+	edited[len - 10] ^= 1;
+	folder_write(fake->chain, "audit.log.2", edited, len);
+	g_auto(Run) bad = isc_vm(fake, "audit verify web");
+	assert_int_equal(bad.status, 7);
+	assert_non_null(strstr(bad.out, "in audit.log.2: edited: "));
+	assert_non_null(strstr(bad.err, "in audit.log.2: edited: "));
+	g_auto(Run) data = isc_vm(fake, "audit verify web --json");
+	assert_int_equal(data.status, 7);
+	g_autoptr(IscJson) json = json_tokener_parse(data.out);
+	assert_false(json_object_get_boolean(json_object_object_get(json, "good")));
+	assert_string_equal(
+			json_object_get_string(json_object_object_get(json, "fault")), "edited");
+	assert_string_equal(json_object_get_string(json_object_object_get(json, "file")),
+			"audit.log.2");
+	guint64 record = json_object_get_uint64(json_object_object_get(json, "record"));
+	assert_int_equal(record,
+			json_object_get_uint64(json_object_object_get(json, "records")) + 1);
+}
+
+static void audit_verify_takes_no_other_name_key_or_end(void **state)
+{
+	Fake *fake = *state;
+	make_chain(fake, 4, FALSE);
+	g_autofree gchar *other = g_build_filename(fake->dir, "other.pub", NULL);
+	assert_true(g_file_set_contents(other,
+			"ed25519 "
+			"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\n",
+			-1, NULL));
+	g_autofree gchar *line = g_strdup_printf("audit verify web --key %s", other);
+	g_auto(Run) key = isc_vm(fake, line);
+	assert_int_equal(key.status, 7);
+	assert_non_null(strstr(key.out, "resealed"));
+	g_auto(Run) name = isc_vm(fake, "audit verify db-1");
+	assert_int_equal(name.status, 7);
+	assert_non_null(strstr(name.out, "swapped"));
+
+	g_auto(Run) now = isc_vm(fake, "audit verify web");
+	g_autofree gchar *end = g_strdup(strstr(now.out, "end ") + 4);
+	*strpbrk(end, ",\n") = '\0';
+	g_autofree gchar *same = g_strdup_printf("audit verify web --anchor %s", end);
+	g_auto(Run) anchored = isc_vm(fake, same);
+	assert_int_equal(anchored.status, 0);
+	g_auto(Run) older = isc_vm(fake, "audit verify web --anchor 99:0011223344556677");
+	assert_int_equal(older.status, 7);
+	assert_non_null(strstr(older.out, "replayed"));
+
+	answer(fake, "ListTrails", "(['db-1', 'web'],)");
+	g_auto(Run) all = isc_vm(fake, "audit verify --all --json");
+	assert_int_equal(all.status, 7);
+	assert_non_null(strstr(all.err, "1 of 2 trails"));
+	g_autoptr(IscJson) list = json_tokener_parse(all.out);
+	assert_int_equal(json_object_array_length(list), 2);
+
+	unlinkat(fake->chain->fd, "seal.pub", 0);
+	g_auto(Run) lost = isc_vm(fake, "audit verify web");
+	assert_int_equal(lost.status, 7);
+	assert_non_null(strstr(lost.err, "--key"));
+}
+
+static void audit_exports_are_verified_without_a_dock(void **state)
+{
+	Fake *fake = *state, none = { .calls = g_string_new(NULL) };
+	make_chain(fake, 40, FALSE);
+	isc_autofd int log = openat(fake->chain->fd, "audit.log", O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_int_equal(
+			write(log, "half a li", 9), 9); /* what the collector is writing just now */
+	g_autofree gchar *out = g_build_filename(fake->dir, "export", NULL);
+	g_autofree gchar *line = g_strdup_printf("audit export web %s", out);
+	g_auto(Run) made = isc_vm(fake, line);
+	assert_int_equal(made.status, 0);
+	struct stat st;
+	assert_int_equal(stat(out, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	g_auto(Run) again = isc_vm(fake, line);
+	assert_int_equal(again.status, 4);
+
+	g_autofree gchar *verify = g_strdup_printf("audit verify --export %s", out);
+	g_auto(Run) good = isc_vm(&none, verify);
+	assert_int_equal(good.status, 0);
+	assert_non_null(strstr(good.out, "web: good: 80 records"));
+	assert_non_null(strstr(good.out, "compare it"));
+	/* Behind its last record an export holds nothing. */
+	g_autofree gchar *path = g_build_filename(out, "audit.log", NULL);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	isc_autofd int end = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_int_equal(write(end, "type=X\n", 7), 7);
+	g_auto(Run) bad = isc_vm(&none, verify);
+	assert_int_equal(bad.status, 7);
+	assert_non_null(strstr(bad.out, "inserted"));
+	g_auto(Run) nothing = isc_vm(&none, "audit verify --export /nonexistent");
+	assert_int_equal(nothing.status, 3);
+	assert_true(isc_file_remove_tree(out, NULL));
+	g_string_free(none.calls, TRUE);
+}
+
+static void audit_report_counts_what_was_verified(void **state)
+{
+	Fake *fake = *state;
+	make_chain(fake, 40, FALSE);
+	g_auto(Run) run = isc_vm(fake, "audit report web --json --top 3");
+	assert_int_equal(run.status, 0);
+	g_autoptr(IscJson) json = json_tokener_parse(run.out);
+	IscJson *commands = json_object_object_get(json, "commands");
+	assert_int_equal(json_object_get_int(json_object_object_get(commands, "run")), 40);
+	assert_int_equal(json_object_array_length(json_object_object_get(commands, "top")), 3);
+	assert_true(json_object_get_boolean(
+			json_object_object_get(json_object_object_get(json, "trail"), "good")));
+}
+
+static void a_node_may_be_called_as_a_verb(void **state)
+{
+	Fake *fake = *state;
+	put(fake, "line\n");
+	g_auto(Run) run = isc_vm(fake, "audit --timeout 9 -- verify");
+	assert_int_equal(run.status, 0);
+	assert_string_equal(fake->calls->str, "Dock1.OpenChain ('verify', 0)\n");
+	g_auto(Run) after = isc_vm(fake, "audit -n 3 report");
+	assert_string_equal(fake->calls->str, "Dock1.OpenChain ('report', 0)\n");
+	g_auto(Run) verb = isc_vm(fake, "audit --json report web");
+	assert_string_equal(fake->calls->str, "Dock1.OpenChain ('web', 0)\n");
+	assert_int_equal(verb.status, 7); /* without a key */
 }
 
 static GVariant *event(guint64 seq, const gchar *node, const gchar *text)
@@ -879,6 +1168,14 @@ int main(int argc, char **argv)
 		TEST(audit_shows_commands_and_json),
 		TEST(logs_follow_growth_and_rotation_until_interrupted),
 		TEST(logs_end_when_the_node_is_gone),
+		TEST(audit_reads_all_files_of_a_trail),
+		TEST(audit_finds_events_by_what_their_records_say),
+		TEST(audit_search_follows_and_waits_for_the_rest_of_an_event),
+		TEST(audit_verify_names_the_first_bad_record),
+		TEST(audit_verify_takes_no_other_name_key_or_end),
+		TEST(audit_exports_are_verified_without_a_dock),
+		TEST(audit_report_counts_what_was_verified),
+		TEST(a_node_may_be_called_as_a_verb),
 		TEST(events_show_the_record_then_what_comes_each_once),
 		TEST(events_go_on_over_a_restart_of_the_dock),
 	};

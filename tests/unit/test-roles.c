@@ -37,7 +37,7 @@ static void a_role_may_do_what_is_its_own_and_no_more(void **state)
 		{ 0, "Dock1", "ListNodes", FALSE },
 		{ ISC_ROLE_AUDITOR, "Dock1", "ListNodes", TRUE },
 		{ ISC_ROLE_AUDITOR, "Dock1.Node", "Destroy", FALSE },
-		{ ISC_ROLE_AUDITOR, "Dock1.Node", "OpenTrail", TRUE },
+		{ ISC_ROLE_AUDITOR, "Dock1", "OpenTrail", TRUE },
 		{ ISC_ROLE_OPERATOR, "Dock1.Node", "Destroy", TRUE },
 		{ ISC_ROLE_OPERATOR, "Dock1.Node", "Release", FALSE },
 		{ ISC_ROLE_SECURITY, "Dock1.Node", "Release", TRUE },

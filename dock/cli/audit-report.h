@@ -1,0 +1,49 @@
+#pragma once
+#include <glib.h>
+
+#include "base/cleanup.h"
+#include "collector/trail-verify.h"
+
+/* Counts over an audit trail, and how a trail's state is told.  Pure. */
+
+typedef struct IscAuditReport IscAuditReport;
+
+IscAuditReport *isc_audit_report_new(void);
+
+/* Counts one record; fits IscTrailRecordFunc, so that only what was verified is counted. */
+void isc_audit_report_take(const IscTrailRecord *record, gpointer report);
+
+/**
+ * isc_audit_report_finish:
+ * @top: how many of the commands that were run most often are listed
+ *
+ * {"commands": {"run", "distinct", "top": [{"command", "count"}]}, "logins": {"good", "failed",
+ * "sessions"}, "failures": {"calls", "acts"}, "privilege-changes", "keys": {KEY: n}, "types":
+ * {TYPE: n}} Call it once, at the end.  Returns: (transfer full)
+ */
+IscJson *isc_audit_report_finish(IscAuditReport *report, guint top);
+
+/* The same as lines for people; cleaned for a terminal. */
+void isc_audit_report_print(GString *out, IscJson *counts);
+
+/**
+ * isc_audit_trail_json:
+ * {"name", "good", "records", "blocks", "lost", "violations", "restarts", "cut", "clock-steps",
+ * "first", "last", "closed", "unsealed", "key", "end"}; where not good also "fault", "record",
+ * "segment", "detail". Times are seconds since 1970; "end" is what --anchor takes.
+ * @name: of the node; NULL: as the trail says.  Returns: (transfer full)
+ */
+IscJson *isc_audit_trail_json(const IscTrailReport *report, const gchar *name);
+
+/* "12:0011223344556677": block and first bytes of its hash.  Returns: (transfer full) */
+gchar *isc_audit_anchor_print(const IscTrailReport *report);
+
+/* Errors: ISC_ERROR_INVALID. */
+gboolean isc_audit_anchor_parse(const gchar *text, IscTrailAnchor *out, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/* 2 * @len digits.  Returns: (transfer full) */
+gchar *isc_audit_hex(const guint8 *bytes, gsize len);
+
+void isc_audit_report_free(IscAuditReport *report);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscAuditReport, isc_audit_report_free)

@@ -1,0 +1,119 @@
+#include "cm.h"
+
+#include "cli/audit-report.h"
+
+static void take(IscAuditReport *r, const gchar *line)
+{
+	IscTrailRecord record = { .line = line, .len = strlen(line) };
+	isc_audit_report_take(&record, r);
+}
+
+static guint64 number(IscJson *json, const gchar *group, const gchar *name)
+{
+	return json_object_get_uint64(
+			json_object_object_get(json_object_object_get(json, group), name));
+}
+
+static void everything_is_counted_once_and_under_its_name(void **state)
+{
+	(void)state;
+	g_autoptr(IscAuditReport) r = isc_audit_report_new();
+	static const gchar *const lines[] = {
+		"type=SYSCALL msg=audit(1.000:1): success=yes uid=0 key=\"exec\"",
+		"type=EXECVE msg=audit(1.000:1): argc=2 a0=\"sh\" a1=\"-c\"",
+		"type=EOE msg=audit(1.000:1): ",
+		"type=SYSCALL msg=audit(1.000:2): success=yes uid=0 key=\"exec\"",
+		"type=EXECVE msg=audit(1.000:2): argc=1 a0=\"sh\"",
+		"type=SYSCALL msg=audit(1.000:3): success=yes uid=0 key=\"exec\"",
+		"type=EXECVE msg=audit(1.000:3): argc=1 a0=1B5B324A",
+		"type=SYSCALL msg=audit(1.000:4): success=no uid=9 key=\"denied\"",
+		"type=SYSCALL msg=audit(1.000:5): success=yes uid=9 key=\"priv\"",
+		"type=SYSCALL msg=audit(1.000:6): success=no uid=9 key=\"priv\"",
+		"type=USER_LOGIN msg=audit(1.000:7): pid=1 uid=0 msg='op=login res=failed'",
+		"type=USER_LOGIN msg=audit(1.000:8): pid=1 uid=0 msg='op=login res=success'",
+		"type=LOGIN msg=audit(1.000:9): pid=1 uid=0 old-auid=4294967295 auid=0 res=1",
+		"no record",
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(lines); i++)
+		take(r, lines[i]);
+	g_autoptr(IscJson) counts = isc_audit_report_finish(r, 1);
+	assert_int_equal(number(counts, "commands", "run"), 3);
+	assert_int_equal(number(counts, "commands", "distinct"), 2);
+	IscJson *top = json_object_object_get(json_object_object_get(counts, "commands"), "top");
+	assert_int_equal(json_object_array_length(top), 1);
+	IscJson *first = json_object_array_get_idx(top, 0);
+	assert_string_equal(json_object_get_string(json_object_object_get(first, "command")), "sh");
+	assert_int_equal(json_object_get_int(json_object_object_get(first, "count")), 2);
+	assert_int_equal(number(counts, "logins", "good"), 1);
+	assert_int_equal(number(counts, "logins", "failed"), 1);
+	assert_int_equal(number(counts, "logins", "sessions"), 1);
+	assert_int_equal(number(counts, "failures", "calls"), 2);
+	assert_int_equal(number(counts, "failures", "acts"), 1);
+	assert_int_equal(json_object_get_int(json_object_object_get(counts, "privilege-changes")),
+			1);
+	assert_int_equal(number(counts, "keys", "exec"), 3);
+	assert_int_equal(number(counts, "types", "SYSCALL"), 6);
+	assert_int_equal(number(counts, "types", "(no record)"), 1);
+}
+
+static void names_of_the_guest_stay_off_the_terminal(void **state)
+{
+	(void)state;
+	g_autoptr(IscAuditReport) r = isc_audit_report_new();
+	take(r, "type=EXECVE msg=audit(1.000:3): argc=1 a0=1B5B324A0A78");
+	take(r, "type=SYSCALL msg=audit(1.000:4): success=yes key=1B5B334A");
+	g_autoptr(IscJson) counts = isc_audit_report_finish(r, 10);
+	g_autoptr(GString) out = g_string_new(NULL);
+	isc_audit_report_print(out, counts);
+	assert_null(strchr(out->str, '\033'));
+	assert_non_null(strstr(out->str, "\\x1b[2J\\x0ax\n"));
+}
+
+static void an_anchor_is_read_as_it_was_printed(void **state)
+{
+	(void)state;
+	IscTrailReport report = { .last_block = 4711 };
+	for (guint i = 0; i < sizeof report.head; i++)
+		report.head[i] = (guint8)(i * 37 + 200);
+	g_autofree gchar *text = isc_audit_anchor_print(&report);
+	IscTrailAnchor anchor;
+	g_autoptr(GError) error = NULL;
+	assert_true(isc_audit_anchor_parse(text, &anchor, &error));
+	assert_int_equal(anchor.block, 4711);
+	assert_memory_equal(anchor.head, report.head, sizeof anchor.head);
+	static const gchar *const wrong[] = { "", "1", "1:", ":0011223344556677",
+		"1:00112233445566", "1:001122334455667788", "1:00112233445566xx",
+		"-1:0011223344556677", "x:0011223344556677" };
+	for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		assert_false(isc_audit_anchor_parse(wrong[i], &anchor, &error));
+		assert_error(error, ISC_ERROR_INVALID, "BLOCK:HASH");
+	}
+}
+
+static void a_fault_is_told_in_full(void **state)
+{
+	(void)state;
+	gchar detail[] = "because";
+	IscTrailReport report = {
+		.fault = ISC_TRAIL_REMOVED, .record = 7, .segment = 2, .detail = detail
+	};
+	g_autoptr(IscJson) json = isc_audit_trail_json(&report, "web");
+	assert_false(json_object_get_boolean(json_object_object_get(json, "good")));
+	assert_string_equal(
+			json_object_get_string(json_object_object_get(json, "fault")), "removed");
+	assert_string_equal(
+			json_object_get_string(json_object_object_get(json, "detail")), "because");
+	assert_int_equal(json_object_get_int(json_object_object_get(json, "record")), 7);
+	assert_int_equal(json_object_get_int(json_object_object_get(json, "segment")), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(everything_is_counted_once_and_under_its_name),
+		cmocka_unit_test(names_of_the_guest_stay_off_the_terminal),
+		cmocka_unit_test(an_anchor_is_read_as_it_was_printed),
+		cmocka_unit_test(a_fault_is_told_in_full),
+	};
+	return cmocka_run_group_tests_name("audit-report", tests, NULL, NULL);
+}

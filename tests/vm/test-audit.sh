@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# The audit trail of a real node: who may read it, what a third party can verify, and that no change to it goes unseen.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+rig_up audit
+logs=/var/log/isc-dock/nodes
+vm() { dock isc-vm "$@"; }
+# A machine without a dock: no bus, no rights.
+third_party() { env DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent "$BUILD/isc-vm" "$@"; }
+ok "the image is imported" vm image import "$BUILD/images/minimal"
+
+# --- while it is written --------------------------------------------------------------------------
+dock isc-vm provision web --image minimal --memory 128 >"$TMP/provision" 2>&1 &
+provision=$!
+looks=0 wrong=0
+while kill -0 $provision 2>/dev/null; do
+	vm audit verify web >"$TMP/verify" 2>&1
+	case $? in
+	0) looks=$((looks + 1)) ;;
+	3) ;; # nothing there yet
+	*) wrong=$((wrong + 1)) && cat "$TMP/verify" ;;
+	esac
+	sleep 0.2
+done
+ok "a node gets ready" wait $provision
+note "verified $looks times meanwhile"
+[ "$looks" -gt 5 ]
+is "$?:$wrong" 0:0 "its trail was good at each look while it was written"
+like "$(vm audit verify web)" "web: good: [1-9][0-9]* records.* open, end [0-9]+:[0-9a-f]{16}" "and is at rest"
+
+# --- who reads it ---------------------------------------------------------------------------------
+status 0 "an auditor verifies it" as aud1 isc-vm audit verify web
+status 6 "one without a role does not" as nobody-role isc-vm audit verify web
+status 3 "no trail, no verdict" dock isc-vm audit verify nobody
+like "$(vm audit web --type EXECVE --commands)" "httpd" "its command is found by the type of a record"
+like "$(vm audit web --key exec --uid 33 --since 1h --success yes -c)" "httpd" "and by key, user, time and success"
+is "$(vm audit web --until 2001-01-01)" "" "what is not there is not found"
+ok "a report counts it" sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm audit report web --json |
+	jq -e '.trail.good and .commands.run >= 1 and .keys.exec >= 1 and (.commands.top[0].command | test(\"busybox\"))'"
+
+# --- an export, and a plain copy ------------------------------------------------------------------
+ok "it is exported" vm audit export web "$TMP/first"
+is "$(stat -c %a "$TMP/first" "$TMP/first/audit.log" | tr '\n' ' ')" "700 600 " "for its owner alone"
+status 4 "never into a folder that holds something" dock isc-vm audit export web "$TMP/first"
+status 0 "a third party verifies the export" third_party audit verify --export "$TMP/first" web
+end=$(third_party audit verify --export "$TMP/first" --json | jq -r .end)
+ok "auditors' tools read it" ausearch -if "$TMP/first/audit.log" -m EXECVE
+cp "$TMP/first/seal.pub" "$TMP/dock.pub"
+mkdir "$TMP/copy"
+for file in audit.chain audit.log; do dock cat "$logs/web/$file" >"$TMP/copy/$file"; done
+status 0 "so does a plain copy of the node's folder, by the dock's key" third_party audit verify --export "$TMP/copy" \
+	--key "$TMP/dock.pub"
+ok "the node stops, which is on record" vm disable web
+ok "it is exported again" vm audit export web "$TMP/good"
+status 0 "the trail goes on from the end that was noted" third_party audit verify --export "$TMP/good" --anchor "$end"
+
+# --- tampering ------------------------------------------------------------------------------------
+# tampered FAULT RECORD DESC [OPTION…]: $TMP/bad is found out, by the fault's name and the number of the record
+tampered() {
+	local fault=$1 record=$2 desc=$3
+	shift 3
+	third_party audit verify --export "$TMP/bad" --json "$@" >"$TMP/bad.json" 2>"$TMP/bad.err"
+	is "$? $(jq -r '"\(.good) \(.fault) \(.record) \(.file)"' "$TMP/bad.json")" \
+		"7 false $fault $record audit.log" "$desc"
+}
+fresh() { rm -rf "$TMP/bad" && cp -r "$TMP/good" "$TMP/bad"; }
+records=$(wc -l <"$TMP/good/audit.log")
+older=$(wc -l <"$TMP/first/audit.log")
+fresh && sed -i '20s/=/-/' "$TMP/bad/audit.log"
+tampered edited 20 "an edited byte is found"
+like "$(cat "$TMP/bad.err")" "record 20 in audit.log: edited" "and told to people, too"
+fresh && sed -i 20d "$TMP/bad/audit.log"
+tampered removed 20 "a line that was taken out is found"
+fresh && sed -i '20i type=EXECVE msg=audit(1.000:1): argc=1 a0="innocent"' "$TMP/bad/audit.log"
+tampered inserted 20 "a line that was put in is found"
+fresh && sed -i '20{h;d};21G' "$TMP/bad/audit.log"
+tampered reordered 20 "two lines that changed places are found"
+fresh && sed -i '$d' "$TMP/bad/audit.log"
+tampered truncated "$records" "a missing end is found"
+fresh && echo 'type=EXECVE msg=audit(1.000:1): argc=1 a0="late"' >>"$TMP/bad/audit.log"
+tampered inserted $((records + 1)) "a line behind the end is found"
+fresh && cp "$TMP/first/audit.log" "$TMP/bad/"
+tampered truncated $((older + 1)) "an older log is found"
+fresh && cp "$TMP/first/audit.chain" "$TMP/bad/"
+tampered inserted $((older + 1)) "an older chain is found"
+fresh && cp "$TMP/first"/audit.* "$TMP/bad/"
+tampered replayed $((older + 1)) "an older copy of both is found by a noted end" \
+	--anchor "$(third_party audit verify --export "$TMP/good" --json | jq -r .end)"
+fresh && echo "ed25519 d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a" >"$TMP/bad/seal.pub"
+tampered resealed 1 "another dock's key is found"
+fresh && printf X | dd of="$TMP/bad/audit.chain" bs=1 seek=3000 conv=notrunc status=none
+status 7 "a changed chain is found" third_party audit verify --export "$TMP/bad"
+fresh
+tampered swapped 1 "another node's trail is found" --key "$TMP/dock.pub" other
+status 0 "and the untouched copy is good" third_party audit verify --export "$TMP/good" --key "$TMP/dock.pub"
+
+# --- after the node -------------------------------------------------------------------------------
+ok "the node is destroyed" vm destroy web
+status 3 "it is gone" as aud1 isc-vm show web
+like "$(as aud1 isc-vm audit verify web)" "web: good: .* closed" "an auditor verifies its trail all the same"
+like "$(as aud1 isc-vm audit web -n all -c)" "httpd" "and reads it"
+status 0 "and the service's log" as aud1 isc-vm logs web
+like "$(timeout 10 "$TOP/tools/rig" exec --name "$RIG" -- isc-vm audit web -f -c --type EXECVE)" "httpd" \
+	"what does not grow any more is not waited for"
+# More files than a bus lets through at once; what is in them does not matter here.
+dock sh -c "mkdir $logs/many && cd $logs/many && chgrp isc-dock . && chmod 750 . && for n in \$(seq 30); do
+	echo type=TEST msg=audit\(1.000:\$n\): >audit.log.\$n; : >audit.chain.\$n; done
+	cp audit.log.30 audit.log; : >audit.chain; chmod 644 audit.*"
+is "$(vm audit many -n all | sed 's/.*:\([0-9]*\)):.*/\1/' | tr '\n' ' ')" "$(seq -s ' ' 30) 30 " \
+	"a trail of many files is read in their order"
+status 7 "and what was never sealed is not good" dock isc-vm audit verify many
+dock sh -c "cd $logs/web && chattr -a -i audit.log; sed -i '5s/=/-/' audit.log && chmod 644 audit.log"
+status 7 "an edit on the dock itself is found" as aud1 isc-vm audit verify --all
+like "$(cat "$TMP/out")" "web: BAD: record 5 in audit.log: edited" "and the bad record is named"
+done_testing
