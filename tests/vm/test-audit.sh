@@ -104,13 +104,13 @@ status 0 "and the service's log" as aud1 isc-vm logs web
 like "$(timeout 10 "$TOP/tools/rig" exec --name "$RIG" -- isc-vm audit web -f -c --type EXECVE)" "httpd" \
 	"what does not grow any more is not waited for"
 # More files than a bus lets through at once; what is in them does not matter here.
-dock sh -c "mkdir $logs/many && cd $logs/many && chgrp isc-dock . && chmod 750 . && for n in \$(seq 30); do
+dock sh -ec "mkdir $logs/many; cd $logs/many; chgrp isc-dock .; chmod 750 .; for n in \$(seq 30); do
 	echo type=TEST msg=audit\(1.000:\$n\): >audit.log.\$n; : >audit.chain.\$n; done
 	cp audit.log.30 audit.log; : >audit.chain; chmod 644 audit.*"
 is "$(vm audit many -n all | sed 's/.*:\([0-9]*\)):.*/\1/' | tr '\n' ' ')" "$(seq -s ' ' 30) 30 " \
 	"a trail of many files is read in their order"
 status 7 "and what was never sealed is not good" dock isc-vm audit verify many
-dock sh -c "cd $logs/web && chattr -a -i audit.log; sed -i '5s/=/-/' audit.log && chmod 644 audit.log"
+dock sh -c "cd $logs/web && { chattr -a -i audit.log; sed -i '5s/=/-/' audit.log && chmod 644 audit.log; }"
 status 7 "an edit on the dock itself is found" as aud1 isc-vm audit verify --all
 like "$(cat "$TMP/out")" "web: BAD: record 5 in audit.log: edited" "and the bad record is named"
 done_testing
