@@ -87,7 +87,8 @@ guint isc_roles_of_uid(guint uid)
 guint isc_roles_for_method(const gchar *interface, const gchar *method)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(table); i++)
-		if (g_str_equal(table[i].interface, interface) && g_str_equal(table[i].method, method))
+		if (g_str_equal(table[i].interface, interface) &&
+				g_str_equal(table[i].method, method))
 			return table[i].roles;
 	return 0;
 }
@@ -101,8 +102,10 @@ gboolean isc_roles_check(guint have, const gchar *interface, const gchar *method
 	g_autoptr(GString) names = g_string_new(NULL);
 	for (gsize i = 0; i < G_N_ELEMENTS(roles); i++)
 		if (want & roles[i].bit)
-			g_string_append_printf(names, "%s%s", names->len ? " or " : "", roles[i].group);
-	g_set_error(error, ISC_ERROR, ISC_ERROR_AUTH, "%s: not allowed; ask for membership of group %s", method,
+			g_string_append_printf(
+					names, "%s%s", names->len ? " or " : "", roles[i].group);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_AUTH,
+			"%s: not allowed; ask for membership of group %s", method,
 			names->len ? names->str : "(none: nobody may call it)");
 	return FALSE;
 }

@@ -1,8 +1,8 @@
 #pragma once
 #include <glib.h>
 
-/* Who may call what.  Roles are unix groups (isc-operator, isc-security, isc-auditor); root has all of them.
- * The caller's uid comes from the bus. */
+/* Who may call what.  Roles are unix groups (isc-operator, isc-security, isc-auditor); root has all
+ * of them. The caller's uid comes from the bus. */
 typedef enum {
 	ISC_ROLE_OPERATOR = 1 << 0,
 	ISC_ROLE_SECURITY = 1 << 1,
@@ -18,7 +18,8 @@ typedef enum {
  */
 guint isc_roles_of_uid(guint uid);
 
-/* The roles that may call @method of @interface (without "org.iscdock."); 0 for a method the table does not know: refused. */
+/* The roles that may call @method of @interface (without "org.iscdock."); 0 for a method the table
+ * does not know: refused. */
 guint isc_roles_for_method(const gchar *interface, const gchar *method);
 
 /* Errors: ISC_ERROR_AUTH naming the method and the roles that would do. */

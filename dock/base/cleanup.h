@@ -1,7 +1,7 @@
 #pragma once
 /* Automatic clean-up for types that are not GLib's.  One line a type, here only.
- * Types of heavy libraries (libvirt, nftables, cryptsetup, …) are declared beside the one module that
- * uses them, so that a unit test need not link them all. */
+ * Types of heavy libraries (libvirt, nftables, cryptsetup, …) are declared beside the one module
+ * that uses them, so that a unit test need not link them all. */
 #include <dirent.h>
 #include <glib.h>
 #include <json-c/json.h>

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <gio/gio.h>
 
-G_DEFINE_QUARK(isc-error, isc_error)
+G_DEFINE_QUARK(isc - error, isc_error)
 
 /* clang-format off */
 static const GDBusErrorEntry entries[] = {

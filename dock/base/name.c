@@ -36,7 +36,7 @@ gboolean isc_name_check(const gchar *what, const gchar *name, GError **error)
 gboolean isc_digest_is_valid(const gchar *digest)
 {
 	return is_within(digest, "abcdef" DIGIT, "abcdef" DIGIT, ISC_DIGEST_LEN) &&
-			strlen(digest) == ISC_DIGEST_LEN;
+	       strlen(digest) == ISC_DIGEST_LEN;
 }
 
 gboolean isc_version_is_valid(const gchar *version)

@@ -2,7 +2,8 @@
 #include <glib.h>
 
 /* The only validators of names.  Whatever arrives from outside passes one of these before any
- * other use: they decide what may become part of a path, an XML value, an nft text or a log line. */
+ * other use: they decide what may become part of a path, an XML value, an nft text or a log line.
+ */
 
 #define ISC_NAME_MAX 31   /* bytes of a node, image, snapshot, volume or group name */
 #define ISC_DIGEST_LEN 64 /* hex digits of a SHA-256 */
@@ -28,8 +29,8 @@ gboolean isc_key_is_valid(const gchar *key);
  * @bytes: anything, also from a guest; @len: its length, or -1 where it ends in NUL
  * @max: bytes of @bytes to look at, at most; what is cut shows as "…"
  *
- * For terminals and logs: control characters (ESC, CR, LF, DEL, C1), backslash and bytes that are no valid
- * UTF-8 become \xNN, so that no guest can move a cursor or forge a line.
- * Returns: (transfer full)
+ * For terminals and logs: control characters (ESC, CR, LF, DEL, C1), backslash and bytes that are
+ * no valid UTF-8 become \xNN, so that no guest can move a cursor or forge a line. Returns:
+ * (transfer full)
  */
 gchar *isc_text_escape(const gchar *bytes, gssize len, gsize max);

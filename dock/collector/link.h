@@ -27,15 +27,16 @@ typedef enum {
 
 	/* collector → isc-dockd */
 	ISC_LINK_EVENT = 16,     /* a claim of `node`: a: IscWireEventKind, b..e: a..d of the event.
-				    After isc-dockd (re)connects     the latest STARTED/READY/STOPPED/FAILED
-				    of each node comes again, with c's sign untouched and flags = 1 */
+				    After isc-dockd (re)connects     the latest
+				    STARTED/READY/STOPPED/FAILED     of each node comes again, with c's sign
+				    untouched and flags = 1 */
 	ISC_LINK_CLOSED = 17,    /* `channel` of `node` hung up */
 	ISC_LINK_PROBED = 18,    /* a: id; b: HTTP status (100..599), 0: timed out, -1: no HTTP */
 	ISC_LINK_FORGOTTEN = 19, /* b..e as FLUSHED */
 	ISC_LINK_FLUSHED = 20,   /* a: id; b: audit records on disk; c: records known lost; d, e:
-				    anchor of the trail, its last   block's number and the first 8 bytes
-				    of that block's hash (trail-verify.h).  a = -1: no   answer but an
-				    anchor, sent by itself from time to time */
+				    anchor of the trail, its last   block's number and the first 8
+				    bytes   of that block's hash (trail-verify.h).  a = -1: no   answer
+				    but an   anchor, sent by itself from time to time */
 	ISC_LINK_BAD = 21,       /* `node` broke the protocol; a: how often so far; b: IscWireBad */
 	ISC_LINK_REFUSED = 22, /* the collector cannot keep the trail of `node` (disk full, …): a:
 				  errno */

@@ -9,7 +9,8 @@
 
 static guint host_memory_mib(void)
 {
-	return (guint)((guint64)sysconf(_SC_PHYS_PAGES) * (guint64)sysconf(_SC_PAGESIZE) / (1024 * 1024));
+	return (guint)((guint64)sysconf(_SC_PHYS_PAGES) * (guint64)sysconf(_SC_PAGESIZE) /
+			(1024 * 1024));
 }
 
 static gboolean gather(IscDock *dock, IscAdmitHost *out, GError **error)
@@ -33,7 +34,8 @@ static gboolean gather(IscDock *dock, IscAdmitHost *out, GError **error)
 static gboolean are_free(IscDock *dock, guint slot, const GArray *expose, GError **error)
 {
 	for (guint i = 0; i < expose->len; i++)
-		if (!isc_firewall_check_free(dock->firewall, &g_array_index(expose, IscExpose, i), slot, error))
+		if (!isc_firewall_check_free(dock->firewall, &g_array_index(expose, IscExpose, i),
+				    slot, error))
 			return FALSE;
 	return TRUE;
 }
@@ -49,9 +51,11 @@ gboolean isc_admission_check(IscDock *dock, const IscNode *node, GError **error)
 		return FALSE;
 	for (guint i = 0; i < others->len; i++) {
 		const IscNode *other = others->pdata[i];
-		if (g_str_equal(other->spec->name, node->spec->name) && !g_str_equal(other->uuid, node->uuid)) {
+		if (g_str_equal(other->spec->name, node->spec->name) &&
+				!g_str_equal(other->uuid, node->uuid)) {
 			g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-					"node '%s' stands already (%s); choose another name or destroy it",
+					"node '%s' stands already (%s); choose another name or "
+					"destroy it",
 					node->spec->name, isc_node_state_name(other->state));
 			return FALSE;
 		}
@@ -62,7 +66,8 @@ gboolean isc_admission_check(IscDock *dock, const IscNode *node, GError **error)
 gboolean isc_admission_enter(IscDock *dock, IscNode *node, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->admission);
-	return isc_admission_check(dock, node, error) && isc_register_add_node(dock->reg, node, error);
+	return isc_admission_check(dock, node, error) &&
+	       isc_register_add_node(dock->reg, node, error);
 }
 
 gboolean isc_admission_again(IscDock *dock, const IscNode *node, GError **error)
@@ -71,7 +76,8 @@ gboolean isc_admission_again(IscDock *dock, const IscNode *node, GError **error)
 	return isc_admission_check(dock, node, error);
 }
 
-gboolean isc_admission_rules(IscDock *dock, const IscNode *node, const GArray *opened, gboolean enter, GError **error)
+gboolean isc_admission_rules(IscDock *dock, const IscNode *node, const GArray *opened,
+		gboolean enter, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->admission);
 	if (opened->len) {

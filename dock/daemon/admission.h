@@ -6,10 +6,12 @@
 /* May @node, not yet in the register, be provisioned?  A dry run asks this. */
 gboolean isc_admission_check(IscDock *dock, const IscNode *node, GError **error);
 
-/* The same and, if so, into the register: under one lock, so that of two that ask for the same port one is refused. */
+/* The same and, if so, into the register: under one lock, so that of two that ask for the same port
+ * one is refused. */
 gboolean isc_admission_enter(IscDock *dock, IscNode *node, GError **error);
 
-/* May @node, which stands, be started again?  Today's rules count, not those of its provisioning. */
+/* May @node, which stands, be started again?  Today's rules count, not those of its provisioning.
+ */
 gboolean isc_admission_again(IscDock *dock, const IscNode *node, GError **error);
 
 /**
@@ -20,5 +22,5 @@ gboolean isc_admission_again(IscDock *dock, const IscNode *node, GError **error)
  *
  * Errors: ISC_ERROR_STATE: a port is another node's, or a program on the dock listens on it.
  */
-gboolean isc_admission_rules(IscDock *dock, const IscNode *node, const GArray *opened, gboolean enter,
-		GError **error);
+gboolean isc_admission_rules(IscDock *dock, const IscNode *node, const GArray *opened,
+		gboolean enter, GError **error);

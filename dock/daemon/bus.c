@@ -46,8 +46,9 @@ static void call_free(IscCall *call)
 static gboolean ask_for_uid(IscCall *call, GError **error)
 {
 	g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
-			g_dbus_method_invocation_get_connection(call->invocation), "org.freedesktop.DBus",
-			"/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser",
+			g_dbus_method_invocation_get_connection(call->invocation),
+			"org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+			"GetConnectionUnixUser",
 			g_variant_new("(s)", g_dbus_method_invocation_get_sender(call->invocation)),
 			G_VARIANT_TYPE("(u)"), G_DBUS_CALL_FLAGS_NONE, 5000, NULL, error);
 	if (!answer) {
@@ -58,7 +59,8 @@ static gboolean ask_for_uid(IscCall *call, GError **error)
 	return TRUE;
 }
 
-/* The return functions eat the reference that came with the call; call_free() gives back our own. */
+/* The return functions eat the reference that came with the call; call_free() gives back our own.
+ */
 static void answer(IscCall *call, GVariant *result, const GError *why)
 {
 	if (result) {
@@ -84,7 +86,8 @@ static void serve(IscDock *dock, gpointer data)
 
 	if (ask_for_uid(call, &why)) {
 		call->roles = isc_roles_of_uid(call->uid);
-		if (isc_roles_check(call->roles, call->handler->interface, call->handler->method, &why))
+		if (isc_roles_check(call->roles, call->handler->interface, call->handler->method,
+				    &why))
 			result = call->handler->run(call, &why);
 		else
 			isc_dock_event(call->dock, call->name, "api.denied", "warn", call->uid,
@@ -94,8 +97,10 @@ static void serve(IscDock *dock, gpointer data)
 	call_free(call);
 }
 
-/* One marshaller for every generated "handle-…" signal: whatever the arguments, the handler reads them from the invocation. */
-static void marshal(GClosure *closure, GValue *ret, guint n, const GValue *values, gpointer hint, gpointer data)
+/* One marshaller for every generated "handle-…" signal: whatever the arguments, the handler reads
+ * them from the invocation. */
+static void marshal(GClosure *closure, GValue *ret, guint n, const GValue *values, gpointer hint,
+		gpointer data)
 {
 	IscBus *bus = closure->data;
 	GDBusMethodInvocation *invocation = g_value_get_object(&values[1]);
@@ -106,8 +111,8 @@ static void marshal(GClosure *closure, GValue *ret, guint n, const GValue *value
 	const gchar *method = g_dbus_method_invocation_get_method_name(invocation);
 	const IscHandler *handler = isc_handlers_find(interface + strlen("org.iscdock."), method);
 	if (!handler) {
-		g_dbus_method_invocation_return_dbus_error(invocation,
-				"org.freedesktop.DBus.Error.UnknownMethod", method);
+		g_dbus_method_invocation_return_dbus_error(
+				invocation, "org.freedesktop.DBus.Error.UnknownMethod", method);
 		return;
 	}
 
@@ -116,7 +121,8 @@ static void marshal(GClosure *closure, GValue *ret, guint n, const GValue *value
 	call->invocation = g_object_ref(invocation);
 	call->handler = handler;
 	call->params = g_dbus_method_invocation_get_parameters(invocation);
-	call->fds = g_dbus_message_get_unix_fd_list(g_dbus_method_invocation_get_message(invocation));
+	call->fds = g_dbus_message_get_unix_fd_list(
+			g_dbus_method_invocation_get_message(invocation));
 	if (ISC_DBUS_IS_DOCK1_NODE(g_value_get_object(&values[0])))
 		call->name = isc_dbus_dock1_node_dup_name(g_value_get_object(&values[0]));
 	else
@@ -160,7 +166,8 @@ GVariant *isc_bus_event_variant(const IscEventRow *row)
 /* g_dbus_connection_emit_signal() may be called from any thread; the generated emitters may not. */
 static void emit(IscBus *bus, const gchar *signal, GVariant *params)
 {
-	(void)g_dbus_connection_emit_signal(bus->connection, NULL, ROOT, NAME, signal, params, NULL);
+	(void)g_dbus_connection_emit_signal(
+			bus->connection, NULL, ROOT, NAME, signal, params, NULL);
 }
 
 void isc_bus_event(IscBus *bus, const IscEventRow *row)
@@ -168,7 +175,8 @@ void isc_bus_event(IscBus *bus, const IscEventRow *row)
 	emit(bus, "Event", g_variant_new("(@a{sv})", isc_bus_event_variant(row)));
 }
 
-void isc_bus_progress(IscBus *bus, const gchar *node, guint64 op, guint step, guint steps, const gchar *text)
+void isc_bus_progress(IscBus *bus, const gchar *node, guint64 op, guint step, guint steps,
+		const gchar *text)
 {
 	emit(bus, "Progress", g_variant_new("(stuus)", node, op, step, steps, text));
 }
@@ -209,7 +217,8 @@ static void do_node_changed(IscBus *bus, gchar **t)
 
 void isc_bus_node_changed(IscBus *bus, const gchar *name, IscNodeState state)
 {
-	update(bus, do_node_changed, (const gchar *const[]){ name, isc_node_state_name(state), NULL });
+	update(bus, do_node_changed,
+			(const gchar *const[]){ name, isc_node_state_name(state), NULL });
 }
 
 static void do_add_node(IscBus *bus, gchar **t)
@@ -232,8 +241,8 @@ void isc_bus_add_node(IscBus *bus, const IscNode *node)
 {
 	g_autofree gchar *address = isc_node_address_text(node->slot);
 	update(bus, do_add_node,
-			(const gchar *const[]){ node->spec->name, node->uuid, isc_node_state_name(node->state),
-					node->digest, address,
+			(const gchar *const[]){ node->spec->name, node->uuid,
+					isc_node_state_name(node->state), node->digest, address,
 					isc_environment_name(node->spec->environment), NULL });
 }
 
@@ -262,7 +271,8 @@ static void do_add_image(IscBus *bus, gchar **t)
 
 void isc_bus_add_image(IscBus *bus, const IscImage *image)
 {
-	update(bus, do_add_image, (const gchar *const[]){ image->name, image->version, image->digest, NULL });
+	update(bus, do_add_image,
+			(const gchar *const[]){ image->name, image->version, image->digest, NULL });
 }
 
 void isc_bus_remove_image(IscBus *bus, const gchar *digest)
@@ -275,8 +285,9 @@ static void do_state_changed(IscBus *bus, gchar **t)
 {
 	(void)t;
 	g_mutex_lock(&bus->dock->lock);
-	g_autofree gchar *state = bus->dock->trouble ? g_strconcat("degraded: ", bus->dock->trouble, NULL)
-						     : g_strdup("ok");
+	g_autofree gchar *state =
+			bus->dock->trouble ? g_strconcat("degraded: ", bus->dock->trouble, NULL)
+					   : g_strdup("ok");
 	g_mutex_unlock(&bus->dock->lock);
 	isc_dbus_dock1_set_state(bus->root, state);
 }
@@ -295,7 +306,8 @@ static void on_name_lost(GDBusConnection *connection, const gchar *name, gpointe
 	bus->lost(bus->data);
 }
 
-IscBus *isc_bus_new(IscDock *dock, GDBusConnection *connection, void (*lost)(gpointer), gpointer data)
+IscBus *isc_bus_new(
+		IscDock *dock, GDBusConnection *connection, void (*lost)(gpointer), gpointer data)
 {
 	IscBus *bus = g_new0(IscBus, 1);
 	bus->dock = dock;
@@ -315,10 +327,11 @@ IscBus *isc_bus_new(IscDock *dock, GDBusConnection *connection, void (*lost)(gpo
 
 	g_dbus_object_manager_server_set_connection(bus->manager, connection);
 	g_autoptr(GError) why = NULL;
-	if (!g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(bus->root), connection, ROOT, &why))
+	if (!g_dbus_interface_skeleton_export(
+			    G_DBUS_INTERFACE_SKELETON(bus->root), connection, ROOT, &why))
 		g_critical("cannot export '" ROOT "': %s", why->message);
-	bus->owner = g_bus_own_name_on_connection(connection, NAME, G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE, NULL,
-			on_name_lost, bus, NULL);
+	bus->owner = g_bus_own_name_on_connection(connection, NAME,
+			G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE, NULL, on_name_lost, bus, NULL);
 	return bus;
 }
 

@@ -3,8 +3,8 @@
 
 /* The dock on D-Bus: objects, properties, signals, and the way of each call to its handler. */
 
-/* One method.  `run` is called in a worker thread after the caller's role was checked; returns (transfer full) the
- * floating tuple of the answer. */
+/* One method.  `run` is called in a worker thread after the caller's role was checked; returns
+ * (transfer full) the floating tuple of the answer. */
 typedef struct IscCall IscCall;
 typedef struct {
 	const gchar *interface, *method; /* "Dock1.Node", "Enable" */
@@ -13,8 +13,8 @@ typedef struct {
 
 struct IscCall {
 	IscDock *dock;
-	gchar *name;          /* of the object: node name, or "" */
-	guint uid;            /* who calls, as the bus says */
+	gchar *name; /* of the object: node name, or "" */
+	guint uid;   /* who calls, as the bus says */
 	guint roles;
 	GVariant *params;     /* the tuple of arguments */
 	GUnixFDList *fds;     /* that came with it, or NULL */
@@ -25,14 +25,17 @@ struct IscCall {
 
 /**
  * isc_bus_new:
- * Exports the objects and asks for the name.  @lost is called in the main context when the bus or the name is gone.
+ * Exports the objects and asks for the name.  @lost is called in the main context when the bus or
+ * the name is gone.
  */
-IscBus *isc_bus_new(IscDock *dock, GDBusConnection *connection, void (*lost)(gpointer), gpointer data);
+IscBus *isc_bus_new(
+		IscDock *dock, GDBusConnection *connection, void (*lost)(gpointer), gpointer data);
 void isc_bus_free(IscBus *bus);
 
 /* Any thread. */
 void isc_bus_event(IscBus *bus, const IscEventRow *row);
-void isc_bus_progress(IscBus *bus, const gchar *node, guint64 op, guint step, guint steps, const gchar *text);
+void isc_bus_progress(IscBus *bus, const gchar *node, guint64 op, guint step, guint steps,
+		const gchar *text);
 void isc_bus_node_changed(IscBus *bus, const gchar *name, IscNodeState state);
 void isc_bus_add_node(IscBus *bus, const IscNode *node);
 void isc_bus_remove_node(IscBus *bus, const gchar *name);

@@ -60,14 +60,16 @@ gchar *isc_channels_path(const gchar *run_dir, const gchar *node, IscChannel cha
 	return g_build_filename(run_dir, "nodes", node, socket_names[channel], NULL);
 }
 
-IscChannels *isc_channels_new(const gchar *run_dir, IscLink *link, IscChannelsRefused refused, gpointer data)
+IscChannels *isc_channels_new(
+		const gchar *run_dir, IscLink *link, IscChannelsRefused refused, gpointer data)
 {
 	IscChannels *channels = g_new0(IscChannels, 1);
 	channels->run_dir = g_strdup(run_dir);
 	channels->link = link;
 	channels->refused = refused;
 	channels->data = data;
-	channels->listeners = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, listeners_free);
+	channels->listeners =
+			g_hash_table_new_full(g_str_hash, g_str_equal, g_free, listeners_free);
 	return channels;
 }
 
@@ -105,7 +107,8 @@ static gboolean on_connect(gint fd, GIOCondition condition, gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-static Listener *listen_at(IscChannels *all, const IscNode *node, IscChannel channel, GError **error)
+static Listener *listen_at(
+		IscChannels *all, const IscNode *node, IscChannel channel, GError **error)
 {
 	Listener *l = g_new0(Listener, 1);
 	l->all = all;
@@ -119,12 +122,14 @@ static Listener *listen_at(IscChannels *all, const IscNode *node, IscChannel cha
 	isc_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	gid_t gid = (gid_t)isc_node_uid(node->slot);
 
-	/* Its folder lets in only us and the node's gid, so that there is no moment when others could connect. */
+	/* Its folder lets in only us and the node's gid, so that there is no moment when others
+	 * could connect. */
 	if (g_strlcpy(addr.sun_path, l->path, sizeof(addr.sun_path)) >= sizeof(addr.sun_path))
 		errno = ENAMETOOLONG;
 	else if (fd >= 0 && (unlink(l->path) == 0 || errno == ENOENT) &&
-			bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 && chmod(l->path, 0660) == 0 &&
-			chown(l->path, (uid_t)-1, gid) == 0 && listen(fd, 4) == 0)
+			bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 &&
+			chmod(l->path, 0660) == 0 && chown(l->path, (uid_t)-1, gid) == 0 &&
+			listen(fd, 4) == 0)
 		l->fd = isc_steal_fd(&fd);
 	if (l->fd < 0) {
 		isc_error_set_errno(error, errno, "cannot listen at '%s'", l->path);
@@ -140,7 +145,7 @@ static Listener *listen_at(IscChannels *all, const IscNode *node, IscChannel cha
 
 typedef struct {
 	IscChannels *channels;
-	const IscNode *node;  /* NULL: only close */
+	const IscNode *node; /* NULL: only close */
 	const gchar *name;
 	GError *error;
 	gboolean done;
@@ -148,7 +153,8 @@ typedef struct {
 	GCond cond;
 } Job;
 
-/* Listeners are made and ended in the main context alone: a callback never meets one that is being freed. */
+/* Listeners are made and ended in the main context alone: a callback never meets one that is being
+ * freed. */
 static gboolean do_job(gpointer data)
 {
 	Job *job = data;
@@ -156,7 +162,8 @@ static gboolean do_job(gpointer data)
 	if (job->node) {
 		GPtrArray *three = g_ptr_array_new_with_free_func(listener_free);
 		for (guint c = 0; c < ISC_N_CHANNELS && !job->error; c++) {
-			Listener *l = listen_at(job->channels, job->node, (IscChannel)c, &job->error);
+			Listener *l = listen_at(
+					job->channels, job->node, (IscChannel)c, &job->error);
 			if (l)
 				g_ptr_array_add(three, l);
 		}

@@ -84,7 +84,8 @@ IscConfig *isc_config_parse(const gchar *what, const gchar *text, gsize len, GEr
 				isc_conf_error(conf, &entries[e], error,
 						table[i].kind == KIND_NUMBER
 								? "wants a whole number"
-								: "wants an absolute path without '..'");
+								: "wants an absolute path without "
+								  "'..'");
 				return NULL;
 			}
 		}
@@ -98,8 +99,8 @@ IscConfig *isc_config_load(const gchar *path, GError **error)
 		return isc_config_parse(path, "", 0, error);
 	if (st.st_mode & 022) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
-				"%s: others than its owner may write it (mode %04o): chmod 0644 it", path,
-				st.st_mode & 07777);
+				"%s: others than its owner may write it (mode %04o): chmod 0644 it",
+				path, st.st_mode & 07777);
 		return NULL;
 	}
 	gsize len;

@@ -1,19 +1,20 @@
 #pragma once
 #include <glib.h>
 
-/* /etc/isc-dock/dock.conf, see isc-dock.conf(5).  Every key has a default: the file may be empty or missing. */
+/* /etc/isc-dock/dock.conf, see isc-dock.conf(5).  Every key has a default: the file may be empty or
+ * missing. */
 typedef struct {
-	gchar *state_dir;   /* StateDirectory=/var/lib/isc-dock */
-	gchar *run_dir;     /* RunDirectory=/run/isc-dock */
-	gchar *log_dir;     /* LogDirectory=/var/log/isc-dock */
-	gchar *trusted_dir; /* TrustedKeys=/etc/isc-dock/trusted.d */
-	gchar *template_dir; /* TemplateDirectory=/usr/local/share/isc-dock/xml-templates */
-	gchar *libvirt_uri; /* LibvirtURI=qemu:///system */
-	gchar *outside;     /* OutsideInterface=; NULL: that of the default route */
-	gchar *user;        /* User=isc-dock */
+	gchar *state_dir;      /* StateDirectory=/var/lib/isc-dock */
+	gchar *run_dir;        /* RunDirectory=/run/isc-dock */
+	gchar *log_dir;        /* LogDirectory=/var/log/isc-dock */
+	gchar *trusted_dir;    /* TrustedKeys=/etc/isc-dock/trusted.d */
+	gchar *template_dir;   /* TemplateDirectory=/usr/local/share/isc-dock/xml-templates */
+	gchar *libvirt_uri;    /* LibvirtURI=qemu:///system */
+	gchar *outside;        /* OutsideInterface=; NULL: that of the default route */
+	gchar *user;           /* User=isc-dock */
 	gchar *collector_user; /* CollectorUser=isc-collect */
-	guint max_memory_mib; /* MaxMemory=: MiB all nodes together; 0: 90 % of the host's */
-	guint max_nodes;    /* MaxNodes=64999 */
+	guint max_memory_mib;  /* MaxMemory=: MiB all nodes together; 0: 90 % of the host's */
+	guint max_nodes;       /* MaxNodes=64999 */
 } IscConfig;
 
 /**

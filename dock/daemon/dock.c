@@ -37,22 +37,24 @@ guint32 isc_dock_next_id(IscDock *dock)
 	return ++dock->last_id;
 }
 
-gboolean isc_dock_wait(IscDock *dock, const gchar *name, gboolean (*is_so)(const IscRun *run, gpointer data),
-		gpointer data, gint64 deadline, GCancellable *cancel)
+gboolean isc_dock_wait(IscDock *dock, const gchar *name,
+		gboolean (*is_so)(const IscRun *run, gpointer data), gpointer data, gint64 deadline,
+		GCancellable *cancel)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
 	while (!is_so(isc_dock_run(dock, name), data)) {
 		/* A cancellable has no part in the condition: look at it four times a second. */
 		gint64 next = MIN(deadline, g_get_monotonic_time() + 250 * G_TIME_SPAN_MILLISECOND);
 		(void)g_cond_wait_until(&dock->changed, &dock->lock, next);
-		if (g_get_monotonic_time() >= deadline || (cancel && g_cancellable_is_cancelled(cancel)))
+		if (g_get_monotonic_time() >= deadline ||
+				(cancel && g_cancellable_is_cancelled(cancel)))
 			return is_so(isc_dock_run(dock, name), data);
 	}
 	return TRUE;
 }
 
-void isc_dock_event(IscDock *dock, const gchar *node, const gchar *kind, const gchar *level, guint caller,
-		const gchar *format, ...)
+void isc_dock_event(IscDock *dock, const gchar *node, const gchar *kind, const gchar *level,
+		guint caller, const gchar *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -66,18 +68,21 @@ void isc_dock_event(IscDock *dock, const gchar *node, const gchar *kind, const g
 		.caller = caller };
 	g_autoptr(GError) why = NULL;
 	if (!isc_register_add_event(dock->reg, &row, &why))
-		g_warning("event '%s' of '%s' is not in the register: %s", kind, node, why->message);
+		g_warning("event '%s' of '%s' is not in the register: %s", kind, node,
+				why->message);
 
-	int priority = g_str_equal(level, "alarm") ? LOG_ALERT
-			: g_str_equal(level, "warn") ? LOG_WARNING
-						     : LOG_NOTICE;
-	syslog(LOG_DAEMON | priority, "event seq=%" G_GUINT64_FORMAT " node=%s kind=%s caller=%d %s", row.seq,
+	int priority = g_str_equal(level, "alarm")  ? LOG_ALERT
+		       : g_str_equal(level, "warn") ? LOG_WARNING
+						    : LOG_NOTICE;
+	syslog(LOG_DAEMON | priority,
+			"event seq=%" G_GUINT64_FORMAT " node=%s kind=%s caller=%d %s", row.seq,
 			*node ? node : "-", kind, (int)caller, text);
 	if (dock->bus)
 		isc_bus_event(dock->bus, &row);
 }
 
-void isc_dock_set_state(IscDock *dock, const gchar *name, IscNodeState state, const gchar *reason, guint caller)
+void isc_dock_set_state(IscDock *dock, const gchar *name, IscNodeState state, const gchar *reason,
+		guint caller)
 {
 	static const gchar *const kinds[ISC_N_NODE_STATES] = {
 		[ISC_NODE_DISABLED] = "node.disabled",
@@ -94,11 +99,11 @@ void isc_dock_set_state(IscDock *dock, const gchar *name, IscNodeState state, co
 	if (!isc_register_set_state(dock->reg, name, state, reason, &why))
 		g_warning("state of '%s': %s", name, why->message);
 	isc_dock_event(dock, name, kinds[state],
-			state == ISC_NODE_QUARANTINED			      ? "alarm"
+			state == ISC_NODE_QUARANTINED                           ? "alarm"
 			: state == ISC_NODE_FAILED || state == ISC_NODE_UNREADY ? "warn"
-									      : "info",
-			caller, "%s is %s%s%s", name, isc_node_state_name(state), reason && *reason ? ": " : "",
-			reason ? reason : "");
+										: "info",
+			caller, "%s is %s%s%s", name, isc_node_state_name(state),
+			reason && *reason ? ": " : "", reason ? reason : "");
 	if (dock->bus)
 		isc_bus_node_changed(dock->bus, name, state);
 }
@@ -114,8 +119,8 @@ void isc_dock_set_trouble(IscDock *dock, const gchar *trouble)
 	g_mutex_unlock(&dock->lock);
 	if (same)
 		return;
-	isc_dock_event(dock, "", trouble ? "dock.degraded" : "dock.ok", trouble ? "alarm" : "info", ISC_CALLER_DOCK,
-			"%s", trouble ? trouble : "the dock is whole again");
+	isc_dock_event(dock, "", trouble ? "dock.degraded" : "dock.ok", trouble ? "alarm" : "info",
+			ISC_CALLER_DOCK, "%s", trouble ? trouble : "the dock is whole again");
 	if (dock->bus)
 		isc_bus_state_changed(dock->bus);
 }
@@ -202,19 +207,21 @@ static void on_event(IscDock *dock, const IscLinkMsg *msg)
 	g_mutex_lock(&dock->lock);
 	IscRun *run = isc_dock_run(dock, msg->node);
 	gboolean dropped = msg->a == ISC_EVENT_HEARTBEAT &&
-			(msg->b > run->audit_lost || msg->c > run->audit_dropped);
+			   (msg->b > run->audit_lost || msg->c > run->audit_dropped);
 	file_claim(dock, run, msg);
 	gboolean busy = run->busy != NULL;
 	g_mutex_unlock(&dock->lock);
 
 	if (dropped)
 		isc_dock_event(dock, msg->node, "audit.lost", "warn", ISC_CALLER_DOCK,
-				"%s lost audit records: %" G_GINT64_FORMAT " by the kernel, %" G_GINT64_FORMAT
+				"%s lost audit records: %" G_GINT64_FORMAT
+				" by the kernel, %" G_GINT64_FORMAT
 				" by the agent since it started",
 				msg->node, msg->b, msg->c);
 	if (msg->a == ISC_EVENT_STOPPED && !(msg->flags & 1))
 		isc_dock_event(dock, msg->node, "service.stopped", "info", ISC_CALLER_DOCK,
-				"the service of %s ended with status %" G_GINT64_FORMAT ", signal %" G_GINT64_FORMAT,
+				"the service of %s ended with status %" G_GINT64_FORMAT
+				", signal %" G_GINT64_FORMAT,
 				msg->node, msg->b, msg->c);
 	if (!busy && (msg->a == ISC_EVENT_READY || msg->a == ISC_EVENT_UNHEALTHY))
 		follow_health(dock, msg->node, msg->a == ISC_EVENT_READY);
@@ -238,7 +245,9 @@ void isc_dock_on_link(gpointer data, const IscLinkMsg *msg, gboolean up)
 	IscDock *dock = data;
 	if (!msg) {
 		if (!dock->stopping)
-			isc_dock_set_trouble(dock, up ? NULL : "isc-collectord does not answer: audit waits in the nodes");
+			isc_dock_set_trouble(dock, up ? NULL
+						      : "isc-collectord does not answer: audit "
+							"waits in the nodes");
 		return;
 	}
 
@@ -253,13 +262,15 @@ void isc_dock_on_link(gpointer data, const IscLinkMsg *msg, gboolean up)
 		break;
 	case ISC_LINK_BAD:
 		if (msg->a == 1 || msg->a == 10 || msg->a % 1000 == 0)
-			isc_dock_event(dock, msg->node, "channel.bad", msg->a >= 10 ? "alarm" : "warn",
-					ISC_CALLER_DOCK, "%s sent %" G_GINT64_FORMAT " broken frames", msg->node,
+			isc_dock_event(dock, msg->node, "channel.bad",
+					msg->a >= 10 ? "alarm" : "warn", ISC_CALLER_DOCK,
+					"%s sent %" G_GINT64_FORMAT " broken frames", msg->node,
 					msg->a);
 		break;
 	case ISC_LINK_REFUSED:
 		isc_dock_event(dock, msg->node, "trail.refused", "alarm", ISC_CALLER_DOCK,
-				"the trail of %s cannot be kept: %s", msg->node, g_strerror((int)msg->a));
+				"the trail of %s cannot be kept: %s", msg->node,
+				g_strerror((int)msg->a));
 		break;
 	case ISC_LINK_CLOSED:
 	case ISC_LINK_ATTACH:

@@ -17,7 +17,8 @@
 
 typedef struct IscBus IscBus;
 
-/* What the dock knows of a node besides the register: gone with the daemon, found again by reconciling. */
+/* What the dock knows of a node besides the register: gone with the daemon, found again by
+ * reconciling. */
 typedef struct {
 	const gchar *busy;    /* name of the verb under way, or NULL; static */
 	gint64 busy_since;    /* monotonic, µs */
@@ -29,13 +30,13 @@ typedef struct {
 	gint64 failure, failure_errno;   /* IscInitFailure, or 0 */
 	gint64 heartbeat;                /* monotonic, µs, of the last one */
 	gint64 audit_lost, audit_dropped;
-	guint32 frozen, thawed;          /* ids of the last orders answered */
-	guint32 probe_id, flush_id;      /* ids of the last ones answered */
-	gint64 probe_status;             /* HTTP status, see link.h */
-	gboolean gone;                   /* the domain ended */
-	guint defined;                   /* definitions we made that libvirt has not told of yet … */
-	gint64 defined_until;            /* … and until when it is waited for: monotonic, µs */
-	guint bad;                       /* broken frames so far */
+	guint32 frozen, thawed;     /* ids of the last orders answered */
+	guint32 probe_id, flush_id; /* ids of the last ones answered */
+	gint64 probe_status;        /* HTTP status, see link.h */
+	gboolean gone;              /* the domain ended */
+	guint defined;              /* definitions we made that libvirt has not told of yet … */
+	gint64 defined_until;       /* … and until when it is waited for: monotonic, µs */
+	guint bad;                  /* broken frames so far */
 } IscRun;
 
 /* Everything there is one of.  Made by main(), handed down; there are no globals. */
@@ -51,21 +52,21 @@ typedef struct {
 	IscChannels *channels;
 	IscBus *bus;
 	IscAccel accel;
-	guint tsc_khz;       /* of this CPU, or 0 */
-	gchar *outside;      /* interface */
-	guint uid, gid;      /* we */
+	guint tsc_khz;  /* of this CPU, or 0 */
+	gchar *outside; /* interface */
+	guint uid, gid; /* we */
 	guint collector_uid, collector_gid;
-	GThreadPool *pool;   /* verbs run here */
-	IscEngine engine;    /* daemon/steps.c */
+	GThreadPool *pool; /* verbs run here */
+	IscEngine engine;  /* daemon/steps.c */
 	gboolean stopping;
 
-	GMutex admission;    /* held from the check to the entry in the register */
+	GMutex admission; /* held from the check to the entry in the register */
 
-	GMutex lock;         /* guards what is below */
-	GCond changed;       /* a claim arrived, a domain changed, a verb ended */
-	GHashTable *runs;    /* name → IscRun */
-	guint32 last_id;     /* of orders, probes and flushes */
-	gchar *trouble;      /* NULL, or what is amiss with the dock: State is "degraded: …" */
+	GMutex lock;      /* guards what is below */
+	GCond changed;    /* a claim arrived, a domain changed, a verb ended */
+	GHashTable *runs; /* name → IscRun */
+	guint32 last_id;  /* of orders, probes and flushes */
+	gchar *trouble;   /* NULL, or what is amiss with the dock: State is "degraded: …" */
 } IscDock;
 
 /* The run of @name, made when missing.  Call with the lock held. */
@@ -83,21 +84,24 @@ guint32 isc_dock_next_id(IscDock *dock);
  *
  * Returns: FALSE when the time is up or @cancel fired
  */
-gboolean isc_dock_wait(IscDock *dock, const gchar *name, gboolean (*is_so)(const IscRun *run, gpointer data),
-		gpointer data, gint64 deadline, GCancellable *cancel);
+gboolean isc_dock_wait(IscDock *dock, const gchar *name,
+		gboolean (*is_so)(const IscRun *run, gpointer data), gpointer data, gint64 deadline,
+		GCancellable *cancel);
 
 /**
  * isc_dock_event:
  * @node: name or "" for the dock itself
  * @kind: "node.ready", …; @level: "info", "warn" or "alarm"
  *
- * Files it in the register, tells subscribers and syslog.  Any thread.  @format must not hold bytes from a guest.
+ * Files it in the register, tells subscribers and syslog.  Any thread.  @format must not hold bytes
+ * from a guest.
  */
-void isc_dock_event(IscDock *dock, const gchar *node, const gchar *kind, const gchar *level, guint caller,
-		const gchar *format, ...) G_GNUC_PRINTF(6, 7);
+void isc_dock_event(IscDock *dock, const gchar *node, const gchar *kind, const gchar *level,
+		guint caller, const gchar *format, ...) G_GNUC_PRINTF(6, 7);
 
 /* Sets the register's state, the object's property, and files an event.  Any thread. */
-void isc_dock_set_state(IscDock *dock, const gchar *name, IscNodeState state, const gchar *reason, guint caller);
+void isc_dock_set_state(IscDock *dock, const gchar *name, IscNodeState state, const gchar *reason,
+		guint caller);
 
 /* NULL clears it. */
 void isc_dock_set_trouble(IscDock *dock, const gchar *trouble);

@@ -20,7 +20,8 @@ typedef struct {
 	const gchar *advice; /* static; "" where all is well */
 } Finding;
 
-static void say(Finding *f, Level level, const gchar *advice, const gchar *format, ...) G_GNUC_PRINTF(4, 5);
+static void say(Finding *f, Level level, const gchar *advice, const gchar *format, ...)
+		G_GNUC_PRINTF(4, 5);
 
 static void say(Finding *f, Level level, const gchar *advice, const gchar *format, ...)
 {
@@ -50,7 +51,9 @@ static void check_accelerator(IscDock *dock, Finding *f)
 	if (accel == ISC_ACCEL_KVM)
 		say(f, LEVEL_OK, "", "%s", why);
 	else
-		say(f, LEVEL_WARN, "enable virtualisation in the firmware (or nested virtualisation) for production",
+		say(f, LEVEL_WARN,
+				"enable virtualisation in the firmware (or nested virtualisation) "
+				"for production",
 				"emulated: %s", why);
 }
 
@@ -72,7 +75,8 @@ static void check_libvirt(IscDock *dock, Finding *f)
 	if (isc_vm_is_connected(dock->vm))
 		say(f, LEVEL_OK, "", "connected to %s", dock->config->libvirt_uri);
 	else
-		say(f, LEVEL_FAIL, "start it: systemctl start libvirtd, or libvirtd -d", "libvirtd does not answer");
+		say(f, LEVEL_FAIL, "start it: systemctl start libvirtd, or libvirtd -d",
+				"libvirtd does not answer");
 }
 
 static void check_collector(IscDock *dock, Finding *f)
@@ -80,7 +84,8 @@ static void check_collector(IscDock *dock, Finding *f)
 	if (isc_link_is_up(dock->link))
 		say(f, LEVEL_OK, "", "isc-collectord is there");
 	else
-		say(f, LEVEL_FAIL, "start it: systemctl start isc-collectord", "isc-collectord does not answer");
+		say(f, LEVEL_FAIL, "start it: systemctl start isc-collectord",
+				"isc-collectord does not answer");
 }
 
 static void check_boundary(IscDock *dock, Finding *f)
@@ -91,8 +96,10 @@ static void check_boundary(IscDock *dock, Finding *f)
 	if (isc_firewall_is_intact(dock->firewall, &intact, &what, &why) && intact)
 		say(f, LEVEL_OK, "", "both tables are in the kernel as they should be");
 	else
-		say(f, LEVEL_FAIL, "look for who changes nftables; 'isc-vm fsck --repair' puts it back", "%s",
-				why ? why->message : what);
+		say(f, LEVEL_FAIL,
+				"look for who changes nftables; 'isc-vm fsck --repair' puts it "
+				"back",
+				"%s", why ? why->message : what);
 }
 
 static void check_forward(IscDock *dock, Finding *f)
@@ -112,8 +119,9 @@ static void check_outside(IscDock *dock, Finding *f)
 	if (*address)
 		say(f, LEVEL_OK, "", "%s has %s", dock->outside, address);
 	else
-		say(f, LEVEL_WARN, "set OutsideInterface= in dock.conf", "no outside interface with an address: nothing "
-										  "can be exposed");
+		say(f, LEVEL_WARN, "set OutsideInterface= in dock.conf",
+				"no outside interface with an address: nothing "
+				"can be exposed");
 }
 
 static void check_register(IscDock *dock, Finding *f)
@@ -122,7 +130,9 @@ static void check_register(IscDock *dock, Finding *f)
 	if (isc_register_check(dock->reg, &why))
 		say(f, LEVEL_OK, "", "the register is sound");
 	else
-		say(f, LEVEL_FAIL, "move it away and restart isc-dockd: it is made again from libvirt", "%s", why->message);
+		say(f, LEVEL_FAIL,
+				"move it away and restart isc-dockd: it is made again from libvirt",
+				"%s", why->message);
 }
 
 static void check_state_folder(IscDock *dock, Finding *f)
@@ -132,8 +142,8 @@ static void check_state_folder(IscDock *dock, Finding *f)
 	if (stat(dir, &st) < 0)
 		say(f, LEVEL_FAIL, "restart isc-dockd", "'%s' is not there", dir);
 	else if (st.st_uid != dock->uid || st.st_mode & 022)
-		say(f, LEVEL_FAIL, "chown isc-dock and chmod 0711 it", "'%s' has owner %u, mode %04o", dir, st.st_uid,
-				st.st_mode & 07777);
+		say(f, LEVEL_FAIL, "chown isc-dock and chmod 0711 it",
+				"'%s' has owner %u, mode %04o", dir, st.st_uid, st.st_mode & 07777);
 	else
 		say(f, LEVEL_OK, "", "'%s' is ours alone", dir);
 }
@@ -146,8 +156,13 @@ static void check_disk(IscDock *dock, Finding *f)
 		return;
 	}
 	guint64 mib = (guint64)fs.f_bavail * fs.f_frsize / (1024 * 1024);
-	say(f, mib < 512 ? LEVEL_FAIL : mib < 4096 ? LEVEL_WARN : LEVEL_OK, mib < 4096 ? "make room" : "",
-			"%" G_GUINT64_FORMAT " MiB are free below '%s'", mib, dock->config->state_dir);
+	say(f,
+			mib < 512    ? LEVEL_FAIL
+			: mib < 4096 ? LEVEL_WARN
+				     : LEVEL_OK,
+			mib < 4096 ? "make room" : "",
+			"%" G_GUINT64_FORMAT " MiB are free below '%s'", mib,
+			dock->config->state_dir);
 }
 
 static void check_clock(IscDock *dock, Finding *f)
@@ -157,7 +172,8 @@ static void check_clock(IscDock *dock, Finding *f)
 	gint64 now = g_get_real_time() / G_USEC_PER_SEC;
 	/* The programs on disk were not written in the future. */
 	if (stat("/proc/self/exe", &st) == 0 && now + 86400 < st.st_mtime)
-		say(f, LEVEL_FAIL, "set the clock; run chrony or systemd-timesyncd", "the clock is behind");
+		say(f, LEVEL_FAIL, "set the clock; run chrony or systemd-timesyncd",
+				"the clock is behind");
 	else
 		say(f, LEVEL_OK, "", "the clock is plausible");
 }
@@ -172,8 +188,9 @@ static void check_trusted(IscDock *dock, Finding *f)
 	if (n)
 		say(f, LEVEL_OK, "", "%u publishers are trusted", n);
 	else
-		say(f, LEVEL_WARN, "put publishers' keys (NAME.pub) there", "nobody is trusted in '%s': no image can be "
-									       "imported",
+		say(f, LEVEL_WARN, "put publishers' keys (NAME.pub) there",
+				"nobody is trusted in '%s': no image can be "
+				"imported",
 				dock->config->trusted_dir);
 }
 
@@ -184,7 +201,8 @@ static void check_qemu_img(IscDock *dock, Finding *f)
 	if (path)
 		say(f, LEVEL_OK, "", "%s", path);
 	else
-		say(f, LEVEL_FAIL, "apt install qemu-utils", "qemu-img is missing: no overlay can be made");
+		say(f, LEVEL_FAIL, "apt install qemu-utils",
+				"qemu-img is missing: no overlay can be made");
 }
 
 /* Others who write the firewall: harmless as long as one knows. */
@@ -199,7 +217,9 @@ static void check_managers(IscDock *dock, Finding *f)
 			g_string_append_printf(found, "%s%s", found->len ? ", " : "", managers[i]);
 	}
 	if (found->len)
-		say(f, LEVEL_WARN, "let it forward what comes from and goes to isc0: a drop in its tables counts too",
+		say(f, LEVEL_WARN,
+				"let it forward what comes from and goes to isc0: a drop in its "
+				"tables counts too",
 				"%s is installed", found->str);
 	else
 		say(f, LEVEL_OK, "", "no other firewall manager");
@@ -210,7 +230,9 @@ static void check_ksm(IscDock *dock, Finding *f)
 	g_autofree gchar *run = line_of("/sys/kernel/mm/ksm/run");
 	(void)dock;
 	if (g_strcmp0(run, "1") == 0)
-		say(f, LEVEL_WARN, "echo 2 > /sys/kernel/mm/ksm/run: shared pages tell one node about another",
+		say(f, LEVEL_WARN,
+				"echo 2 > /sys/kernel/mm/ksm/run: shared pages tell one node about "
+				"another",
 				"KSM merges pages");
 	else
 		say(f, LEVEL_OK, "", "KSM is off");
@@ -221,7 +243,9 @@ static void check_smt(IscDock *dock, Finding *f)
 	g_autofree gchar *smt = line_of("/sys/devices/system/cpu/smt/active");
 	(void)dock;
 	if (g_strcmp0(smt, "1") == 0)
-		say(f, LEVEL_WARN, "boot with nosmt, or use core scheduling, where nodes distrust each other",
+		say(f, LEVEL_WARN,
+				"boot with nosmt, or use core scheduling, where nodes distrust "
+				"each other",
 				"hyper-threads are shared between nodes");
 	else
 		say(f, LEVEL_OK, "", "no shared hyper-threads");
@@ -233,7 +257,9 @@ static void check_swap(IscDock *dock, Finding *f)
 	(void)dock;
 	if (g_file_get_contents("/proc/swaps", &text, NULL, NULL) && strchr(text, '\n') &&
 			strchr(text, '\n')[1] != '\0')
-		say(f, LEVEL_WARN, "encrypt swap or turn it off: nodes' memory may be written to it", "swap is on");
+		say(f, LEVEL_WARN,
+				"encrypt swap or turn it off: nodes' memory may be written to it",
+				"swap is on");
 	else
 		say(f, LEVEL_OK, "", "no swap");
 }
@@ -244,7 +270,8 @@ static void check_nested(IscDock *dock, Finding *f)
 	g_autofree gchar *amd = line_of("/sys/module/kvm_amd/parameters/nested");
 	(void)dock;
 	if ((intel && strchr("Y1", *intel)) || (amd && strchr("Y1", *amd)))
-		say(f, LEVEL_WARN, "set nested=0: nodes need no hypervisor of their own", "nested virtualisation is on");
+		say(f, LEVEL_WARN, "set nested=0: nodes need no hypervisor of their own",
+				"nested virtualisation is on");
 	else
 		say(f, LEVEL_OK, "", "no nested virtualisation");
 }
@@ -288,7 +315,8 @@ GVariant *isc_doctor(IscCall *call, GError **error)
 		GVariantBuilder b;
 		g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
 		g_variant_builder_add(&b, "{sv}", "name", g_variant_new_string(checks[i].name));
-		g_variant_builder_add(&b, "{sv}", "ok", g_variant_new_boolean(f.level != LEVEL_FAIL));
+		g_variant_builder_add(
+				&b, "{sv}", "ok", g_variant_new_boolean(f.level != LEVEL_FAIL));
 		g_variant_builder_add(&b, "{sv}", "level", g_variant_new_string(levels[f.level]));
 		g_variant_builder_add(&b, "{sv}", "found", g_variant_new_string(f.found));
 		g_variant_builder_add(&b, "{sv}", "advice", g_variant_new_string(f.advice));

@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 
-/* STATEDIR/env/NAME: nonce and secretbox of the lines, under a key of its own in the key store.  Erasing the key erases
- * what it sealed, whatever copies of the file there are. */
+/* STATEDIR/env/NAME: nonce and secretbox of the lines, under a key of its own in the key store.
+ * Erasing the key erases what it sealed, whatever copies of the file there are. */
 
 #define SEALED_MAX (ISC_SPEC_MAX_BYTES + crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES)
 
@@ -27,7 +27,8 @@ static gchar *key_id(const gchar *name)
 static void box_key(const IscKey *key, guint8 out[crypto_secretbox_KEYBYTES])
 {
 	const gchar *hex = isc_key_hex(key);
-	(void)crypto_generichash(out, crypto_secretbox_KEYBYTES, (const guint8 *)hex, strlen(hex), NULL, 0);
+	(void)crypto_generichash(
+			out, crypto_secretbox_KEYBYTES, (const guint8 *)hex, strlen(hex), NULL, 0);
 }
 
 static void free_text(gpointer text)
@@ -55,13 +56,14 @@ gboolean isc_env_keep(IscDock *dock, const IscNode *node, GError **error)
 	guint8 secret[crypto_secretbox_KEYBYTES];
 	box_key(key, secret);
 	randombytes_buf(sealed, crypto_secretbox_NONCEBYTES);
-	(void)crypto_secretbox_easy(sealed + crypto_secretbox_NONCEBYTES, (const guint8 *)text->str, text->len, sealed,
-			secret);
+	(void)crypto_secretbox_easy(sealed + crypto_secretbox_NONCEBYTES, (const guint8 *)text->str,
+			text->len, sealed, secret);
 	sodium_memzero(secret, sizeof(secret));
 	sodium_memzero(text->str, text->len);
 
-	return isc_key_store_erase(dock->keys, id, error) && isc_key_store_save(dock->keys, id, key, error) &&
-			isc_file_write(AT_FDCWD, path, sealed, len, 0600, error);
+	return isc_key_store_erase(dock->keys, id, error) &&
+	       isc_key_store_save(dock->keys, id, key, error) &&
+	       isc_file_write(AT_FDCWD, path, sealed, len, 0600, error);
 }
 
 gboolean isc_env_fetch(IscDock *dock, IscNode *node, GError **error)
@@ -88,13 +90,16 @@ gboolean isc_env_fetch(IscDock *dock, IscNode *node, GError **error)
 	gsize head = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES;
 	gchar *text = g_malloc0(len + 1);
 	gboolean opened = len >= head &&
-			crypto_secretbox_open_easy((guint8 *)text, (const guint8 *)sealed + crypto_secretbox_NONCEBYTES,
-					len - crypto_secretbox_NONCEBYTES, (const guint8 *)sealed, secret) == 0;
+			  crypto_secretbox_open_easy((guint8 *)text,
+					  (const guint8 *)sealed + crypto_secretbox_NONCEBYTES,
+					  len - crypto_secretbox_NONCEBYTES, (const guint8 *)sealed,
+					  secret) == 0;
 	sodium_memzero(secret, sizeof(secret));
 	if (!opened) {
 		g_free(text);
 		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
-				"environment of node '%s' is damaged: provision the node anew", node->spec->name);
+				"environment of node '%s' is damaged: provision the node anew",
+				node->spec->name);
 		return FALSE;
 	}
 

@@ -10,7 +10,8 @@
 #include "engine/links.h"
 #include "engine/volume.h"
 
-static void add(gpointer data, const gchar *what, const gchar *name, const gchar *problem, gboolean repaired)
+static void add(gpointer data, const gchar *what, const gchar *name, const gchar *problem,
+		gboolean repaired)
 {
 	GVariantBuilder b;
 	g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
@@ -42,7 +43,8 @@ static void look_at_folders(IscDock *dock, gboolean repair, GVariantBuilder *lis
 		g_autofree gchar *path = g_build_filename(nodes, name, NULL);
 		g_autofree gchar *overlay = g_build_filename(path, "overlay.qcow2", NULL);
 		g_autoptr(GError) why = NULL;
-		gboolean mended = repair && isc_volume_shred(overlay, &why) && isc_file_remove_tree(path, &why);
+		gboolean mended = repair && isc_volume_shred(overlay, &why) &&
+				  isc_file_remove_tree(path, &why);
 		add(list, "folder", name, "belongs to no node", mended);
 	}
 }
@@ -79,7 +81,10 @@ static void look_at_taps(IscDock *dock, gboolean repair, GVariantBuilder *list)
 	while (dir && nodes && (name = g_dir_read_name(dir))) {
 		if (!g_str_has_prefix(name, "isct") || !is_tap_of_nobody(nodes, name))
 			continue;
-		gboolean mended = repair && isc_links_tap_remove(&(IscTap){ .name = name, .bridge = ISC_BRIDGE }, NULL);
+		gboolean mended = repair &&
+				  isc_links_tap_remove(
+						  &(IscTap){ .name = name, .bridge = ISC_BRIDGE },
+						  NULL);
 		add(list, "tap", name, "belongs to no node", mended);
 	}
 }

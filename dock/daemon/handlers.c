@@ -24,8 +24,9 @@ static void put(GVariantBuilder *b, const gchar *key, GVariant *value)
 
 static void put_strings(GVariantBuilder *b, const gchar *key, const GPtrArray *texts)
 {
-	put(b, key, g_variant_new_strv(texts ? (const gchar *const *)texts->pdata : NULL,
-				    texts ? (gssize)texts->len : 0));
+	put(b, key,
+			g_variant_new_strv(texts ? (const gchar *const *)texts->pdata : NULL,
+					texts ? (gssize)texts->len : 0));
 }
 
 /* --- verbs --------------------------------------------------------------------------------- */
@@ -45,12 +46,16 @@ static void put_state(GVariantBuilder *b, IscDock *dock, const gchar *name)
 {
 	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
 	put(b, "name", g_variant_new_string(name));
-	put(b, "state", g_variant_new_string(node ? isc_node_state_name(node->state) : "destroyed"));
+	put(b, "state",
+			g_variant_new_string(
+					node ? isc_node_state_name(node->state) : "destroyed"));
 }
 
 /* Every verb on a node that stands goes through here; @add may add to the answer. */
-static GVariant *node_verb(IscCall *call, IscRequest *request, const gchar *allowed, GVariant *options,
-		void (*add)(GVariantBuilder *b, IscCall *call, const IscRequest *request, const IscOutcome *out),
+static GVariant *node_verb(IscCall *call, IscRequest *request, const gchar *allowed,
+		GVariant *options,
+		void (*add)(GVariantBuilder *b, IscCall *call, const IscRequest *request,
+				const IscOutcome *out),
 		GError **error)
 {
 	IscOptions o;
@@ -103,10 +108,11 @@ static GVariant *resume(IscCall *call, GError **error)
 	return simple_verb(call, ISC_VERB_RESUME, "dry-run timeout ", error);
 }
 
-static void add_shredded(GVariantBuilder *b, IscCall *call, const IscRequest *request, const IscOutcome *out)
+static void add_shredded(
+		GVariantBuilder *b, IscCall *call, const IscRequest *request, const IscOutcome *out)
 {
-	static const gchar *const what[] = { "overlay", "overlay key", "snapshots and their keys", "environment",
-		NULL };
+	static const gchar *const what[] = { "overlay", "overlay key", "snapshots and their keys",
+		"environment", NULL };
 	(void)call, (void)request, (void)out;
 	put(b, "shredded", g_variant_new_strv(what, -1));
 }
@@ -136,7 +142,8 @@ static gchar *time_name(const gchar *prefix)
 	return g_strdup_printf("%s%s-%03d", prefix, text, g_date_time_get_microsecond(now) / 1000);
 }
 
-static void add_cut(GVariantBuilder *b, IscCall *call, const IscRequest *request, const IscOutcome *out)
+static void add_cut(
+		GVariantBuilder *b, IscCall *call, const IscRequest *request, const IscOutcome *out)
 {
 	(void)call;
 	put(b, "cut-off", g_variant_new_double(out->cut_off_ms));
@@ -193,7 +200,9 @@ static GVariant *provision(IscCall *call, GError **error)
 	g_autofree gchar *address = node->slot ? isc_node_address_text(node->slot) : g_strdup("");
 	g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
 	put(&b, "name", g_variant_new_string(spec->name));
-	put(&b, "state", g_variant_new_string(o.dry_run ? "not provisioned" : isc_node_state_name(node->state)));
+	put(&b, "state",
+			g_variant_new_string(o.dry_run ? "not provisioned"
+						       : isc_node_state_name(node->state)));
 	put(&b, "address", g_variant_new_string(address));
 	put(&b, "image", g_variant_new_string(node->image_name));
 	put(&b, "version", g_variant_new_string(node->image_version));
@@ -239,7 +248,9 @@ static GVariant *deny(IscCall *call, GError **error)
 static gboolean find_snapshot(IscCall *call, const gchar *name, IscSnapshot *out, GError **error)
 {
 	g_autoptr(IscNode) node = isc_register_get_node(call->dock->reg, call->name, error);
-	g_autoptr(GPtrArray) all = node ? isc_register_list_snapshots(call->dock->reg, node->uuid, error) : NULL;
+	g_autoptr(GPtrArray) all =
+			node ? isc_register_list_snapshots(call->dock->reg, node->uuid, error)
+			     : NULL;
 	if (!all)
 		return FALSE;
 	for (guint i = 0; i < all->len; i++) {
@@ -251,11 +262,13 @@ static gboolean find_snapshot(IscCall *call, const gchar *name, IscSnapshot *out
 		return TRUE;
 	}
 	g_autofree gchar *shown = isc_text_escape(name, -1, 64);
-	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' has no snapshot '%s'", call->name, shown);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' has no snapshot '%s'",
+			call->name, shown);
 	return FALSE;
 }
 
-static void add_snapshot(GVariantBuilder *b, IscCall *call, const IscRequest *request, const IscOutcome *out)
+static void add_snapshot(
+		GVariantBuilder *b, IscCall *call, const IscRequest *request, const IscOutcome *out)
 {
 	IscSnapshot s = { 0 };
 	(void)out;
@@ -271,7 +284,8 @@ static GVariant *snapshot_verb(IscCall *call, IscVerb verb, GError **error)
 	const gchar *given;
 	g_autoptr(GVariant) options = NULL;
 	g_variant_get(call->params, "(&s@a{sv})", &given, &options);
-	g_autofree gchar *name = *given || verb != ISC_VERB_SNAPSHOT_CREATE ? g_strdup(given) : time_name("s");
+	g_autofree gchar *name = *given || verb != ISC_VERB_SNAPSHOT_CREATE ? g_strdup(given)
+									    : time_name("s");
 	if (!isc_name_check("snapshot", name, error))
 		return NULL;
 
@@ -279,8 +293,8 @@ static GVariant *snapshot_verb(IscCall *call, IscVerb verb, GError **error)
 	g_autoptr(GError) none = NULL;
 	gboolean exists = find_snapshot(call, name, &s, &none);
 	if (verb == ISC_VERB_SNAPSHOT_CREATE && exists) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE, "node '%s' has a snapshot '%s' already", call->name,
-				name);
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"node '%s' has a snapshot '%s' already", call->name, name);
 		return NULL;
 	}
 	if (verb != ISC_VERB_SNAPSHOT_CREATE && !exists) {
@@ -309,7 +323,9 @@ static GVariant *snapshot_delete(IscCall *call, GError **error)
 static GVariant *snapshot_list(IscCall *call, GError **error)
 {
 	g_autoptr(IscNode) node = isc_register_get_node(call->dock->reg, call->name, error);
-	g_autoptr(GPtrArray) all = node ? isc_register_list_snapshots(call->dock->reg, node->uuid, error) : NULL;
+	g_autoptr(GPtrArray) all =
+			node ? isc_register_list_snapshots(call->dock->reg, node->uuid, error)
+			     : NULL;
 	if (!all)
 		return NULL;
 	GVariantBuilder list;
@@ -393,7 +409,8 @@ static const IscHandler handlers[] = {
 const IscHandler *isc_handlers_find(const gchar *interface, const gchar *method)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(handlers); i++)
-		if (g_str_equal(handlers[i].interface, interface) && g_str_equal(handlers[i].method, method))
+		if (g_str_equal(handlers[i].interface, interface) &&
+				g_str_equal(handlers[i].method, method))
 			return &handlers[i];
 	return NULL;
 }

@@ -34,12 +34,13 @@ static void drop(IscLink *link)
 	schedule(link);
 }
 
-/* The collector is trusted with nothing but its numbers: wrong size, version or name ends the connection. */
+/* The collector is trusted with nothing but its numbers: wrong size, version or name ends the
+ * connection. */
 static gboolean is_sound(const IscLinkMsg *msg, gssize len)
 {
 	return len == sizeof(*msg) && msg->version == ISC_LINK_VERSION &&
-			memchr(msg->node, 0, sizeof(msg->node)) &&
-			(msg->node[0] == '\0' || isc_name_is_valid(msg->node));
+	       memchr(msg->node, 0, sizeof(msg->node)) &&
+	       (msg->node[0] == '\0' || isc_name_is_valid(msg->node));
 }
 
 static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)
@@ -69,12 +70,15 @@ static gboolean try_connect(IscLink *link)
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
-	if (fd < 0 || g_strlcpy(addr.sun_path, link->path, sizeof(addr.sun_path)) >= sizeof(addr.sun_path) ||
+	if (fd < 0 ||
+			g_strlcpy(addr.sun_path, link->path, sizeof(addr.sun_path)) >=
+					sizeof(addr.sun_path) ||
 			connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
 			getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return FALSE;
 	if (peer.uid != link->peer_uid && peer.uid != 0) {
-		g_warning("'%s' is served by uid %u, not by the collector: refused", link->path, peer.uid);
+		g_warning("'%s' is served by uid %u, not by the collector: refused", link->path,
+				peer.uid);
 		return FALSE;
 	}
 
@@ -158,7 +162,8 @@ gboolean isc_link_send(IscLink *link, const IscLinkMsg *msg, int fd, GError **er
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&link->lock);
 	if (link->fd >= 0 && sendmsg(link->fd, &out, MSG_NOSIGNAL) == sizeof(*msg))
 		return TRUE;
-	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "isc-collectord does not answer at '%s': start it", link->path);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
+			"isc-collectord does not answer at '%s': start it", link->path);
 	return FALSE;
 }
 

@@ -51,9 +51,10 @@ int main(int argc, char **argv)
 	IscDock dock = { 0 };
 	Life life = { g_main_loop_new(NULL, FALSE), FALSE };
 	if (!isc_start_config(&dock, &options, &error) || !isc_privileges_prepare(&dock, &error) ||
-			!isc_privileges_drop(&dock, &error) || !isc_privileges_lock(&dock, &error) ||
-			!isc_start_stores(&dock, &error) || !isc_start_boundary(&dock, &error) ||
-			!isc_start_links(&dock, &error) || !isc_reconcile_start(&dock, &error) ||
+			!isc_privileges_drop(&dock, &error) ||
+			!isc_privileges_lock(&dock, &error) || !isc_start_stores(&dock, &error) ||
+			!isc_start_boundary(&dock, &error) || !isc_start_links(&dock, &error) ||
+			!isc_reconcile_start(&dock, &error) ||
 			!isc_start_bus(&dock, on_bus_lost, &life, &error))
 		return fail(error);
 
@@ -65,6 +66,7 @@ int main(int argc, char **argv)
 	g_main_loop_unref(life.loop);
 	if (!life.bus_lost)
 		return EXIT_SUCCESS;
-	g_printerr("isc-dockd: the bus, or the name org.iscdock.Dock1 on it, is lost; is another isc-dockd running?\n");
+	g_printerr("isc-dockd: the bus, or the name org.iscdock.Dock1 on it, is lost; is another "
+		   "isc-dockd running?\n");
 	return 8;
 }

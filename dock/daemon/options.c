@@ -20,7 +20,8 @@ static const struct {
 };
 /* clang-format on */
 
-static gboolean take(const gchar *key, GVariant *value, const gchar *allowed, IscOptions *out, GError **error)
+static gboolean take(const gchar *key, GVariant *value, const gchar *allowed, IscOptions *out,
+		GError **error)
 {
 	g_autofree gchar *word = g_strconcat(key, " ", NULL);
 	const gchar *at = strstr(allowed, word);
@@ -29,16 +30,16 @@ static gboolean take(const gchar *key, GVariant *value, const gchar *allowed, Is
 		if (!g_str_equal(table[i].name, key))
 			continue;
 		if (!g_variant_is_of_type(value, G_VARIANT_TYPE(table[i].type))) {
-			g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "option '%s' must be of type '%s'", key,
-					table[i].type);
+			g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+					"option '%s' must be of type '%s'", key, table[i].type);
 			return FALSE;
 		}
 		g_variant_get(value, table[i].type, (gchar *)out + table[i].offset);
 		return TRUE;
 	}
 	g_autofree gchar *shown = isc_text_escape(key, -1, 64);
-	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "no option '%s' here; there are: %s", shown,
-			*allowed ? allowed : "none");
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "no option '%s' here; there are: %s",
+			shown, *allowed ? allowed : "none");
 	return FALSE;
 }
 
@@ -57,7 +58,8 @@ gboolean isc_options_parse(GVariant *dict, const gchar *allowed, IscOptions *out
 			return FALSE;
 	}
 	if (out->timeout > 3600) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "option 'timeout' is above 3600 s");
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+				"option 'timeout' is above 3600 s");
 		return FALSE;
 	}
 	return TRUE;

@@ -12,6 +12,7 @@ typedef struct {
  * @dict: a{sv}
  * @allowed: the names this method takes, each with a space behind it, e.g. "dry-run timeout "
  *
- * Errors: ISC_ERROR_INVALID: an unknown option, a wrong type.  What is not given: enable is TRUE, the rest FALSE or 0.
+ * Errors: ISC_ERROR_INVALID: an unknown option, a wrong type.  What is not given: enable is TRUE,
+ * the rest FALSE or 0.
  */
 gboolean isc_options_parse(GVariant *dict, const gchar *allowed, IscOptions *out, GError **error);

@@ -31,7 +31,9 @@ static gboolean find_user(const gchar *name, guint *uid, guint *gid, GError **er
 	const struct passwd *pw = getpwnam(name);
 	if (!pw) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
-				"there is no user '%s': 'make install' and systemd-sysusers make it", name);
+				"there is no user '%s': 'make install' and systemd-sysusers make "
+				"it",
+				name);
 		return FALSE;
 	}
 	*uid = pw->pw_uid;
@@ -44,7 +46,8 @@ static gboolean own_folder(const IscDock *dock, const gchar *path, mode_t mode, 
 	if (!isc_file_mkdir(path, mode, error))
 		return FALSE;
 	if (geteuid() == 0 && chown(path, dock->uid, dock->gid) < 0)
-		return isc_error_set_errno(error, errno, "cannot give '%s' to '%s'", path, dock->config->user);
+		return isc_error_set_errno(
+				error, errno, "cannot give '%s' to '%s'", path, dock->config->user);
 	return TRUE;
 }
 
@@ -53,12 +56,12 @@ gboolean isc_privileges_prepare(IscDock *dock, GError **error)
 	static const struct {
 		const gchar *name;
 		mode_t mode;
-	} folders[] = { { "images", 0711 }, { "nodes", 0711 }, { "keys", 0700 }, { "templates", 0700 },
-		{ "evidence", 0700 }, { "env", 0700 } };
+	} folders[] = { { "images", 0711 }, { "nodes", 0711 }, { "keys", 0700 },
+		{ "templates", 0700 }, { "evidence", 0700 }, { "env", 0700 } };
 
 	if (!find_user(dock->config->user, &dock->uid, &dock->gid, error) ||
-			!find_user(dock->config->collector_user, &dock->collector_uid, &dock->collector_gid,
-					error))
+			!find_user(dock->config->collector_user, &dock->collector_uid,
+					&dock->collector_gid, error))
 		return FALSE;
 	/* 0711: a node's uid must pass through to its own files, and see nothing on the way. */
 	g_autofree gchar *run_nodes = g_build_filename(dock->config->run_dir, "nodes", NULL);
@@ -68,9 +71,11 @@ gboolean isc_privileges_prepare(IscDock *dock, GError **error)
 		return FALSE;
 	/* The collector makes its socket there; the sticky bit keeps it from what is ours. */
 	if (geteuid() == 0 && chown(dock->config->run_dir, dock->uid, dock->collector_gid) < 0)
-		return isc_error_set_errno(error, errno, "cannot share '%s' with the collector", dock->config->run_dir);
+		return isc_error_set_errno(error, errno, "cannot share '%s' with the collector",
+				dock->config->run_dir);
 	for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
-		g_autofree gchar *path = g_build_filename(dock->config->state_dir, folders[i].name, NULL);
+		g_autofree gchar *path =
+				g_build_filename(dock->config->state_dir, folders[i].name, NULL);
 		if (!own_folder(dock, path, folders[i].mode, error))
 			return FALSE;
 	}
@@ -90,18 +95,21 @@ gboolean isc_privileges_drop(IscDock *dock, GError **error)
 	if (geteuid() == 0) {
 		capng_clear(CAPNG_SELECT_BOTH);
 		for (gsize i = 0; i < G_N_ELEMENTS(capabilities); i++)
-			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, capabilities[i].cap);
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+					capabilities[i].cap);
 		int rc = capng_change_id((int)dock->uid, (int)dock->gid,
 				CAPNG_INIT_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
 		if (rc < 0) {
-			g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "cannot become '%s' (libcap-ng: %d)",
-					dock->config->user, rc);
+			g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
+					"cannot become '%s' (libcap-ng: %d)", dock->config->user,
+					rc);
 			return FALSE;
 		}
 	}
 	for (gsize i = 0; i < G_N_ELEMENTS(capabilities); i++)
 		if (!capng_have_capability(CAPNG_EFFECTIVE, capabilities[i].cap)) {
-			g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "capability %s is missing, wanted for: %s",
+			g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
+					"capability %s is missing, wanted for: %s",
 					capabilities[i].name, capabilities[i].why);
 			return FALSE;
 		}
@@ -121,7 +129,8 @@ gboolean isc_privileges_lock(IscDock *dock, GError **error)
 	if (fd < 0)
 		return isc_error_set_errno(error, errno, "cannot open '%s'", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE, "another isc-dockd runs on '%s'", dock->config->run_dir);
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE, "another isc-dockd runs on '%s'",
+				dock->config->run_dir);
 		return FALSE;
 	}
 	(void)isc_steal_fd(&fd); /* held until the process ends */

@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-#define PROBE_MS 2000       /* for one try */
+#define PROBE_MS 2000 /* for one try */
 #define PROBE_AGAIN_US 100000
 
 static const gchar *const init_failures[ISC_N_INIT_FAILURES] = {
@@ -43,15 +43,20 @@ static gboolean is_hopeless(IscDock *dock, const IscNode *node, GError **error)
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
 	const IscRun *run = isc_dock_run(dock, name);
 	if (run->failure)
-		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED, "node '%s' could not bring up %s: %s", name,
-				init_failures[run->failure], g_strerror((int)CLAMP(run->failure_errno, 0, 4095)));
+		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
+				"node '%s' could not bring up %s: %s", name,
+				init_failures[run->failure],
+				g_strerror((int)CLAMP(run->failure_errno, 0, 4095)));
 	else if (run->stopped)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
-				"the service of node '%s' ended with status %" G_GINT64_FORMAT ", signal %" G_GINT64_FORMAT
-				" before it was ready; what it said is in '%s/nodes/%s/service.log'",
-				name, run->exit_status, run->exit_signal, dock->config->log_dir, name);
+				"the service of node '%s' ended with status %" G_GINT64_FORMAT
+				", signal %" G_GINT64_FORMAT " before it was ready; what it said "
+							     "is in '%s/nodes/%s/service.log'",
+				name, run->exit_status, run->exit_signal, dock->config->log_dir,
+				name);
 	else if (run->gone)
-		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED, "node '%s' went down before it was ready", name);
+		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
+				"node '%s' went down before it was ready", name);
 	else
 		return FALSE;
 	return TRUE;
@@ -83,7 +88,8 @@ static gboolean is_probed(const IscRun *run, gpointer data)
 	return run->probe_id == *(guint32 *)data;
 }
 
-static gboolean probe(IscDock *dock, const IscNode *node, const IscImage *image, GCancellable *cancel)
+static gboolean probe(
+		IscDock *dock, const IscNode *node, const IscImage *image, GCancellable *cancel)
 {
 	isc_autofd int fd = connect_to(node, isc_ready_health_port(image));
 	if (fd < 0)
@@ -99,14 +105,17 @@ static gboolean probe(IscDock *dock, const IscNode *node, const IscImage *image,
 	g_strlcpy(msg.text, path ? path : "/", sizeof(msg.text));
 	if (!isc_link_send(dock->link, &msg, fd, NULL) ||
 			!isc_dock_wait(dock, node->spec->name, is_probed, &id,
-					g_get_monotonic_time() + (PROBE_MS + 1000) * G_TIME_SPAN_MILLISECOND, cancel))
+					g_get_monotonic_time() +
+							(PROBE_MS + 1000) * G_TIME_SPAN_MILLISECOND,
+					cancel))
 		return FALSE;
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
 	gint64 status = isc_dock_run(dock, node->spec->name)->probe_status;
 	return status >= 200 && status < 400;
 }
 
-gboolean isc_ready_wait(IscDock *dock, const IscNode *node, const IscImage *image, GCancellable *cancel, GError **error)
+gboolean isc_ready_wait(IscDock *dock, const IscNode *node, const IscImage *image,
+		GCancellable *cancel, GError **error)
 {
 	const gchar *name = node->spec->name;
 	gint64 deadline = g_get_monotonic_time() + node->spec->timeout_s * G_USEC_PER_SEC;
@@ -126,9 +135,10 @@ gboolean isc_ready_wait(IscDock *dock, const IscNode *node, const IscImage *imag
 		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE, "interrupted by another order");
 		return FALSE;
 	}
-	g_set_error(error, ISC_ERROR, ISC_ERROR_TIMEOUT, "node '%s' was not ready within %u s%s%s", name,
-			node->spec->timeout_s,
-			news ? "; it says it is, but its health check does not hold: " : "; it never said it was",
+	g_set_error(error, ISC_ERROR, ISC_ERROR_TIMEOUT, "node '%s' was not ready within %u s%s%s",
+			name, node->spec->timeout_s,
+			news ? "; it says it is, but its health check does not hold: "
+			     : "; it never said it was",
 			news ? image->health : "");
 	return FALSE;
 }

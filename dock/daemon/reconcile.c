@@ -27,20 +27,25 @@ static void settle_ended(IscDock *dock, gpointer data)
 
 	g_mutex_lock(&dock->lock);
 	const IscRun *run = isc_dock_run(dock, name);
-	g_autofree gchar *reason = run->stopped
-			? g_strdup_printf("its service ended with status %" G_GINT64_FORMAT ", signal %" G_GINT64_FORMAT,
-					  run->exit_status, run->exit_signal)
-			: g_strdup("its domain ended outside the dock's orders");
+	g_autofree gchar *reason =
+			run->stopped ? g_strdup_printf("its service ended with status "
+						       "%" G_GINT64_FORMAT
+						       ", signal %" G_GINT64_FORMAT,
+						       run->exit_status, run->exit_signal)
+				     : g_strdup("its domain ended outside the dock's orders");
 	gboolean clean = run->stopped && run->exit_status == 0 && run->exit_signal == 0;
 	g_mutex_unlock(&dock->lock);
 
 	g_auto(IscOutcome) out = { 0 };
-	const IscRequest request = { .verb = ISC_VERB_DISABLE, .node = name, .caller = ISC_CALLER_DOCK, .force = TRUE };
+	const IscRequest request = {
+		.verb = ISC_VERB_DISABLE, .node = name, .caller = ISC_CALLER_DOCK, .force = TRUE
+	};
 	if (!isc_verb_run(dock, &request, &out, &why)) {
 		g_message("node '%s' ended and could not be put away: %s", name, why->message);
 		return;
 	}
-	isc_dock_set_state(dock, name, clean ? ISC_NODE_DISABLED : ISC_NODE_FAILED, reason, ISC_CALLER_DOCK);
+	isc_dock_set_state(dock, name, clean ? ISC_NODE_DISABLED : ISC_NODE_FAILED, reason,
+			ISC_CALLER_DOCK);
 }
 
 /* A node that may not run does: somebody started it behind the dock's back. */
@@ -52,8 +57,8 @@ static void put_down(IscDock *dock, gpointer data)
 	isc_dock_event(dock, name, "node.drift", "alarm", ISC_CALLER_DOCK,
 			"domain %s was started by somebody else: it is stopped", domain);
 	if (!isc_vm_destroy(dock->vm, domain, &why))
-		isc_dock_event(dock, name, "node.drift", "alarm", ISC_CALLER_DOCK, "domain %s cannot be stopped: %s",
-				domain, why->message);
+		isc_dock_event(dock, name, "node.drift", "alarm", ISC_CALLER_DOCK,
+				"domain %s cannot be stopped: %s", domain, why->message);
 }
 
 static gboolean is_busy(IscDock *dock, const gchar *name)
@@ -74,15 +79,16 @@ static void on_ended(IscDock *dock, const IscNode *node)
 {
 	if (node->state == ISC_NODE_QUARANTINED)
 		isc_dock_event(dock, node->spec->name, "node.ended", "warn", ISC_CALLER_DOCK,
-				"%s ended while in quarantine; its evidence is kept", node->spec->name);
+				"%s ended while in quarantine; its evidence is kept",
+				node->spec->name);
 	else
 		isc_dock_do(dock, settle_ended, g_strdup(node->spec->name));
 }
 
 static void drift(IscDock *dock, const IscNode *node, const gchar *what)
 {
-	isc_dock_event(dock, node->spec->name, "node.drift", "warn", ISC_CALLER_DOCK, "domain isc-%s was %s by somebody else",
-			node->spec->name, what);
+	isc_dock_event(dock, node->spec->name, "node.drift", "warn", ISC_CALLER_DOCK,
+			"domain isc-%s was %s by somebody else", node->spec->name, what);
 }
 
 static void on_undisturbed_event(IscDock *dock, const IscNode *node, const IscVmEvent *event)
@@ -99,15 +105,15 @@ static void on_undisturbed_event(IscDock *dock, const IscNode *node, const IscVm
 	case ISC_VM_SUSPENDED:
 		if (node->state == ISC_NODE_READY || node->state == ISC_NODE_UNREADY) {
 			drift(dock, node, "suspended");
-			isc_dock_set_state(dock, name, ISC_NODE_SUSPENDED, "suspended outside the dock's orders",
-					ISC_CALLER_DOCK);
+			isc_dock_set_state(dock, name, ISC_NODE_SUSPENDED,
+					"suspended outside the dock's orders", ISC_CALLER_DOCK);
 		}
 		break;
 	case ISC_VM_RESUMED:
 		if (node->state == ISC_NODE_SUSPENDED) {
 			drift(dock, node, "resumed");
-			isc_dock_set_state(dock, name, ISC_NODE_READY, "resumed outside the dock's orders",
-					ISC_CALLER_DOCK);
+			isc_dock_set_state(dock, name, ISC_NODE_READY,
+					"resumed outside the dock's orders", ISC_CALLER_DOCK);
 		}
 		break;
 	case ISC_VM_DEFINED:
@@ -118,7 +124,8 @@ static void on_undisturbed_event(IscDock *dock, const IscNode *node, const IscVm
 		break;
 	case ISC_VM_IO_ERROR:
 		isc_dock_event(dock, name, "node.io-error", "alarm", ISC_CALLER_DOCK,
-				"%s is paused: its disk failed (%s); make room and resume it", name, event->detail);
+				"%s is paused: its disk failed (%s); make room and resume it", name,
+				event->detail);
 		break;
 	case ISC_N_VM_EVENTS:
 		break;
@@ -144,7 +151,8 @@ static void on_vm_event(gpointer data, const IscVmEvent *event)
 		isc_dock_run(dock, name)->gone = TRUE;
 		g_cond_broadcast(&dock->changed);
 	}
-	gboolean own = event->kind == ISC_VM_DEFINED && take_own_definition(isc_dock_run(dock, name));
+	gboolean own = event->kind == ISC_VM_DEFINED &&
+		       take_own_definition(isc_dock_run(dock, name));
 	gboolean busy = isc_dock_run(dock, name)->busy != NULL;
 	g_mutex_unlock(&dock->lock);
 
@@ -186,7 +194,8 @@ typedef struct {
 	guint n;
 } Look;
 
-static void report(Look *look, const gchar *what, const gchar *name, const gchar *problem, gboolean repaired)
+static void report(Look *look, const gchar *what, const gchar *name, const gchar *problem,
+		gboolean repaired)
 {
 	if (!repaired)
 		look->n++;
@@ -194,21 +203,23 @@ static void report(Look *look, const gchar *what, const gchar *name, const gchar
 		look->found(look->data, what, name, problem, repaired);
 	else
 		isc_dock_event(look->dock, g_str_equal(what, "node") ? name : "", "dock.reconcile",
-				repaired ? "warn" : "alarm", ISC_CALLER_DOCK, "%s %s: %s%s", what, name, problem,
-				repaired ? "; mended" : "");
+				repaired ? "warn" : "alarm", ISC_CALLER_DOCK, "%s %s: %s%s", what,
+				name, problem, repaired ? "; mended" : "");
 }
 
 static gboolean runs(IscVmState state)
 {
-	return state == ISC_VM_STATE_RUNNING || state == ISC_VM_STATE_PAUSED || state == ISC_VM_STATE_STOPPING;
+	return state == ISC_VM_STATE_RUNNING || state == ISC_VM_STATE_PAUSED ||
+	       state == ISC_VM_STATE_STOPPING;
 }
 
-/* The definition's copy of the rules: what a lost register would be rebuilt from.  They differ where libvirtd was away
- * when they changed. */
+/* The definition's copy of the rules: what a lost register would be rebuilt from.  They differ
+ * where libvirtd was away when they changed. */
 static gboolean has_old_rules(IscDock *dock, const IscNode *node, const IscVmInfo *info)
 {
 	g_autoptr(IscDomainMeta) meta = isc_domain_meta_parse(info->xml, strlen(info->xml), NULL);
-	g_autoptr(IscSpec) spec = meta && meta->spec ? isc_spec_parse("metadata", meta->spec, strlen(meta->spec), NULL)
+	g_autoptr(IscSpec) spec = meta && meta->spec ? isc_spec_parse("metadata", meta->spec,
+								       strlen(meta->spec), NULL)
 						     : NULL;
 	g_autoptr(IscSpec) wanted = spec ? isc_spec_copy(spec) : NULL;
 	if (!spec)
@@ -242,8 +253,9 @@ static void look_at_node(Look *look, const IscNode *node, GHashTable *seen)
 			put_down(look->dock, g_strdup(name));
 	} else if (!info || !info->persistent || has_old_rules(look->dock, node, info)) {
 		report(look, "node", name,
-				info && info->persistent ? "has other rules than its definition in libvirt"
-							 : "has no definition in libvirt",
+				info && info->persistent
+						? "has other rules than its definition in libvirt"
+						: "has no definition in libvirt",
 				look->repair);
 		g_autoptr(GError) why = NULL;
 		const IscAdapter *define = &look->dock->engine.adapters[ISC_STEP_DEFINE];
@@ -252,7 +264,8 @@ static void look_at_node(Look *look, const IscNode *node, GHashTable *seen)
 	}
 }
 
-/* A domain with our metadata that the register does not know: the register was lost, the domain is the truth. */
+/* A domain with our metadata that the register does not know: the register was lost, the domain is
+ * the truth. */
 static void adopt(Look *look, const IscVmInfo *info)
 {
 	IscDock *dock = look->dock;
@@ -264,7 +277,8 @@ static void adopt(Look *look, const IscVmInfo *info)
 	if (meta && meta->spec)
 		node->spec = isc_spec_parse("metadata", meta->spec, strlen(meta->spec), &why);
 	if (!node->spec || !g_str_equal(node->spec->name, name)) {
-		report(look, "domain", info->domain, why ? why->message : "its metadata is of another node", FALSE);
+		report(look, "domain", info->domain,
+				why ? why->message : "its metadata is of another node", FALSE);
 		return;
 	}
 	report(look, "domain", info->domain, "is not in the register", look->repair);
@@ -301,7 +315,8 @@ static void set_links(IscDock *dock, gpointer up)
 		const IscNode *node = nodes->pdata[i];
 		g_autofree gchar *tap = isc_node_tap(node->slot);
 		g_autoptr(GError) why = NULL;
-		if (isc_node_state_is_up(node->state) && !isc_links_set_up(tap, GPOINTER_TO_INT(up), &why) &&
+		if (isc_node_state_is_up(node->state) &&
+				!isc_links_set_up(tap, GPOINTER_TO_INT(up), &why) &&
 				!g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND))
 			g_warning("link of '%s': %s", node->spec->name, why->message);
 	}
@@ -337,7 +352,8 @@ guint isc_reconcile_all(IscDock *dock, gboolean repair, IscReconcileFunc found, 
 	g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
 	g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
 	for (guint i = 0; i < domains->len; i++)
-		g_hash_table_insert(seen, ((IscVmInfo *)domains->pdata[i])->domain, domains->pdata[i]);
+		g_hash_table_insert(
+				seen, ((IscVmInfo *)domains->pdata[i])->domain, domains->pdata[i]);
 	for (guint i = 0; i < nodes->len; i++) {
 		const IscNode *node = nodes->pdata[i];
 		g_hash_table_add(known, node->spec->name);
@@ -356,16 +372,18 @@ guint isc_reconcile_all(IscDock *dock, gboolean repair, IscReconcileFunc found, 
 void isc_reconcile_boundary(const IscFirewallEvent *event, gpointer data)
 {
 	IscDock *dock = data;
-	isc_dock_event(dock, "", "boundary.drift", "alarm", ISC_CALLER_DOCK, "the dock's rules were changed by %s: %s",
-			event->who, event->why);
+	isc_dock_event(dock, "", "boundary.drift", "alarm", ISC_CALLER_DOCK,
+			"the dock's rules were changed by %s: %s", event->who, event->why);
 	isc_dock_do(dock, set_links, GINT_TO_POINTER(event->error == NULL));
 	if (!event->error) {
-		isc_dock_event(dock, "", "boundary.restored", "warn", ISC_CALLER_DOCK, "the dock's rules are in force again");
+		isc_dock_event(dock, "", "boundary.restored", "warn", ISC_CALLER_DOCK,
+				"the dock's rules are in force again");
 		isc_dock_set_trouble(dock, NULL);
 		return;
 	}
-	g_autofree gchar *text = g_strdup_printf("boundary: down: the rules cannot be restored (%s): every node's link is "
-						 "down",
+	g_autofree gchar *text = g_strdup_printf(
+			"boundary: down: the rules cannot be restored (%s): every node's link is "
+			"down",
 			event->error->message);
 	isc_dock_set_trouble(dock, text);
 }
@@ -374,7 +392,8 @@ void isc_reconcile_refused(gpointer data, const gchar *node, IscChannel channel,
 {
 	static const gchar *const names[ISC_N_CHANNELS] = { "audit", "log", "control" };
 	isc_dock_event(data, node, "channel.refused", "alarm", ISC_CALLER_DOCK,
-			"uid %u tried to speak as %s on its %s channel: refused", uid, node, names[channel]);
+			"uid %u tried to speak as %s on its %s channel: refused", uid, node,
+			names[channel]);
 }
 
 static gboolean on_timer(gpointer data)
@@ -383,14 +402,16 @@ static gboolean on_timer(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-/* Nodes that ran on while we were away: listen for their QEMUs again.  Their fence was put up before. */
+/* Nodes that ran on while we were away: listen for their QEMUs again.  Their fence was put up
+ * before. */
 static void take_up(IscDock *dock)
 {
 	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
 	for (guint i = 0; nodes && i < nodes->len; i++) {
 		const IscNode *node = nodes->pdata[i];
 		g_autoptr(GError) why = NULL;
-		if (isc_node_state_is_up(node->state) && !isc_channels_open(dock->channels, node, &why))
+		if (isc_node_state_is_up(node->state) &&
+				!isc_channels_open(dock->channels, node, &why))
 			g_message("node '%s': %s", node->spec->name, why->message);
 	}
 }

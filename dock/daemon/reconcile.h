@@ -1,19 +1,21 @@
 #pragma once
 #include "daemon/dock.h"
 
-/* Wanted (the register), seen (libvirt, the kernel) and claimed (the nodes) are compared: at start, on each event, after
- * each reconnection, and on a timer. */
+/* Wanted (the register), seen (libvirt, the kernel) and claimed (the nodes) are compared: at start,
+ * on each event, after each reconnection, and on a timer. */
 
-/* Ends interrupted plans, takes running nodes up again, adopts domains that the register lost, and puts away what should not run. */
+/* Ends interrupted plans, takes running nodes up again, adopts domains that the register lost, and
+ * puts away what should not run. */
 gboolean isc_reconcile_start(IscDock *dock, GError **error);
 
 /* libvirt's events: given to isc_vm_new() with the dock as data. */
 extern const IscVmOwner isc_reconcile_owner;
 
 /* One look at everything.  @repair FALSE: only looks.
- * @found: told of each difference; in the calling thread.  Returns the number of differences that stand. */
-typedef void (*IscReconcileFunc)(gpointer data, const gchar *what, const gchar *name, const gchar *problem,
-		gboolean repaired);
+ * @found: told of each difference; in the calling thread.  Returns the number of differences that
+ * stand. */
+typedef void (*IscReconcileFunc)(gpointer data, const gchar *what, const gchar *name,
+		const gchar *problem, gboolean repaired);
 guint isc_reconcile_all(IscDock *dock, gboolean repair, IscReconcileFunc found, gpointer data);
 
 /* The firewall's tables were changed by somebody: the watch's callback, with the dock as data. */

@@ -27,9 +27,11 @@ static void put_rules(GVariantBuilder *b, const IscSpec *spec)
 	g_autoptr(GPtrArray) expose = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GPtrArray) egress = g_ptr_array_new_with_free_func(g_free);
 	for (guint i = 0; i < spec->expose->len; i++)
-		g_ptr_array_add(expose, isc_expose_print(&g_array_index(spec->expose, IscExpose, i)));
+		g_ptr_array_add(expose,
+				isc_expose_print(&g_array_index(spec->expose, IscExpose, i)));
 	for (guint i = 0; i < spec->egress->len; i++)
-		g_ptr_array_add(egress, isc_egress_print(&g_array_index(spec->egress, IscEgress, i)));
+		g_ptr_array_add(egress,
+				isc_egress_print(&g_array_index(spec->egress, IscEgress, i)));
 	put_pointers(b, "expose", expose);
 	put_pointers(b, "egress", egress);
 }
@@ -53,7 +55,10 @@ static void put_node(GVariantBuilder *b, IscDock *dock, const IscNode *node)
 	put_text(b, "environment", isc_environment_name(node->spec->environment));
 	put(b, "since", g_variant_new_int64(node->since));
 	put(b, "uid", g_variant_new_uint32(isc_node_uid(node->slot)));
-	put(b, "pid", g_variant_new_uint32(isc_node_state_is_up(node->state) ? (guint32)isc_vm_pid(NULL, domain) : 0));
+	put(b, "pid",
+			g_variant_new_uint32(isc_node_state_is_up(node->state)
+							     ? (guint32)isc_vm_pid(NULL, domain)
+							     : 0));
 	put(b, "emulated", g_variant_new_boolean(dock->accel != ISC_ACCEL_KVM));
 	put_text(b, "busy", busy);
 	put_text(b, "reason", node->reason);
@@ -90,9 +95,10 @@ static GVariant *claims_of(IscDock *dock, const gchar *name)
 		put(&b, "exit-signal", g_variant_new_int64(run->exit_signal));
 	}
 	if (run->heartbeat)
-		put(&b, "heartbeat-age", g_variant_new_double(
-							 (gdouble)(g_get_monotonic_time() - run->heartbeat) /
-							 G_USEC_PER_SEC));
+		put(&b, "heartbeat-age",
+				g_variant_new_double(
+						(gdouble)(g_get_monotonic_time() - run->heartbeat) /
+						G_USEC_PER_SEC));
 	put(&b, "audit-lost", g_variant_new_int64(run->audit_lost));
 	put(&b, "audit-dropped", g_variant_new_int64(run->audit_dropped));
 	return g_variant_builder_end(&b);
@@ -102,7 +108,8 @@ GVariant *isc_show_node(IscCall *call, GError **error)
 {
 	IscDock *dock = call->dock;
 	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, call->name, error);
-	g_autoptr(GPtrArray) snapshots = node ? isc_register_list_snapshots(dock->reg, node->uuid, error) : NULL;
+	g_autoptr(GPtrArray) snapshots =
+			node ? isc_register_list_snapshots(dock->reg, node->uuid, error) : NULL;
 	if (!snapshots)
 		return NULL;
 
@@ -215,7 +222,8 @@ GVariant *isc_show_image(IscCall *call, GError **error)
 
 	g_autofree gchar *signer = NULL;
 	g_autoptr(GError) why = NULL;
-	g_autoptr(IscImage) verified = isc_image_store_verify(dock->images, image->digest, trust, &signer, &why);
+	g_autoptr(IscImage) verified =
+			isc_image_store_verify(dock->images, image->digest, trust, &signer, &why);
 	g_autofree gchar *exec = g_strjoinv(" ", image->exec);
 
 	GVariantBuilder b;
@@ -257,8 +265,9 @@ GVariant *isc_show_import_image(IscCall *call, GError **error)
 		return NULL;
 	if (!was_there && !options.dry_run) {
 		isc_bus_add_image(dock->bus, image);
-		isc_dock_event(dock, "", "image.imported", "info", call->uid, "image %s %s (%.12s) is imported",
-				image->name, image->version, image->digest);
+		isc_dock_event(dock, "", "image.imported", "info", call->uid,
+				"image %s %s (%.12s) is imported", image->name, image->version,
+				image->digest);
 	}
 	GVariantBuilder b;
 	g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
@@ -285,7 +294,8 @@ GVariant *isc_show_remove_image(IscCall *call, GError **error)
 		return NULL;
 	if (users->len) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"image '%s' is used by node '%s' and %u more: destroy or upgrade them first",
+				"image '%s' is used by node '%s' and %u more: destroy or upgrade "
+				"them first",
 				image->name, (const gchar *)users->pdata[0], users->len - 1);
 		return NULL;
 	}
@@ -293,8 +303,9 @@ GVariant *isc_show_remove_image(IscCall *call, GError **error)
 		if (!isc_image_store_remove(dock->images, image->digest, error))
 			return NULL;
 		isc_bus_remove_image(dock->bus, image->digest);
-		isc_dock_event(dock, "", "image.removed", "info", call->uid, "image %s %s (%.12s) is removed",
-				image->name, image->version, image->digest);
+		isc_dock_event(dock, "", "image.removed", "info", call->uid,
+				"image %s %s (%.12s) is removed", image->name, image->version,
+				image->digest);
 	}
 	GVariantBuilder b;
 	g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);

@@ -20,15 +20,18 @@ gboolean isc_start_parse(IscStartOptions *out, int argc, char **argv, GError **e
 	gchar *config = NULL;
 	gboolean version = FALSE, check = FALSE, foreground = FALSE;
 	const GOptionEntry entries[] = {
-		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &config, "Configuration, default " DEFAULT_CONFIG, "FILE" },
-		{ "check", 'n', 0, G_OPTION_ARG_NONE, &check, "Read the configuration, say OK, do nothing", NULL },
-		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground, "Accepted: it always runs in the foreground",
-				NULL },
+		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &config,
+				"Configuration, default " DEFAULT_CONFIG, "FILE" },
+		{ "check", 'n', 0, G_OPTION_ARG_NONE, &check,
+				"Read the configuration, say OK, do nothing", NULL },
+		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground,
+				"Accepted: it always runs in the foreground", NULL },
 		{ "version", 'V', 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
 		{ NULL },
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-	g_option_context_set_summary(context, "The daemon of an immutable service container dock; see isc-dockd(8).");
+	g_option_context_set_summary(context,
+			"The daemon of an immutable service container dock; see isc-dockd(8).");
 	g_option_context_add_main_entries(context, entries, NULL);
 
 	g_autoptr(GError) why = NULL;
@@ -84,14 +87,17 @@ gboolean isc_start_stores(IscDock *dock, GError **error)
 	dock->accel = isc_accel_probe(&isc_accel_host, &why);
 	dock->tsc_khz = isc_accel_tsc_khz(&isc_accel_host);
 	g_message("accelerator: %s (%s)", isc_accel_name(dock->accel), why);
-	return (dock->reg = isc_register_open(reg, error)) && (dock->keys = isc_key_store_open(keys, error)) &&
-			(dock->images = isc_image_store_open(images, 0, 0, error));
+	return (dock->reg = isc_register_open(reg, error)) &&
+	       (dock->keys = isc_key_store_open(keys, error)) &&
+	       (dock->images = isc_image_store_open(images, 0, 0, error));
 }
 
-/* Rules first, with those of every node that may run, then what belongs to none goes, then the bridge comes up. */
+/* Rules first, with those of every node that may run, then what belongs to none goes, then the
+ * bridge comes up. */
 gboolean isc_start_boundary(IscDock *dock, GError **error)
 {
-	dock->outside = dock->config->outside ? g_strdup(dock->config->outside) : isc_links_outside(NULL);
+	dock->outside = dock->config->outside ? g_strdup(dock->config->outside)
+					      : isc_links_outside(NULL);
 	if (!dock->outside)
 		g_warning("no outside interface: nothing can be exposed; set OutsideInterface=");
 	const gchar *outside[] = { dock->outside, NULL };
@@ -138,7 +144,7 @@ gboolean isc_start_boundary(IscDock *dock, GError **error)
 		.accept_mark = ISC_NFT_ACCEPT_MARK };
 	isc_node_mac(GATEWAY_SLOT, bridge.mac);
 	return isc_firewall_sync(dock->firewall, error) && isc_links_bridge_setup(&bridge, error) &&
-			(!dock->outside || isc_links_forward(dock->outside, error));
+	       (!dock->outside || isc_links_forward(dock->outside, error));
 }
 
 gboolean isc_start_links(IscDock *dock, GError **error)
@@ -150,14 +156,16 @@ gboolean isc_start_links(IscDock *dock, GError **error)
 
 	isc_vm_register_events();
 	dock->link = isc_link_new(socket, dock->collector_uid, isc_dock_on_link, dock);
-	dock->channels = isc_channels_new(dock->config->run_dir, dock->link, isc_reconcile_refused, dock);
+	dock->channels = isc_channels_new(
+			dock->config->run_dir, dock->link, isc_reconcile_refused, dock);
 	dock->vm = isc_vm_new(dock->config->libvirt_uri, &isc_reconcile_owner, dock);
 
 	/* Without libvirtd the dock runs on, degraded: quarantine and looking must work. */
 	g_autoptr(GError) why = NULL;
 	if (!isc_vm_connect(dock->vm, &why))
 		isc_dock_set_trouble(dock, why->message);
-	dock->watch = isc_firewall_watch_new(dock->firewall, NULL, isc_reconcile_boundary, dock, error);
+	dock->watch = isc_firewall_watch_new(
+			dock->firewall, NULL, isc_reconcile_boundary, dock, error);
 	return dock->watch != NULL;
 }
 
@@ -180,7 +188,8 @@ gboolean isc_start_bus(IscDock *dock, void (*lost)(gpointer), gpointer data, GEr
 	for (guint i = 0; i < images->len; i++)
 		if (((IscStoredImage *)images->pdata[i])->image)
 			isc_bus_add_image(dock->bus, ((IscStoredImage *)images->pdata[i])->image);
-	isc_dock_event(dock, "", "dock.started", "info", ISC_CALLER_DOCK, "isc-dockd " ISC_VERSION " runs, accelerator %s",
+	isc_dock_event(dock, "", "dock.started", "info", ISC_CALLER_DOCK,
+			"isc-dockd " ISC_VERSION " runs, accelerator %s",
 			isc_accel_name(dock->accel));
 	return TRUE;
 }

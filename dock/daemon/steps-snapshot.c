@@ -13,12 +13,13 @@
 #include "engine/vm-secret.h"
 #include "engine/volume.h"
 
-/* Copies of a running node's overlay: each in a new encrypted volume with a key of its own, which is in the key store
- * under NAME.snapshot.SNAPSHOT (or NAME.evidence.NAME).  The copy is of one moment; the guest's file systems are
- * quiet then if its agent answers in time, and nothing waits for one that does not. */
+/* Copies of a running node's overlay: each in a new encrypted volume with a key of its own, which
+ * is in the key store under NAME.snapshot.SNAPSHOT (or NAME.evidence.NAME).  The copy is of one
+ * moment; the guest's file systems are quiet then if its agent answers in time, and nothing waits
+ * for one that does not. */
 
 #define FREEZE_S 5
-#define THAW_MS 10000      /* the guest thaws by itself after that */
+#define THAW_MS 10000 /* the guest thaws by itself after that */
 #define BACKUP_S 600
 #define OVERLAY_DEV "vdb"
 #define TRAIL_TAIL (4 * 1024 * 1024) /* bytes of the trail that go into the evidence */
@@ -26,7 +27,8 @@
 static gchar *snapshot_path(const IscDock *dock, const IscNode *node, const gchar *name)
 {
 	g_autofree gchar *file = g_strconcat(name, ".qcow2", NULL);
-	return g_build_filename(dock->config->state_dir, "nodes", node->spec->name, "snapshots", file, NULL);
+	return g_build_filename(dock->config->state_dir, "nodes", node->spec->name, "snapshots",
+			file, NULL);
 }
 
 static gchar *key_id(const IscNode *node, const gchar *kind, const gchar *name)
@@ -61,11 +63,12 @@ static void freeze(Freeze *f)
 {
 	f->id = isc_dock_next_id(f->dock);
 	f->frozen = order(f->dock, f->node, ISC_ORDER_FREEZE, f->id, THAW_MS) &&
-			isc_dock_wait(f->dock, f->node->spec->name, is_frozen, &f->id,
-					g_get_monotonic_time() + FREEZE_S * G_USEC_PER_SEC, NULL);
+		    isc_dock_wait(f->dock, f->node->spec->name, is_frozen, &f->id,
+				    g_get_monotonic_time() + FREEZE_S * G_USEC_PER_SEC, NULL);
 }
 
-/* The copy's moment has passed: also told to a guest that never said it is frozen, for it may just be slow. */
+/* The copy's moment has passed: also told to a guest that never said it is frozen, for it may just
+ * be slow. */
 static void thaw(gpointer data)
 {
 	Freeze *f = data;
@@ -78,15 +81,16 @@ static void thaw(gpointer data)
 static gboolean take_back(const gchar *path, IscDock *dock, GError **error)
 {
 	isc_autofd int fd = -1;
-	if (chown(path, dock->uid, dock->gid) < 0 || (fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0 ||
-			fsync(fd) < 0)
+	if (chown(path, dock->uid, dock->gid) < 0 ||
+			(fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0 || fsync(fd) < 0)
 		return isc_error_set_errno(error, errno, "cannot take '%s' back from QEMU", path);
 	return TRUE;
 }
 
-/* Copies the overlay to @path under a new key that is stored as @id.  *@frozen: the guest's file systems were quiet. */
-static gboolean copy_overlay(IscDock *dock, const IscNode *node, const gchar *path, const gchar *id, gboolean ask,
-		gboolean *frozen, GCancellable *cancel, GError **error)
+/* Copies the overlay to @path under a new key that is stored as @id.  *@frozen: the guest's file
+ * systems were quiet. */
+static gboolean copy_overlay(IscDock *dock, const IscNode *node, const gchar *path, const gchar *id,
+		gboolean ask, gboolean *frozen, GCancellable *cancel, GError **error)
 {
 	g_autofree gchar *templates = g_build_filename(dock->config->state_dir, "templates", NULL);
 	g_autofree gchar *domain = isc_node_domain(node->spec->name);
@@ -97,15 +101,16 @@ static gboolean copy_overlay(IscDock *dock, const IscNode *node, const gchar *pa
 
 	if (!isc_volume_template_ensure(templates, node->spec->overlay_mib, error) ||
 			!isc_key_store_save(dock->keys, id, key, error) ||
-			!isc_volume_create(path, templates, node->spec->overlay_mib, isc_key_hex(key), uid, (gid_t)uid,
-					error) ||
+			!isc_volume_create(path, templates, node->spec->overlay_mib,
+					isc_key_hex(key), uid, (gid_t)uid, error) ||
 			!isc_vm_secret_set(dock->vm, secret, id, isc_key_hex(key), error))
 		return FALSE;
 
 	if (ask)
 		freeze(&f);
 	const IscVmBackupDisk disk = { OVERLAY_DEV, path, secret };
-	gboolean ok = isc_vm_backup(dock->vm, domain, &disk, 1, BACKUP_S * 1000, cancel, thaw, NULL, &f, error);
+	gboolean ok = isc_vm_backup(
+			dock->vm, domain, &disk, 1, BACKUP_S * 1000, cancel, thaw, NULL, &f, error);
 	if (!ok)
 		thaw(&f);
 	*frozen = f.frozen;
@@ -122,7 +127,8 @@ static gboolean drop(IscDock *dock, const gchar *path, const gchar *id, GError *
 	return isc_key_store_erase(dock->keys, id, error) && isc_volume_shred(path, error);
 }
 
-gboolean isc_step_snapshot_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+gboolean isc_step_snapshot_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	g_autofree gchar *path = snapshot_path(dock, node, arg);
@@ -141,16 +147,19 @@ gboolean isc_step_snapshot_up(gpointer self, const IscNode *node, const gchar *a
 	return isc_register_add_snapshot(dock->reg, node->uuid, &row, error);
 }
 
-gboolean isc_step_snapshot_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+gboolean isc_step_snapshot_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	g_autofree gchar *path = snapshot_path(dock, node, arg);
 	g_autofree gchar *id = key_id(node, "snapshot", arg);
 	(void)cancel;
-	return drop(dock, path, id, error) && isc_register_remove_snapshot(dock->reg, node->uuid, arg, error);
+	return drop(dock, path, id, error) &&
+	       isc_register_remove_snapshot(dock->reg, node->uuid, arg, error);
 }
 
-gboolean isc_step_snapshots_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+gboolean isc_step_snapshots_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	g_autoptr(GPtrArray) all = isc_register_list_snapshots(dock->reg, node->uuid, error);
@@ -158,13 +167,14 @@ gboolean isc_step_snapshots_down(gpointer self, const IscNode *node, const gchar
 	if (!all)
 		return FALSE;
 	for (guint i = 0; i < all->len; i++)
-		if (!isc_step_snapshot_down(self, node, ((IscSnapshot *)all->pdata[i])->name, cancel, error))
+		if (!isc_step_snapshot_down(self, node, ((IscSnapshot *)all->pdata[i])->name,
+				    cancel, error))
 			return FALSE;
 	return TRUE;
 }
 
-IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *name, const gchar *overlay,
-		GError **error)
+IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *name,
+		const gchar *overlay, GError **error)
 {
 	g_autofree gchar *path = snapshot_path(dock, node, name);
 	g_autofree gchar *id = key_id(node, "snapshot", name);
@@ -230,13 +240,15 @@ static gboolean add_hash(IscJson *files, const gchar *dir, const gchar *name, GE
 
 static gboolean write_manifest(const gchar *dir, const IscNode *node, gboolean disk, GError **error)
 {
-	static const gchar *const names[] = { "overlay.qcow2", "audit.log", "audit.chain", "service.log", "node.spec" };
+	static const gchar *const names[] = { "overlay.qcow2", "audit.log", "audit.chain",
+		"service.log", "node.spec" };
 	g_autoptr(IscJson) root = json_object_new_object();
 	IscJson *files = json_object_new_object();
 	json_object_object_add(root, "node", json_object_new_string(node->spec->name));
 	json_object_object_add(root, "uuid", json_object_new_string(node->uuid));
 	json_object_object_add(root, "image", json_object_new_string(node->digest));
-	json_object_object_add(root, "time", json_object_new_int64(g_get_real_time() / G_USEC_PER_SEC));
+	json_object_object_add(
+			root, "time", json_object_new_int64(g_get_real_time() / G_USEC_PER_SEC));
 	json_object_object_add(root, "overlay", json_object_new_boolean(disk));
 	json_object_object_add(root, "sha256", files);
 	for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
@@ -247,9 +259,10 @@ static gboolean write_manifest(const gchar *dir, const IscNode *node, gboolean d
 	return isc_file_write(AT_FDCWD, path, text, strlen(text), 0400, error);
 }
 
-/* STATEDIR/evidence/NAME.QNAME: outlives the node; its key is NAME.evidence.QNAME.  A trail is worth keeping also
- * where the disk cannot be had. */
-gboolean isc_step_evidence_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+/* STATEDIR/evidence/NAME.QNAME: outlives the node; its key is NAME.evidence.QNAME.  A trail is
+ * worth keeping also where the disk cannot be had. */
+gboolean isc_step_evidence_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	static const gchar *const trail[] = { "audit.log", "audit.chain", "service.log" };
 	IscDock *dock = self;
@@ -274,7 +287,8 @@ gboolean isc_step_evidence_up(gpointer self, const IscNode *node, const gchar *a
 		isc_error_set_errno(&no_disk, errno, "cannot move '%s' to the evidence", made);
 	}
 	for (gsize i = 0; i < G_N_ELEMENTS(trail); i++) {
-		g_autofree gchar *from = g_build_filename(dock->config->log_dir, "nodes", name, trail[i], NULL);
+		g_autofree gchar *from = g_build_filename(
+				dock->config->log_dir, "nodes", name, trail[i], NULL);
 		g_autofree gchar *to = g_build_filename(dir, trail[i], NULL);
 		if (!keep_tail(from, to, error))
 			return FALSE;
@@ -283,6 +297,7 @@ gboolean isc_step_evidence_up(gpointer self, const IscNode *node, const gchar *a
 		return FALSE;
 	if (!no_disk)
 		return TRUE;
-	g_propagate_prefixed_error(error, g_steal_pointer(&no_disk), "the overlay is not in the evidence: ");
+	g_propagate_prefixed_error(
+			error, g_steal_pointer(&no_disk), "the overlay is not in the evidence: ");
 	return FALSE;
 }

@@ -23,7 +23,8 @@
 
 static gchar *overlay_path(const IscDock *dock, const IscNode *node)
 {
-	return g_build_filename(dock->config->state_dir, "nodes", node->spec->name, "overlay.qcow2", NULL);
+	return g_build_filename(
+			dock->config->state_dir, "nodes", node->spec->name, "overlay.qcow2", NULL);
 }
 
 static gchar *config_path(const IscDock *dock, const IscNode *node)
@@ -40,24 +41,28 @@ static gboolean give_to_node(const gchar *path, const IscNode *node, gboolean ow
 {
 	gid_t gid = (gid_t)isc_node_uid(node->slot);
 	if (chown(path, owner ? gid : (uid_t)-1, gid) < 0)
-		return isc_error_set_errno(error, errno, "cannot give '%s' to node '%s'", path, node->spec->name);
+		return isc_error_set_errno(error, errno, "cannot give '%s' to node '%s'", path,
+				node->spec->name);
 	return TRUE;
 }
 
 /* --- folder -------------------------------------------------------------------------------- */
 
 /* Ours, and the node's group may pass through: QEMU reaches its own files and lists nothing. */
-static gboolean folder_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean folder_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	g_autofree gchar *dir = isc_dock_node_dir(dock, node->spec->name);
 	g_autofree gchar *snapshots = g_build_filename(dir, "snapshots", NULL);
 	(void)arg, (void)cancel;
 	return isc_file_mkdir(dir, 0710, error) && give_to_node(dir, node, FALSE, error) &&
-			isc_file_mkdir(snapshots, 0710, error) && give_to_node(snapshots, node, FALSE, error);
+	       isc_file_mkdir(snapshots, 0710, error) &&
+	       give_to_node(snapshots, node, FALSE, error);
 }
 
-static gboolean folder_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean folder_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	g_autofree gchar *dir = isc_dock_node_dir(dock, node->spec->name);
@@ -68,14 +73,16 @@ static gboolean folder_down(gpointer self, const IscNode *node, const gchar *arg
 
 /* --- image --------------------------------------------------------------------------------- */
 
-static gboolean verify_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean verify_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	(void)arg, (void)cancel;
 	g_autoptr(IscTrust) trust = isc_trust_load(dock->config->trusted_dir, error);
 	if (!trust)
 		return FALSE;
-	g_autoptr(IscImage) image = isc_image_store_verify(dock->images, node->digest, trust, NULL, error);
+	g_autoptr(IscImage) image =
+			isc_image_store_verify(dock->images, node->digest, trust, NULL, error);
 	return image != NULL;
 }
 
@@ -95,7 +102,8 @@ static void keep_key(IscDock *dock, const gchar *name, IscKey *key)
 	run->key = key;
 }
 
-static gboolean overlay_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean overlay_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	g_autofree gchar *path = overlay_path(dock, node);
@@ -104,7 +112,8 @@ static gboolean overlay_down(gpointer self, const IscNode *node, const gchar *ar
 	return isc_volume_shred(path, error);
 }
 
-static gboolean overlay_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean overlay_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	g_autofree gchar *path = overlay_path(dock, node);
@@ -122,8 +131,8 @@ static gboolean overlay_up(gpointer self, const IscNode *node, const gchar *arg,
 	} else {
 		key = isc_key_new_random();
 		if (!isc_volume_template_ensure(templates, node->spec->overlay_mib, error) ||
-				!isc_volume_create(path, templates, node->spec->overlay_mib, isc_key_hex(key), uid,
-						(gid_t)uid, error))
+				!isc_volume_create(path, templates, node->spec->overlay_mib,
+						isc_key_hex(key), uid, (gid_t)uid, error))
 			return FALSE;
 	}
 	keep_key(dock, node->spec->name, g_steal_pointer(&key));
@@ -139,19 +148,22 @@ gboolean isc_steps_push_secret(IscDock *dock, const IscNode *node, GError **erro
 	g_mutex_unlock(&dock->lock);
 	if (!key) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"the overlay's key of node '%s' is gone with an earlier isc-dockd", node->spec->name);
+				"the overlay's key of node '%s' is gone with an earlier isc-dockd",
+				node->spec->name);
 		return FALSE;
 	}
 	return isc_vm_secret_set(dock->vm, node->uuid, usage, isc_key_hex(key), error);
 }
 
-static gboolean secret_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean secret_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	(void)arg, (void)cancel;
 	return isc_steps_push_secret(self, node, error);
 }
 
-static gboolean secret_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean secret_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	(void)arg, (void)cancel;
@@ -167,7 +179,8 @@ static void add_lines(GString *out, const gchar *key, const GPtrArray *values)
 }
 
 /* Format: collector/wire.h.  In RUNDIR, which is memory: it may hold secrets. */
-static gboolean config_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean config_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	(void)arg, (void)cancel;
@@ -183,19 +196,23 @@ static gboolean config_up(gpointer self, const IscNode *node, const gchar *arg, 
 	g_autofree gchar *machine_id = g_strjoinv("", uuid);
 
 	g_autoptr(GString) text = g_string_new(NULL);
-	g_string_append_printf(text, "node=%s\nhostname=%s\nmachine-id=%s\naddress=%s/16\ngateway=%s\nmac=%s\nprofile=%s\n",
-			node->spec->name, node->spec->name, machine_id, address, gateway, mac, image->profile);
+	g_string_append_printf(text,
+			"node=%s\nhostname=%s\nmachine-id=%s\naddress=%s/"
+			"16\ngateway=%s\nmac=%s\nprofile=%s\n",
+			node->spec->name, node->spec->name, machine_id, address, gateway, mac,
+			image->profile);
 	add_lines(text, "writable", node->spec->writable);
 	add_lines(text, "env", node->spec->env);
 
 	gboolean ok = isc_file_mkdir(dir, 0710, error) && give_to_node(dir, node, FALSE, error) &&
-			isc_file_write(AT_FDCWD, path, text->str, text->len, 0400, error) &&
-			give_to_node(path, node, TRUE, error);
+		      isc_file_write(AT_FDCWD, path, text->str, text->len, 0400, error) &&
+		      give_to_node(path, node, TRUE, error);
 	explicit_bzero(text->str, text->len);
 	return ok;
 }
 
-static gboolean config_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean config_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	g_autofree gchar *dir = isc_dock_node_run_dir(dock, node->spec->name);
@@ -203,14 +220,16 @@ static gboolean config_down(gpointer self, const IscNode *node, const gchar *arg
 	return isc_file_remove_tree(dir, error);
 }
 
-static gboolean channels_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean channels_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	(void)arg, (void)cancel;
 	return isc_channels_open(dock->channels, node, error);
 }
 
-static gboolean channels_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean channels_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	(void)arg, (void)cancel, (void)error;
@@ -220,7 +239,8 @@ static gboolean channels_down(gpointer self, const IscNode *node, const gchar *a
 
 /* --- the net ------------------------------------------------------------------------------- */
 
-void isc_steps_fence(const IscNode *node, const IscImage *image, gboolean quarantined, IscFence *out)
+void isc_steps_fence(
+		const IscNode *node, const IscImage *image, gboolean quarantined, IscFence *out)
 {
 	g_autofree gchar *tap = isc_node_tap(node->slot);
 	*out = (IscFence){ .slot = node->slot,
@@ -235,7 +255,8 @@ void isc_steps_fence(const IscNode *node, const IscImage *image, gboolean quaran
 }
 
 /* Read back from the kernel before it counts as done: no tap without its rules. */
-static gboolean fence_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean fence_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel,
+		GError **error)
 {
 	IscDock *dock = self;
 	(void)arg, (void)cancel;
@@ -245,7 +266,7 @@ static gboolean fence_up(gpointer self, const IscNode *node, const gchar *arg, G
 	IscFence fence;
 	isc_steps_fence(node, image, FALSE, &fence);
 	gboolean ok = isc_firewall_node_add(dock->firewall, &fence, error) &&
-			isc_firewall_node_verify(dock->firewall, &fence, error);
+		      isc_firewall_node_verify(dock->firewall, &fence, error);
 	isc_fence_clear(&fence);
 	return ok;
 }
@@ -255,13 +276,15 @@ static gboolean end_flows(const IscNode *node, GError **error)
 	return isc_conntrack_end_node(isc_node_address(node->slot), NULL, error);
 }
 
-static gboolean fence_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean fence_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	(void)arg, (void)cancel;
 	IscFence fence;
 	isc_steps_fence(node, NULL, FALSE, &fence);
-	gboolean ok = isc_firewall_node_remove(dock->firewall, &fence, error) && end_flows(node, error);
+	gboolean ok = isc_firewall_node_remove(dock->firewall, &fence, error) &&
+		      end_flows(node, error);
 	isc_fence_clear(&fence);
 	return ok;
 }
@@ -276,7 +299,8 @@ static IscTap tap_of(const IscNode *node, const gchar *name)
 	return tap;
 }
 
-static gboolean tap_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean tap_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel,
+		GError **error)
 {
 	g_autofree gchar *name = isc_node_tap(node->slot);
 	IscTap tap = tap_of(node, name);
@@ -284,7 +308,8 @@ static gboolean tap_up(gpointer self, const IscNode *node, const gchar *arg, GCa
 	return isc_links_tap_add(&tap, error) && isc_links_set_up(name, TRUE, error);
 }
 
-static gboolean tap_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean tap_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel,
+		GError **error)
 {
 	g_autofree gchar *name = isc_node_tap(node->slot);
 	IscTap tap = tap_of(node, name);
@@ -301,14 +326,16 @@ static gboolean quarantine(IscDock *dock, const IscNode *node, gboolean on, GErr
 	return ok;
 }
 
-static gboolean cut_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean cut_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel,
+		GError **error)
 {
 	IscDock *dock = self;
 	(void)arg, (void)cancel;
 	return quarantine(dock, node, TRUE, error) && end_flows(node, error);
 }
 
-static gboolean cut_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean cut_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel,
+		GError **error)
 {
 	IscDock *dock = self;
 	(void)arg, (void)cancel;
@@ -319,9 +346,11 @@ static gboolean cut_down(gpointer self, const IscNode *node, const gchar *arg, G
 
 static gchar *describe(const IscDock *dock, const IscNode *node)
 {
-	return g_strdup_printf("Node of an immutable service container dock.  Image %s %s, environment %s%s.\n"
+	return g_strdup_printf("Node of an immutable service container dock.  Image %s %s, "
+			       "environment %s%s.\n"
 			       "Managed by isc-dockd: use isc-vm to change it.",
-			node->image_name, node->image_version, isc_environment_name(node->spec->environment),
+			node->image_name, node->image_version,
+			isc_environment_name(node->spec->environment),
 			dock->accel == ISC_ACCEL_KVM ? "" : ", emulated (no hardware isolation)");
 }
 
@@ -331,18 +360,21 @@ static gchar *render(IscDock *dock, const IscNode *node, GError **error)
 	g_autofree gchar *file = g_strdup_printf("node-%s.xml", machine);
 	g_autofree gchar *path = g_build_filename(dock->config->template_dir, file, NULL);
 	gsize len;
-	g_autofree gchar *template = isc_file_read(AT_FDCWD, path, ISC_DOMAIN_TEMPLATE_MAX, &len, error);
+	g_autofree gchar *template =
+			isc_file_read(AT_FDCWD, path, ISC_DOMAIN_TEMPLATE_MAX, &len, error);
 	g_autoptr(IscImage) image = template ? image_of(dock, node, error) : NULL;
 	if (!image)
 		return NULL;
 
-	g_autofree gchar *title = g_strdup_printf("isc node %s (%s %s)%s", node->spec->name, node->image_name,
-			node->image_version, dock->accel == ISC_ACCEL_KVM ? "" : " [emulated]");
+	g_autofree gchar *title = g_strdup_printf("isc node %s (%s %s)%s", node->spec->name,
+			node->image_name, node->image_version,
+			dock->accel == ISC_ACCEL_KVM ? "" : " [emulated]");
 	g_autofree gchar *description = describe(dock, node);
 	g_autofree gchar *kernel = isc_image_store_part_path(dock->images, image, ISC_PART_KERNEL);
 	g_autofree gchar *initrd = isc_image_store_part_path(dock->images, image, ISC_PART_INITRD);
 	g_autofree gchar *root = isc_image_store_part_path(dock->images, image, ISC_PART_ROOT);
-	g_autofree gchar *cmdline = isc_domain_cmdline(node->spec->machine, dock->accel, dock->tsc_khz, FALSE);
+	g_autofree gchar *cmdline =
+			isc_domain_cmdline(node->spec->machine, dock->accel, dock->tsc_khz, FALSE);
 	g_autofree gchar *fwcfg = config_path(dock, node);
 	g_autofree gchar *overlay = overlay_path(dock, node);
 	g_autofree gchar *tap = isc_node_tap(node->slot);
@@ -350,9 +382,12 @@ static gchar *render(IscDock *dock, const IscNode *node, GError **error)
 	g_autofree gchar *address = isc_node_address_text(node->slot);
 	g_autofree gchar *spec = isc_spec_print_public(node->spec);
 	g_autofree gchar *spec_digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, spec, -1);
-	g_autofree gchar *audit = isc_channels_path(dock->config->run_dir, node->spec->name, ISC_CHANNEL_AUDIT);
-	g_autofree gchar *log = isc_channels_path(dock->config->run_dir, node->spec->name, ISC_CHANNEL_LOG);
-	g_autofree gchar *control = isc_channels_path(dock->config->run_dir, node->spec->name, ISC_CHANNEL_CONTROL);
+	g_autofree gchar *audit = isc_channels_path(
+			dock->config->run_dir, node->spec->name, ISC_CHANNEL_AUDIT);
+	g_autofree gchar *log =
+			isc_channels_path(dock->config->run_dir, node->spec->name, ISC_CHANNEL_LOG);
+	g_autofree gchar *control = isc_channels_path(
+			dock->config->run_dir, node->spec->name, ISC_CHANNEL_CONTROL);
 
 	guint n = node->spec->labels->len;
 	g_autofree IscDomainLabel *labels = g_new0(IscDomainLabel, n + 1);
@@ -413,8 +448,10 @@ static void expect_definition(IscDock *dock, const gchar *name)
 	run->defined_until = now + DEFINED_S * G_USEC_PER_SEC;
 }
 
-/* What is written is the register's node: the rules of @node may have changed since it was loaded. */
-static gboolean define_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+/* What is written is the register's node: the rules of @node may have changed since it was loaded.
+ */
+static gboolean define_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	const gchar *name = node->spec->name;
@@ -428,7 +465,8 @@ static gboolean define_up(gpointer self, const IscNode *node, const gchar *arg, 
 	return isc_vm_define(dock->vm, xml, error);
 }
 
-static gboolean define_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean define_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	g_autofree gchar *domain = isc_node_domain(node->spec->name);
@@ -436,7 +474,8 @@ static gboolean define_down(gpointer self, const IscNode *node, const gchar *arg
 	return isc_vm_undefine(dock->vm, domain, error);
 }
 
-static gboolean start_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean start_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel,
+		GError **error)
 {
 	IscDock *dock = self;
 	g_autofree gchar *domain = isc_node_domain(node->spec->name);
@@ -451,7 +490,8 @@ static gboolean is_gone(const IscRun *run, gpointer data)
 	return run->gone;
 }
 
-static gboolean start_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean start_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	g_autofree gchar *domain = isc_node_domain(node->spec->name);
@@ -471,7 +511,8 @@ static gboolean start_down(gpointer self, const IscNode *node, const gchar *arg,
 	return isc_vm_destroy(dock->vm, domain, error);
 }
 
-static gboolean ready_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean ready_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel,
+		GError **error)
 {
 	IscDock *dock = self;
 	(void)arg;
@@ -479,7 +520,8 @@ static gboolean ready_up(gpointer self, const IscNode *node, const gchar *arg, G
 	return image && isc_ready_wait(dock, node, image, cancel, error);
 }
 
-static gboolean pause_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean pause_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel,
+		GError **error)
 {
 	IscDock *dock = self;
 	g_autofree gchar *domain = isc_node_domain(node->spec->name);
@@ -487,7 +529,8 @@ static gboolean pause_up(gpointer self, const IscNode *node, const gchar *arg, G
 	return isc_vm_suspend(dock->vm, domain, error);
 }
 
-static gboolean pause_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean pause_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	g_autofree gchar *domain = isc_node_domain(node->spec->name);
@@ -498,7 +541,8 @@ static gboolean pause_down(gpointer self, const IscNode *node, const gchar *arg,
 	return seen != ISC_VM_STATE_PAUSED || isc_vm_resume(dock->vm, domain, error);
 }
 
-static gboolean trail_down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean trail_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	IscLinkMsg msg = isc_link_msg(ISC_LINK_FORGET, node->spec->name, node->slot);
@@ -506,7 +550,8 @@ static gboolean trail_down(gpointer self, const IscNode *node, const gchar *arg,
 	return isc_link_send(dock->link, &msg, -1, error);
 }
 
-static gboolean nothing(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean nothing(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel,
+		GError **error)
 {
 	(void)self, (void)node, (void)arg, (void)cancel, (void)error;
 	return TRUE;
@@ -581,11 +626,12 @@ static int open_given(gpointer data, const gchar *file, GError **error)
 	return fd;
 }
 
-IscImage *isc_steps_import(IscDock *dock, GVariant *files, GUnixFDList *fds, const IscTrust *trust, gboolean dry_run,
-		gboolean *was_there, GError **error)
+IscImage *isc_steps_import(IscDock *dock, GVariant *files, GUnixFDList *fds, const IscTrust *trust,
+		gboolean dry_run, gboolean *was_there, GError **error)
 {
 	Given given = { files, fds };
 	const IscImageSource source = { open_given, &given };
 	return dry_run ? isc_image_store_check_from(dock->images, &source, trust, was_there, error)
-		       : isc_image_store_import_from(dock->images, &source, trust, was_there, error);
+		       : isc_image_store_import_from(
+					 dock->images, &source, trust, was_there, error);
 }

@@ -27,8 +27,10 @@ static gboolean is_idle(const IscRun *run, gpointer data)
 	return run->busy == NULL;
 }
 
-/* Takes the node for one verb.  Another one under way is an error; only quarantine and destroy interrupt it. */
-static gboolean take(IscDock *dock, const gchar *name, IscVerb verb, GCancellable *cancel, GError **error)
+/* Takes the node for one verb.  Another one under way is an error; only quarantine and destroy
+ * interrupt it. */
+static gboolean take(IscDock *dock, const gchar *name, IscVerb verb, GCancellable *cancel,
+		GError **error)
 {
 	gboolean interrupts = verb == ISC_VERB_QUARANTINE || verb == ISC_VERB_DESTROY;
 	g_mutex_lock(&dock->lock);
@@ -43,8 +45,10 @@ static gboolean take(IscDock *dock, const gchar *name, IscVerb verb, GCancellabl
 	}
 	if (run->busy) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"node '%s' is busy with '%s' for %" G_GINT64_FORMAT " s; try again when it is through",
-				name, run->busy, (g_get_monotonic_time() - run->busy_since) / G_USEC_PER_SEC);
+				"node '%s' is busy with '%s' for %" G_GINT64_FORMAT
+				" s; try again when it is through",
+				name, run->busy,
+				(g_get_monotonic_time() - run->busy_since) / G_USEC_PER_SEC);
 		g_mutex_unlock(&dock->lock);
 		return FALSE;
 	}
@@ -73,8 +77,8 @@ typedef struct {
 	GPtrArray *warnings;
 } Watch;
 
-/* Tests set ISC_FAULT=kill:VERB:STEP to have the dock die, as if the power went, when that step is written down and
- * not yet made; "taking back" counts as VERB "undo". */
+/* Tests set ISC_FAULT=kill:VERB:STEP to have the dock die, as if the power went, when that step is
+ * written down and not yet made; "taking back" counts as VERB "undo". */
 static void maybe_die(const IscPlan *plan, guint index, gboolean undoing)
 {
 	const gchar *fault = g_getenv("ISC_FAULT");
@@ -86,16 +90,18 @@ static void maybe_die(const IscPlan *plan, guint index, gboolean undoing)
 		raise(SIGKILL);
 }
 
-static gboolean before_step(gpointer data, const IscPlan *plan, guint index, gboolean undoing, GError **error)
+static gboolean before_step(
+		gpointer data, const IscPlan *plan, guint index, gboolean undoing, GError **error)
 {
 	Watch *watch = data;
 	if (!isc_register_step_op(watch->dock->reg, watch->op, index, undoing, error))
 		return FALSE;
 	maybe_die(plan, index, undoing);
 	if (watch->dock->bus) {
-		g_autofree gchar *text = isc_step_describe(&g_array_index(plan->steps, IscStep, index));
-		isc_bus_progress(watch->dock->bus, plan->node, watch->op, index + 1, plan->steps->len,
-				undoing ? "taking it back" : text);
+		g_autofree gchar *text =
+				isc_step_describe(&g_array_index(plan->steps, IscStep, index));
+		isc_bus_progress(watch->dock->bus, plan->node, watch->op, index + 1,
+				plan->steps->len, undoing ? "taking it back" : text);
 	}
 	return TRUE;
 }
@@ -146,7 +152,8 @@ static gboolean ask_running(IscDock *dock, const gchar *name, gboolean *running,
 	return known;
 }
 
-/* The state while the verb is under way; 0 (disabled, which none leads to) where it does not change. */
+/* The state while the verb is under way; 0 (disabled, which none leads to) where it does not
+ * change. */
 static const IscNodeState state_during[ISC_N_VERBS] = {
 	[ISC_VERB_ENABLE] = ISC_NODE_ENABLING,
 	[ISC_VERB_SNAPSHOT_RESTORE] = ISC_NODE_ENABLING,
@@ -159,8 +166,8 @@ static IscNodeState state_of_running(IscDock *dock, const gchar *name)
 	return is_ready_now(dock, name) ? ISC_NODE_READY : ISC_NODE_UNREADY;
 }
 
-static void settle(IscDock *dock, const IscRequest *request, const IscNode *node, gboolean ok, gboolean undone,
-		const GError *why)
+static void settle(IscDock *dock, const IscRequest *request, const IscNode *node, gboolean ok,
+		gboolean undone, const GError *why)
 {
 	const gchar *name = node->spec->name;
 	const gchar *problem = ok ? NULL : why->message;
@@ -171,10 +178,12 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 		if (undone)
 			isc_dock_set_state(dock, name, ISC_NODE_FAILED, problem, request->caller);
 		else
-			isc_dock_set_state(dock, name, state_of_running(dock, name), NULL, request->caller);
+			isc_dock_set_state(dock, name, state_of_running(dock, name), NULL,
+					request->caller);
 		break;
 	case ISC_VERB_DISABLE:
-		isc_dock_set_state(dock, name, ok ? ISC_NODE_DISABLED : ISC_NODE_FAILED, problem, request->caller);
+		isc_dock_set_state(dock, name, ok ? ISC_NODE_DISABLED : ISC_NODE_FAILED, problem,
+				request->caller);
 		break;
 	case ISC_VERB_SUSPEND:
 		if (ok)
@@ -182,23 +191,25 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 		break;
 	case ISC_VERB_RESUME:
 		if (ok)
-			isc_dock_set_state(dock, name, state_of_running(dock, name), NULL, request->caller);
+			isc_dock_set_state(dock, name, state_of_running(dock, name), NULL,
+					request->caller);
 		break;
 	case ISC_VERB_QUARANTINE:
 		if (!undone)
-			isc_dock_set_state(dock, name, ISC_NODE_QUARANTINED, request->reason, request->caller);
+			isc_dock_set_state(dock, name, ISC_NODE_QUARANTINED, request->reason,
+					request->caller);
 		break;
-	case ISC_VERB_RELEASE:
-		{
-			gboolean running;
-			(void)ask_running(dock, name, &running, NULL);
-			isc_dock_set_state(dock, name, running ? state_of_running(dock, name) : ISC_NODE_DISABLED,
-					request->reason, request->caller);
-		}
-		break;
+	case ISC_VERB_RELEASE: {
+		gboolean running;
+		(void)ask_running(dock, name, &running, NULL);
+		isc_dock_set_state(dock, name,
+				running ? state_of_running(dock, name) : ISC_NODE_DISABLED,
+				request->reason, request->caller);
+	} break;
 	case ISC_VERB_DESTROY:
 		if (!ok) {
-			isc_dock_set_state(dock, name, ISC_NODE_DESTROYING, problem, request->caller);
+			isc_dock_set_state(
+					dock, name, ISC_NODE_DESTROYING, problem, request->caller);
 			break;
 		}
 		isc_env_erase(dock, node->spec->name);
@@ -206,8 +217,9 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 		if (dock->bus)
 			isc_bus_remove_node(dock->bus, name);
 		isc_dock_event(dock, name, "node.destroyed", "info", request->caller,
-				"%s (%s) is destroyed: overlay, snapshots and their keys are shredded", name,
-				node->uuid);
+				"%s (%s) is destroyed: overlay, snapshots and their keys are "
+				"shredded",
+				name, node->uuid);
 		break;
 	case ISC_VERB_PROVISION:
 	case ISC_VERB_SNAPSHOT_CREATE:
@@ -234,18 +246,22 @@ static void cut_now(IscDock *dock, const IscRequest *request, gint64 began, IscO
 	out->cut_off_ms = (gdouble)(g_get_monotonic_time() - began) / 1000.0;
 }
 
-/* Undone, cancelled or failed: what the caller is told.  A plan of undo steps that met trouble is an error too, but one
- * that soft steps did not spoil. */
+/* Undone, cancelled or failed: what the caller is told.  A plan of undo steps that met trouble is
+ * an error too, but one that soft steps did not spoil. */
 static gboolean is_success(IscVerb verb, gboolean ok, gboolean undone)
 {
-	return ok || (!undone && (verb == ISC_VERB_QUARANTINE || verb == ISC_VERB_SNAPSHOT_RESTORE ||
-						 isc_verb_is_about_rules(verb)));
+	return ok ||
+	       (!undone && (verb == ISC_VERB_QUARANTINE || verb == ISC_VERB_SNAPSHOT_RESTORE ||
+					   isc_verb_is_about_rules(verb)));
 }
 
-/* What of the caller's rules is a change, and may be made: also what a dry run tells.  (transfer full) */
-static gchar *plan_rules(IscDock *dock, const IscRequest *request, const IscNode *node, gboolean *done, GError **error)
+/* What of the caller's rules is a change, and may be made: also what a dry run tells.  (transfer
+ * full) */
+static gchar *plan_rules(IscDock *dock, const IscRequest *request, const IscNode *node,
+		gboolean *done, GError **error)
 {
-	g_autofree gchar *change = isc_rule_change_plan(node->spec, request->verb, request->rules, error);
+	g_autofree gchar *change =
+			isc_rule_change_plan(node->spec, request->verb, request->rules, error);
 	if (!change)
 		return NULL;
 	*done = *change == '\0';
@@ -256,12 +272,13 @@ static gchar *plan_rules(IscDock *dock, const IscRequest *request, const IscNode
 	if (!isc_rule_change_work_out(node->spec, change, /* back= */ FALSE, &after, error))
 		return NULL;
 	isc_spec_set_rules(node->spec, after.expose, after.egress);
-	return isc_admission_rules(dock, node, after.opened, /* enter= */ FALSE, error) ? g_steal_pointer(&change)
-											: NULL;
+	return isc_admission_rules(dock, node, after.opened, /* enter= */ FALSE, error)
+			       ? g_steal_pointer(&change)
+			       : NULL;
 }
 
-static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable *cancel, IscOutcome *out,
-		GError **error)
+static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable *cancel,
+		IscOutcome *out, GError **error)
 {
 	g_autoptr(IscNode) node = isc_dock_load_node(dock, request->node, error);
 	if (!node || !isc_node_check_verb(node, request->verb, &out->done, error))
@@ -292,14 +309,17 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 			return FALSE;
 	}
 	if (state_during[request->verb])
-		isc_dock_set_state(dock, request->node, state_during[request->verb], NULL, request->caller);
+		isc_dock_set_state(dock, request->node, state_during[request->verb], NULL,
+				request->caller);
 
 	gboolean undone = FALSE;
 	g_autoptr(GError) why = NULL;
-	gboolean ok = run_plan(dock, out->plan, node, request->caller, cancel, out->warnings, &undone, &why);
+	gboolean ok = run_plan(dock, out->plan, node, request->caller, cancel, out->warnings,
+			&undone, &why);
 	settle(dock, request, node, ok, undone, why);
 	if (rules && !undone)
-		isc_dock_event(dock, request->node, "node.rules", "info", request->caller, "%s: %s", request->node, rules);
+		isc_dock_event(dock, request->node, "node.rules", "info", request->caller, "%s: %s",
+				request->node, rules);
 	if (is_success(request->verb, ok, undone))
 		return TRUE;
 	g_propagate_error(error, g_steal_pointer(&why));
@@ -344,8 +364,8 @@ static IscNode *make_node(const IscSpec *spec, const IscImage *image, GError **e
 }
 
 /* Under the node's lock: into the register, run, and out again when it failed. */
-static gboolean build_node(IscDock *dock, IscNode *node, const IscRequest *request, GCancellable *cancel,
-		IscOutcome *out, GError **error)
+static gboolean build_node(IscDock *dock, IscNode *node, const IscRequest *request,
+		GCancellable *cancel, IscOutcome *out, GError **error)
 {
 	const gchar *name = node->spec->name;
 	if (!isc_env_keep(dock, node, error))
@@ -356,12 +376,14 @@ static gboolean build_node(IscDock *dock, IscNode *node, const IscRequest *reque
 	}
 	if (dock->bus)
 		isc_bus_add_node(dock->bus, node);
-	isc_dock_event(dock, name, "node.provision", "info", request->caller, "%s is provisioned from %s %s (%.12s)",
-			name, node->image_name, node->image_version, node->digest);
+	isc_dock_event(dock, name, "node.provision", "info", request->caller,
+			"%s is provisioned from %s %s (%.12s)", name, node->image_name,
+			node->image_version, node->digest);
 
 	gboolean undone = FALSE;
 	g_autoptr(GError) why = NULL;
-	if (run_plan(dock, out->plan, node, request->caller, cancel, out->warnings, &undone, &why)) {
+	if (run_plan(dock, out->plan, node, request->caller, cancel, out->warnings, &undone,
+			    &why)) {
 		node->state = request->enable ? state_of_running(dock, name) : ISC_NODE_DISABLED;
 		isc_dock_set_state(dock, name, node->state, NULL, request->caller);
 		return TRUE;
@@ -371,14 +393,14 @@ static gboolean build_node(IscDock *dock, IscNode *node, const IscRequest *reque
 	(void)isc_register_remove_node(dock->reg, name, NULL);
 	if (dock->bus)
 		isc_bus_remove_node(dock->bus, name);
-	isc_dock_event(dock, name, "node.refused", "warn", request->caller, "%s was not provisioned: %s", name,
-			why->message);
+	isc_dock_event(dock, name, "node.refused", "warn", request->caller,
+			"%s was not provisioned: %s", name, why->message);
 	g_propagate_error(error, g_steal_pointer(&why));
 	return FALSE;
 }
 
-gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest *request, IscOutcome *out,
-		IscNode **result, GError **error)
+gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest *request,
+		IscOutcome *out, IscNode **result, GError **error)
 {
 	gint64 began = g_get_monotonic_time();
 	out->warnings = g_ptr_array_new_with_free_func(g_free);
@@ -413,22 +435,27 @@ static void recover_op(IscDock *dock, const IscOp *op)
 	g_autoptr(IscNode) node = isc_dock_load_node(dock, name, NULL);
 	g_autoptr(GError) why = NULL;
 
-	isc_dock_event(dock, name, "dock.recover", "warn", ISC_CALLER_DOCK, "'%s' of %s was interrupted: %s",
-			isc_verb_name(op->plan->verb), name,
-			node ? "it is taken back or brought to its end" : "nothing is left of the node");
+	isc_dock_event(dock, name, "dock.recover", "warn", ISC_CALLER_DOCK,
+			"'%s' of %s was interrupted: %s", isc_verb_name(op->plan->verb), name,
+			node ? "it is taken back or brought to its end"
+			     : "nothing is left of the node");
 	if (node) {
 		g_autoptr(IscPlan) plan = isc_planner_recover(op->plan, op->reached);
 		g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
 		gboolean undone = FALSE;
-		IscRequest request = { .verb = op->plan->verb, .node = name, .caller = ISC_CALLER_DOCK,
+		IscRequest request = { .verb = op->plan->verb,
+			.node = name,
+			.caller = ISC_CALLER_DOCK,
 			.reason = "interrupted while it was put into quarantine" };
-		gboolean ok = run_plan(dock, plan, node, ISC_CALLER_DOCK, NULL, warnings, &undone, &why);
+		gboolean ok = run_plan(
+				dock, plan, node, ISC_CALLER_DOCK, NULL, warnings, &undone, &why);
 		if (op->plan->verb == ISC_VERB_PROVISION) {
 			isc_env_erase(dock, name);
 			(void)isc_register_remove_node(dock->reg, name, NULL);
-		} else if (op->plan->verb == ISC_VERB_ENABLE || op->plan->verb == ISC_VERB_SNAPSHOT_RESTORE) {
-			isc_dock_set_state(dock, name, ISC_NODE_FAILED, "interrupted while it was started",
-					ISC_CALLER_DOCK);
+		} else if (op->plan->verb == ISC_VERB_ENABLE ||
+				op->plan->verb == ISC_VERB_SNAPSHOT_RESTORE) {
+			isc_dock_set_state(dock, name, ISC_NODE_FAILED,
+					"interrupted while it was started", ISC_CALLER_DOCK);
 		} else {
 			settle(dock, &request, node, ok, undone, why);
 		}

@@ -1,19 +1,20 @@
 #pragma once
 #include "daemon/dock.h"
 
-/* The life of a node: each verb is check → plan → journal → steps → state, the same for all of them. */
+/* The life of a node: each verb is check → plan → journal → steps → state, the same for all of
+ * them. */
 
 typedef struct {
 	IscVerb verb;
 	const gchar *node;
-	guint caller;          /* uid */
+	guint caller; /* uid */
 	gboolean dry_run;
-	gboolean force;        /* disable: do not ask the guest first */
-	gboolean pause;        /* quarantine */
-	gboolean enable;       /* provision */
-	guint timeout_s;       /* 0: the node's own */
-	const gchar *snapshot; /* snapshot verbs: its name */
-	const gchar *reason;   /* quarantine, release */
+	gboolean force;            /* disable: do not ask the guest first */
+	gboolean pause;            /* quarantine */
+	gboolean enable;           /* provision */
+	guint timeout_s;           /* 0: the node's own */
+	const gchar *snapshot;     /* snapshot verbs: its name */
+	const gchar *reason;       /* quarantine, release */
 	const gchar *const *rules; /* expose, unexpose, allow, deny: as the caller wrote them */
 } IscRequest;
 
@@ -38,8 +39,8 @@ gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out,
  *
  * Admits, writes the node into the register, and runs the plan; on failure nothing of it is left.
  */
-gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest *request, IscOutcome *out,
-		IscNode **node, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest *request,
+		IscOutcome *out, IscNode **node, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Ends what an earlier daemon left in the middle.  In main(), before the bus name is taken. */
 void isc_verbs_recover(IscDock *dock);

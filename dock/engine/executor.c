@@ -39,9 +39,11 @@ gboolean isc_engine_run(const IscEngine *engine, const IscPlan *plan, const IscN
 		gboolean cancelled = hard && cancel && g_cancellable_is_cancelled(cancel);
 
 		if (cancelled)
-			g_set_error(&why, ISC_ERROR, ISC_ERROR_STATE, "interrupted by another order");
+			g_set_error(&why, ISC_ERROR, ISC_ERROR_STATE,
+					"interrupted by another order");
 		else if (observer->before(observer->data, plan, i, FALSE, &why) &&
-				do_step(engine, step, step->mode == ISC_MODE_DOWN, node, cancel, &why))
+				do_step(engine, step, step->mode == ISC_MODE_DOWN, node, cancel,
+						&why))
 			continue;
 
 		observer->failed(observer->data, plan, i, why);

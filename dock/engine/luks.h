@@ -1,11 +1,13 @@
 #pragma once
 #include <glib.h>
 
-/* LUKS1 headers in memory: aes-xts-plain64 with 512-bit keys, sha256; key slot 0 used.  Keys of users are 64 hex
- * characters, which the caller has checked.  May be called from several threads. */
+/* LUKS1 headers in memory: aes-xts-plain64 with 512-bit keys, sha256; key slot 0 used.  Keys of
+ * users are 64 hex characters, which the caller has checked.  May be called from several threads.
+ */
 
 #define ISC_LUKS_AREA 2068480 /* bytes of header and eight key slots: where payload may begin */
-#define ISC_LUKS_USED 262144  /* bytes at its start that header and slot 0 take; the rest is never read */
+#define ISC_LUKS_USED                                                                              \
+	262144 /* bytes at its start that header and slot 0 take; the rest is never read */
 
 /**
  * isc_luks_new:
@@ -16,6 +18,6 @@
  */
 int isc_luks_new(const gchar *key, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Does @key open the header that the memory file @fd begins with?  Errors: ISC_ERROR_VERIFY: it does not, or there is
- * no such header. */
+/* Does @key open the header that the memory file @fd begins with?  Errors: ISC_ERROR_VERIFY: it
+ * does not, or there is no such header. */
 gboolean isc_luks_check(int fd, const gchar *key, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -4,7 +4,8 @@
 /* What the dock wants to know of a qcow2 file (qemu docs/interop/qcow2.txt), read without QEMU. */
 typedef struct {
 	guint64 size;        /* virtual, bytes */
-	guint64 luks_offset; /* of the LUKS header within the file, bytes, a multiple of the cluster size */
+	guint64 luks_offset; /* of the LUKS header within the file, bytes, a multiple of the cluster
+				size */
 	guint64 luks_length; /* bytes */
 } IscQcow2;
 
@@ -12,8 +13,8 @@ typedef struct {
  * isc_qcow2_parse:
  * @bytes: the start of the file; @len: how much of it, at least 512 and best 4096
  *
- * Pure.  Takes version 3 with LUKS, and refuses what reaches out of the file: backing and data files.
- * Errors: ISC_ERROR_INVALID.
+ * Pure.  Takes version 3 with LUKS, and refuses what reaches out of the file: backing and data
+ * files. Errors: ISC_ERROR_INVALID.
  */
 gboolean isc_qcow2_parse(const guint8 *bytes, gsize len, IscQcow2 *out, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;

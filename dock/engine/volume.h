@@ -2,11 +2,12 @@
 #include <glib.h>
 #include <sys/types.h>
 
-/* Encrypted volumes: LUKS1 inside qcow2, aes-256-xts.  Overlays, persistent volumes, snapshot targets and
- * what a snapshot is restored into are all made by isc_volume_create(); they differ in who keeps the key.
+/* Encrypted volumes: LUKS1 inside qcow2, aes-256-xts.  Overlays, persistent volumes, snapshot
+ * targets and what a snapshot is restored into are all made by isc_volume_create(); they differ in
+ * who keeps the key.
  *
- * A key is 64 lower-case hex characters (256 random bits); those characters are the LUKS passphrase, as
- * libvirt's secrets want text.  It is never part of an argv, a log, or a file.
+ * A key is 64 lower-case hex characters (256 random bits); those characters are the LUKS
+ * passphrase, as libvirt's secrets want text.  It is never part of an argv, a log, or a file.
  *
  * All functions may be called from several threads at once, for different paths. */
 
@@ -18,9 +19,10 @@
  * @templates_dir: folder of our own, 0700, on the file system that volumes will be made on
  * @size_mib: virtual size, MiB, ISC_VOLUME_MIB_MIN..MAX
  *
- * Makes sure that @templates_dir has the empty qcow2 that volumes of that size are copied from.  The first
- * call for a size runs qemu-img and takes seconds; it may be made ahead.  Parallel callers wait for one maker.
- * Errors: ISC_ERROR_INVALID (size), ISC_ERROR_HOST (qemu-img is missing or fails), ISC_ERROR_FAILED.
+ * Makes sure that @templates_dir has the empty qcow2 that volumes of that size are copied from. The
+ * first call for a size runs qemu-img and takes seconds; it may be made ahead.  Parallel callers
+ * wait for one maker. Errors: ISC_ERROR_INVALID (size), ISC_ERROR_HOST (qemu-img is missing or
+ * fails), ISC_ERROR_FAILED.
  */
 gboolean isc_volume_template_ensure(const gchar *templates_dir, guint size_mib, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
@@ -31,10 +33,10 @@ gboolean isc_volume_template_ensure(const gchar *templates_dir, guint size_mib, 
  * @key_hex64: the key; not kept
  * @uid, @gid: who shall own it, e.g. the node's; (uid_t)-1: leave it ours.  The mode is 0600.
  *
- * Durable and atomic: after a crash there is the whole volume or none (perhaps a PATH.tmp, which the next
- * call replaces).  Costs milliseconds once the template stands.
- * Errors: ISC_ERROR_STATE (@path exists: shred it first), ISC_ERROR_INVALID (key or size), ISC_ERROR_HOST
- * (no space, no tool), ISC_ERROR_FAILED.
+ * Durable and atomic: after a crash there is the whole volume or none (perhaps a PATH.tmp, which
+ * the next call replaces).  Costs milliseconds once the template stands. Errors: ISC_ERROR_STATE
+ * (@path exists: shred it first), ISC_ERROR_INVALID (key or size), ISC_ERROR_HOST (no space, no
+ * tool), ISC_ERROR_FAILED.
  */
 gboolean isc_volume_create(const gchar *path, const gchar *templates_dir, guint size_mib,
 		const gchar *key_hex64, uid_t uid, gid_t gid, GError **error)
@@ -50,8 +52,8 @@ gboolean isc_volume_verify(const gchar *path, const gchar *key_hex64, GError **e
 
 /**
  * isc_volume_shred:
- * Overwrites header and key slots, so that no key opens @path any more, syncs, and removes it (and a
- * "PATH.tmp").  A missing one is no error.  Call it when nobody has the volume open.
- * Errors: ISC_ERROR_FAILED; the file stands then, perhaps overwritten in part: call again.
+ * Overwrites header and key slots, so that no key opens @path any more, syncs, and removes it (and
+ * a "PATH.tmp").  A missing one is no error.  Call it when nobody has the volume open. Errors:
+ * ISC_ERROR_FAILED; the file stands then, perhaps overwritten in part: call again.
  */
 gboolean isc_volume_shred(const gchar *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;

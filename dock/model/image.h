@@ -16,7 +16,7 @@ typedef enum {
 } IscPartKind;
 
 typedef struct {
-	gchar *file;      /* owned; plain file name inside the image folder, [a-z0-9][a-z0-9._-]{0,63} */
+	gchar *file; /* owned; plain file name inside the image folder, [a-z0-9][a-z0-9._-]{0,63} */
 	gchar sha256[65]; /* lower-case hex */
 	guint64 size;     /* bytes */
 } IscImagePart;
@@ -40,7 +40,7 @@ typedef struct {
 	gchar **environment;  /* "KEY=VALUE" */
 	gchar *health;        /* "tcp:PORT", "http:PORT/path" or NULL */
 	gchar *profile;       /* "strict" | "flexible" */
-	gchar digest[65];     /* SHA-256 of the manifest's bytes: the image's identity; set by parse */
+	gchar digest[65]; /* SHA-256 of the manifest's bytes: the image's identity; set by parse */
 } IscImage;
 
 /**
@@ -53,8 +53,8 @@ typedef struct {
  */
 IscImage *isc_image_parse(const gchar *bytes, gsize len, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The inverse: stable key order and layout, so that equal images give equal bytes (R2.5).  @image's digest is not
- * looked at.  Returns: (transfer full) text ending in a newline */
+/* The inverse: stable key order and layout, so that equal images give equal bytes (R2.5).  @image's
+ * digest is not looked at.  Returns: (transfer full) text ending in a newline */
 gchar *isc_image_print(const IscImage *image);
 
 /* "kernel", "initrd", "root", "sbom": the key in manifest.json; static. */

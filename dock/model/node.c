@@ -33,9 +33,9 @@ static const gchar *const verb_names[ISC_N_VERBS] = {
 };
 
 /* Rows: states, columns: verbs in their order.  '+' legal, '=' already so, '-' refused.
- * A node that is in the middle of something (…ing) is only met here after a crash: then what clears it away
- * is legal.  Quarantine, disable and destroy are never blocked by anything but the end of the node.
- * Rules may change in quarantine, too: the cut stands above them. */
+ * A node that is in the middle of something (…ing) is only met here after a crash: then what clears
+ * it away is legal.  Quarantine, disable and destroy are never blocked by anything but the end of
+ * the node. Rules may change in quarantine, too: the cut stands above them. */
 /* clang-format off */
 static const gchar *const table[ISC_N_NODE_STATES] = {
 	/*                         prov en  dis sus res crt rst del qua rel dst exp une all den */
@@ -83,7 +83,8 @@ gboolean isc_verb_parse(const gchar *text, IscVerb *out)
 
 gboolean isc_verb_is_about_rules(IscVerb verb)
 {
-	return verb == ISC_VERB_EXPOSE || verb == ISC_VERB_UNEXPOSE || verb == ISC_VERB_ALLOW || verb == ISC_VERB_DENY;
+	return verb == ISC_VERB_EXPOSE || verb == ISC_VERB_UNEXPOSE || verb == ISC_VERB_ALLOW ||
+	       verb == ISC_VERB_DENY;
 }
 
 gboolean isc_node_state_is_up(IscNodeState state)

@@ -10,7 +10,8 @@
 #define ISC_BRIDGE "isc0"
 #define ISC_SUBNET_BITS 16
 
-/* What the dock holds a node to be.  `seen` (libvirt) and `claimed` (the node itself) are compared with it. */
+/* What the dock holds a node to be.  `seen` (libvirt) and `claimed` (the node itself) are compared
+ * with it. */
 typedef enum {
 	ISC_NODE_DISABLED,
 	ISC_NODE_ENABLING,
@@ -55,17 +56,17 @@ typedef enum {
 
 /* One node as the register holds it.  Plain data; owns all it points to. */
 typedef struct {
-	guint slot;       /* ISC_SLOT_MIN..ISC_SLOT_MAX; address, uid, MAC and tap follow from it */
-	gchar uuid[37];   /* lower-case; of the libvirt domain too */
+	guint slot;     /* ISC_SLOT_MIN..ISC_SLOT_MAX; address, uid, MAC and tap follow from it */
+	gchar uuid[37]; /* lower-case; of the libvirt domain too */
 	IscSpec *spec;
 	gchar digest[65]; /* of the image */
 	gchar *image_name;
 	gchar *image_version;
 	IscNodeState state;
-	gchar *reason;    /* why it is as it is, one line, or "" */
-	gint64 created;   /* s since the epoch */
-	gint64 since;     /* s since the epoch: of `state` */
-	guint starts;     /* how often it was started */
+	gchar *reason;  /* why it is as it is, one line, or "" */
+	gint64 created; /* s since the epoch */
+	gint64 since;   /* s since the epoch: of `state` */
+	guint starts;   /* how often it was started */
 } IscNode;
 
 const gchar *isc_node_state_name(IscNodeState state); /* "disabled", …; static */
@@ -85,12 +86,12 @@ gboolean isc_node_check_verb(const IscNode *node, IscVerb verb, gboolean *done, 
 
 /* What follows from the slot. */
 guint isc_node_uid(guint slot);
-guint32 isc_node_address(guint slot);             /* host byte order; 10.77.0.0/16 */
+guint32 isc_node_address(guint slot); /* host byte order; 10.77.0.0/16 */
 void isc_node_mac(guint slot, guint8 mac[6]);
-gchar *isc_node_mac_text(guint slot);             /* (transfer full) "52:54:4e:00:00:02" */
-gchar *isc_node_address_text(guint slot);         /* (transfer full) "10.77.0.2" */
-gchar *isc_node_tap(guint slot);                  /* (transfer full) "isct2" */
-gchar *isc_node_domain(const gchar *name);        /* (transfer full) "isc-NAME" */
+gchar *isc_node_mac_text(guint slot);      /* (transfer full) "52:54:4e:00:00:02" */
+gchar *isc_node_address_text(guint slot);  /* (transfer full) "10.77.0.2" */
+gchar *isc_node_tap(guint slot);           /* (transfer full) "isct2" */
+gchar *isc_node_domain(const gchar *name); /* (transfer full) "isc-NAME" */
 
 void isc_node_free(IscNode *node);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNode, isc_node_free)

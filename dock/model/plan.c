@@ -61,8 +61,7 @@ gchar *isc_plan_print(const IscPlan *plan)
 {
 	GString *out = g_string_new(NULL);
 	for (guint i = 0; i < plan->steps->len; i++) {
-		g_autofree gchar *line = isc_step_describe(
-				&g_array_index(plan->steps, IscStep, i));
+		g_autofree gchar *line = isc_step_describe(&g_array_index(plan->steps, IscStep, i));
 		g_string_append_printf(out, "%s\n", line);
 	}
 	return g_string_free(out, FALSE);
@@ -77,8 +76,7 @@ static gboolean parse_step(IscPlan *plan, const gchar *line)
 	const gchar *space = strchr(name, ' ');
 	gsize len = space ? (gsize)(space - name) : strlen(name);
 	for (guint kind = 0; kind < ISC_N_STEP_KINDS; kind++)
-		if (strlen(kind_names[kind]) == len &&
-				strncmp(kind_names[kind], name, len) == 0) {
+		if (strlen(kind_names[kind]) == len && strncmp(kind_names[kind], name, len) == 0) {
 			isc_plan_add(plan, (IscStepMode)line[0], (IscStepKind)kind,
 					space ? space + 1 : NULL);
 			return TRUE;

@@ -3,12 +3,13 @@
 
 #include "model/node.h"
 
-/* The kinds of side effect.  Each has one adapter (engine/engine.h) that can do it (up) and undo it (down);
- * both are safe to repeat.  The names are in the journal: never rename one, only add. */
+/* The kinds of side effect.  Each has one adapter (engine/engine.h) that can do it (up) and undo it
+ * (down); both are safe to repeat.  The names are in the journal: never rename one, only add. */
 typedef enum {
 	ISC_STEP_FOLDER,    /* the node's folders in state and run */
 	ISC_STEP_VERIFY,    /* digest and signature of the image; no undo */
-	ISC_STEP_OVERLAY,   /* encrypted overlay with a fresh key; arg "" or the snapshot to start from */
+	ISC_STEP_OVERLAY,   /* encrypted overlay with a fresh key; arg "" or the snapshot to start
+			       from */
 	ISC_STEP_CONFIG,    /* the fw_cfg file */
 	ISC_STEP_SECRET,    /* the overlay's key in libvirtd */
 	ISC_STEP_CHANNELS,  /* the sockets QEMU connects to */
@@ -20,10 +21,12 @@ typedef enum {
 	ISC_STEP_PAUSE,     /* vCPUs stopped; down: go on */
 	ISC_STEP_CUT,       /* quarantine: dropped in both directions, open connections too */
 	ISC_STEP_SNAPSHOT,  /* arg: its name; down: shredded */
-	ISC_STEP_EVIDENCE,  /* arg: its name: disk, key, tail of the trail and a manifest of hashes; no undo */
+	ISC_STEP_EVIDENCE,  /* arg: its name: disk, key, tail of the trail and a manifest of hashes;
+			       no undo */
 	ISC_STEP_SNAPSHOTS, /* down only: every snapshot of the node shredded */
 	ISC_STEP_TRAIL,     /* down only: the collector closes the node's files */
-	ISC_STEP_RULES,     /* arg: policy/rule-change.h; register, boundary and open connections follow it */
+	ISC_STEP_RULES, /* arg: policy/rule-change.h; register, boundary and open connections follow
+			   it */
 	ISC_N_STEP_KINDS,
 } IscStepKind;
 
@@ -41,7 +44,8 @@ typedef struct {
 	gchar *arg; /* owned; "" where the kind takes none */
 } IscStep;
 
-/* The argument of a START that is taken down: ask the guest to power off before the domain is destroyed. */
+/* The argument of a START that is taken down: ask the guest to power off before the domain is
+ * destroyed. */
 #define ISC_ARG_ASK "ask"
 
 /* An ordered list of steps of one verb on one node. */
@@ -52,14 +56,16 @@ typedef struct {
 } IscPlan;
 
 IscPlan *isc_plan_new(IscVerb verb, const gchar *node);
-void isc_plan_add(IscPlan *plan, IscStepMode mode, IscStepKind kind, const gchar *arg); /* NULL: "" */
+void isc_plan_add(
+		IscPlan *plan, IscStepMode mode, IscStepKind kind, const gchar *arg); /* NULL: "" */
 
 const gchar *isc_step_kind_name(IscStepKind kind); /* "overlay", …; static */
 
 /* What an operator reads, e.g. "+ fence", "- overlay", "+ snapshot s1".  (transfer full) */
 gchar *isc_step_describe(const IscStep *step);
 
-/* One line a step as isc_step_describe() gives it: the journal's form and --dry-run's.  (transfer full) */
+/* One line a step as isc_step_describe() gives it: the journal's form and --dry-run's.  (transfer
+ * full) */
 gchar *isc_plan_print(const IscPlan *plan);
 
 /* Errors: ISC_ERROR_INVALID (a journal of a newer version). */

@@ -17,9 +17,11 @@ static const gchar *const machine_names[ISC_N_MACHINES] = {
 };
 
 /* One row a key: where it stands, and what takes its value. */
-typedef gboolean (*Take)(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error);
+typedef gboolean (*Take)(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error);
 
-static gboolean take_name(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_name(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	g_autoptr(GError) why = NULL;
 	if (!isc_name_check("node", entry->value, &why))
@@ -37,7 +39,8 @@ static gboolean is_image_reference(const gchar *text)
 	return isc_name_is_valid(parts[0]) && (!parts[1] || isc_version_is_valid(parts[1]));
 }
 
-static gboolean take_image(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_image(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	if (!is_image_reference(entry->value)) {
 		g_autofree gchar *shown = isc_text_escape(entry->value, -1, 80);
@@ -49,7 +52,8 @@ static gboolean take_image(IscSpec *spec, const IscConf *conf, const IscConfEntr
 	return TRUE;
 }
 
-static gboolean take_description(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_description(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	if (strlen(entry->value) > 200)
 		return isc_conf_error(conf, entry, error, "longer than 200 bytes");
@@ -59,8 +63,8 @@ static gboolean take_description(IscSpec *spec, const IscConf *conf, const IscCo
 }
 
 /* Index of @value in @names, or an error that lists them. */
-static gboolean pick(const IscConf *conf, const IscConfEntry *entry, const gchar *const *names, guint n,
-		guint *out, GError **error)
+static gboolean pick(const IscConf *conf, const IscConfEntry *entry, const gchar *const *names,
+		guint n, guint *out, GError **error)
 {
 	g_autoptr(GString) all = g_string_new(NULL);
 	for (guint i = 0; i < n; i++) {
@@ -74,7 +78,8 @@ static gboolean pick(const IscConf *conf, const IscConfEntry *entry, const gchar
 	return isc_conf_error(conf, entry, error, "'%s' is none of %s", shown, all->str);
 }
 
-static gboolean take_environment(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_environment(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	guint i;
 	if (!pick(conf, entry, environment_names, ISC_N_ENVS, &i, error))
@@ -83,7 +88,8 @@ static gboolean take_environment(IscSpec *spec, const IscConf *conf, const IscCo
 	return TRUE;
 }
 
-static gboolean take_machine(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_machine(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	guint i;
 	if (!pick(conf, entry, machine_names, ISC_N_MACHINES, &i, error))
@@ -92,40 +98,46 @@ static gboolean take_machine(IscSpec *spec, const IscConf *conf, const IscConfEn
 	return TRUE;
 }
 
-static gboolean number(const IscConf *conf, const IscConfEntry *entry, guint min, guint max, guint *out,
-		GError **error)
+static gboolean number(const IscConf *conf, const IscConfEntry *entry, guint min, guint max,
+		guint *out, GError **error)
 {
 	guint64 value;
 	if (!g_ascii_string_to_unsigned(entry->value, 10, min, max, &value, NULL)) {
 		g_autofree gchar *shown = isc_text_escape(entry->value, -1, 64);
-		return isc_conf_error(conf, entry, error, "'%s' is no number from %u to %u", shown, min, max);
+		return isc_conf_error(conf, entry, error, "'%s' is no number from %u to %u", shown,
+				min, max);
 	}
 	*out = (guint)value;
 	return TRUE;
 }
 
-static gboolean take_memory(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_memory(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	return number(conf, entry, 48, 65536, &spec->memory_mib, error);
 }
 
-static gboolean take_vcpus(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_vcpus(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	return number(conf, entry, 1, 64, &spec->vcpus, error);
 }
 
-static gboolean take_overlay(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_overlay(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	return number(conf, entry, 16, 1048576, &spec->overlay_mib, error);
 }
 
-static gboolean take_timeout(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_timeout(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	return number(conf, entry, 1, 3600, &spec->timeout_s, error);
 }
 
 /* "KEY=VALUE" into @list; a value is never shown in an error: it may be a secret. */
-static gboolean take_pair(GPtrArray *list, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_pair(
+		GPtrArray *list, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	const gchar *eq = strchr(entry->value, '=');
 	g_autofree gchar *key = eq ? g_strndup(entry->value, (gsize)(eq - entry->value)) : NULL;
@@ -138,17 +150,20 @@ static gboolean take_pair(GPtrArray *list, const IscConf *conf, const IscConfEnt
 	return TRUE;
 }
 
-static gboolean take_label(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_label(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	return take_pair(spec->labels, conf, entry, error);
 }
 
-static gboolean take_env(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_env(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	return take_pair(spec->env, conf, entry, error);
 }
 
-static gboolean take_writable(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_writable(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	if (entry->value[0] != '/' || entry->value[1] == '\0' || strlen(entry->value) > 255 ||
 			strstr(entry->value, "/../") || g_str_has_suffix(entry->value, "/.."))
@@ -157,7 +172,8 @@ static gboolean take_writable(IscSpec *spec, const IscConf *conf, const IscConfE
 	return TRUE;
 }
 
-static gboolean take_expose(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_expose(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	g_autoptr(GError) why = NULL;
 	IscExpose rule;
@@ -169,7 +185,8 @@ static gboolean take_expose(IscSpec *spec, const IscConf *conf, const IscConfEnt
 	return TRUE;
 }
 
-static gboolean take_egress(IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+static gboolean take_egress(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	g_autoptr(GError) why = NULL;
 	IscEgress rule;
@@ -177,9 +194,9 @@ static gboolean take_egress(IscSpec *spec, const IscConf *conf, const IscConfEnt
 		return isc_conf_error(conf, entry, error, "%s", why->message);
 	if (spec->egress->len >= ISC_RULES_MAX)
 		return isc_conf_error(conf, entry, error, "more than %d of them", ISC_RULES_MAX);
-	if (spec->egress->len &&
-			(rule.kind == ISC_EGRESS_DENY ||
-					g_array_index(spec->egress, IscEgress, 0).kind == ISC_EGRESS_DENY))
+	if (spec->egress->len && (rule.kind == ISC_EGRESS_DENY ||
+						 g_array_index(spec->egress, IscEgress, 0).kind ==
+								 ISC_EGRESS_DENY))
 		return isc_conf_error(conf, entry, error, "'deny' stands alone");
 	g_array_append_val(spec->egress, rule);
 	return TRUE;
@@ -243,7 +260,8 @@ static gboolean check_expose(const gchar *what, const IscSpec *spec, GError **er
 				continue;
 			g_autofree gchar *text = isc_expose_print(a);
 			g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
-					"%s: Expose '%s' overlaps another one of this node", what, text);
+					"%s: Expose '%s' overlaps another one of this node", what,
+					text);
 			return FALSE;
 		}
 	return TRUE;
@@ -292,16 +310,18 @@ static gchar *print(const IscSpec *spec, gboolean with_env)
 			environment_names[spec->environment], machine_names[spec->machine],
 			spec->timeout_s);
 	print_pairs(out, "Label", spec->labels);
-	g_string_append_printf(out, "\n[Resources]\nMemory=%u\nVCPUs=%u\nOverlay=%u\n", spec->memory_mib,
-			spec->vcpus, spec->overlay_mib);
+	g_string_append_printf(out, "\n[Resources]\nMemory=%u\nVCPUs=%u\nOverlay=%u\n",
+			spec->memory_mib, spec->vcpus, spec->overlay_mib);
 	if (spec->expose->len || spec->egress->len)
 		g_string_append(out, "\n[Network]\n");
 	for (guint i = 0; i < spec->expose->len; i++) {
-		g_autofree gchar *text = isc_expose_print(&g_array_index(spec->expose, IscExpose, i));
+		g_autofree gchar *text =
+				isc_expose_print(&g_array_index(spec->expose, IscExpose, i));
 		g_string_append_printf(out, "Expose=%s\n", text);
 	}
 	for (guint i = 0; i < spec->egress->len; i++) {
-		g_autofree gchar *text = isc_egress_print(&g_array_index(spec->egress, IscEgress, i));
+		g_autofree gchar *text =
+				isc_egress_print(&g_array_index(spec->egress, IscEgress, i));
 		g_string_append_printf(out, "Egress=%s\n", text);
 	}
 	gboolean env = with_env && spec->env->len;

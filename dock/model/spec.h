@@ -18,23 +18,24 @@ typedef enum {
 	ISC_N_MACHINES,
 } IscMachine;
 
-/* What the operator asks for: a NAME.node file, see isc-node(5).  Plain data: built by isc_spec_parse(), then never
- * changed; everything is owned by the spec. */
+/* What the operator asks for: a NAME.node file, see isc-node(5).  Plain data: built by
+ * isc_spec_parse(), then never changed; everything is owned by the spec. */
 typedef struct {
 	gchar *name;        /* isc_name_is_valid() */
 	gchar *image;       /* NAME, NAME:VERSION or sha256:DIGEST */
 	gchar *description; /* one line, ≤ 200 bytes, or "" */
 	IscEnvironment environment;
 	IscMachine machine;
-	GPtrArray *labels;  /* of gchar* "KEY=VALUE" */
-	GPtrArray *env;     /* of gchar* "KEY=VALUE", for the service; secret: never logged, shown or put on a command line */
+	GPtrArray *labels; /* of gchar* "KEY=VALUE" */
+	GPtrArray *env;    /* of gchar* "KEY=VALUE", for the service; secret: never logged, shown or
+			      put on a command line */
 	GPtrArray *writable; /* of gchar*: absolute paths besides the image's */
-	guint memory_mib;   /* MiB, 48..65536 */
-	guint vcpus;        /* 1..64 */
-	guint overlay_mib;  /* MiB, 16..1048576 */
-	GArray *expose;     /* of IscExpose */
-	GArray *egress;     /* of IscEgress; empty: denied */
-	guint timeout_s;    /* s to get ready, 1..3600 */
+	guint memory_mib;    /* MiB, 48..65536 */
+	guint vcpus;         /* 1..64 */
+	guint overlay_mib;   /* MiB, 16..1048576 */
+	GArray *expose;      /* of IscExpose */
+	GArray *egress;      /* of IscEgress; empty: denied */
+	guint timeout_s;     /* s to get ready, 1..3600 */
 } IscSpec;
 
 /**
@@ -54,7 +55,8 @@ IscSpec *isc_spec_parse(const gchar *what, const gchar *text, gsize len, GError 
  * Returns: (transfer full) */
 gchar *isc_spec_print(const IscSpec *spec);
 
-/* As above without env: may be stored, shown and put into the domain's metadata.  (transfer full) */
+/* As above without env: may be stored, shown and put into the domain's metadata.  (transfer full)
+ */
 gchar *isc_spec_print_public(const IscSpec *spec);
 
 /* (transfer full) */

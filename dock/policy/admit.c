@@ -7,18 +7,21 @@ static gboolean is_other(const IscNode *node, const IscNode *other)
 	return !g_str_equal(node->uuid, other->uuid);
 }
 
-static gboolean rule_emulation(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others, GError **error)
+static gboolean rule_emulation(const IscAdmitHost *host, const IscNode *node,
+		const GPtrArray *others, GError **error)
 {
 	(void)others;
 	if (!host->emulated || node->spec->environment != ISC_ENV_PRODUCTION)
 		return TRUE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_POLICY,
-			"rule no-emulation-in-production: this host has no hardware virtualisation, so nodes are not "
+			"rule no-emulation-in-production: this host has no hardware "
+			"virtualisation, so nodes are not "
 			"isolated by it; use a host with KVM, or another environment");
 	return FALSE;
 }
 
-static gboolean rule_nodes(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others, GError **error)
+static gboolean rule_nodes(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others,
+		GError **error)
 {
 	guint n = 0;
 	for (guint i = 0; i < others->len; i++)
@@ -26,11 +29,13 @@ static gboolean rule_nodes(const IscAdmitHost *host, const IscNode *node, const 
 	if (n < host->max_nodes)
 		return TRUE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_POLICY,
-			"rule max-nodes: %u nodes stand and MaxNodes=%u; destroy one or raise it", n, host->max_nodes);
+			"rule max-nodes: %u nodes stand and MaxNodes=%u; destroy one or raise it",
+			n, host->max_nodes);
 	return FALSE;
 }
 
-static gboolean rule_memory(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others, GError **error)
+static gboolean rule_memory(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others,
+		GError **error)
 {
 	guint64 used = 0;
 	for (guint i = 0; i < others->len; i++) {
@@ -41,59 +46,75 @@ static gboolean rule_memory(const IscAdmitHost *host, const IscNode *node, const
 	if (host->max_memory_mib == 0 || used + node->spec->memory_mib <= host->max_memory_mib)
 		return TRUE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_POLICY,
-			"rule max-memory: needs %u MiB, and %" G_GUINT64_FORMAT " of %u MiB are free for nodes; ask for "
+			"rule max-memory: needs %u MiB, and %" G_GUINT64_FORMAT
+			" of %u MiB are free for nodes; ask for "
 			"less, disable a node or raise MaxMemory",
 			node->spec->memory_mib,
-			used < host->max_memory_mib ? host->max_memory_mib - used : 0, host->max_memory_mib);
+			used < host->max_memory_mib ? host->max_memory_mib - used : 0,
+			host->max_memory_mib);
 	return FALSE;
 }
 
-static gboolean rule_vcpus(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others, GError **error)
+static gboolean rule_vcpus(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others,
+		GError **error)
 {
 	(void)others;
 	if (node->spec->vcpus <= host->max_vcpus)
 		return TRUE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_POLICY,
-			"rule max-vcpus: asks for %u, the host has %u processors", node->spec->vcpus, host->max_vcpus);
+			"rule max-vcpus: asks for %u, the host has %u processors",
+			node->spec->vcpus, host->max_vcpus);
 	return FALSE;
 }
 
-static gboolean rule_disk(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others, GError **error)
+static gboolean rule_disk(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others,
+		GError **error)
 {
 	(void)others;
 	if (node->spec->overlay_mib <= host->disk_free_mib)
 		return TRUE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_POLICY,
-			"rule disk-space: the overlay may grow to %u MiB and %" G_GUINT64_FORMAT " MiB are free; ask for "
+			"rule disk-space: the overlay may grow to %u MiB and %" G_GUINT64_FORMAT
+			" MiB are free; ask for "
 			"less or make room",
 			node->spec->overlay_mib, host->disk_free_mib);
 	return FALSE;
 }
 
 /* A port belongs to its node as long as the node stands, also while it is disabled. */
-static gboolean rule_ports(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others, GError **error)
+static gboolean rule_ports(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others,
+		GError **error)
 {
 	(void)host;
 	for (guint i = 0; i < others->len; i++) {
 		const IscNode *other = others->pdata[i];
 		for (guint a = 0; is_other(node, other) && a < node->spec->expose->len; a++)
 			for (guint b = 0; b < other->spec->expose->len; b++) {
-				const IscExpose *mine = &g_array_index(node->spec->expose, IscExpose, a);
-				const IscExpose *theirs = &g_array_index(other->spec->expose, IscExpose, b);
+				const IscExpose *mine =
+						&g_array_index(node->spec->expose, IscExpose, a);
+				const IscExpose *theirs =
+						&g_array_index(other->spec->expose, IscExpose, b);
 				if (!isc_expose_overlaps(mine, theirs))
 					continue;
 				g_autofree gchar *text = isc_expose_print(mine);
 				g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-						"port taken: '%s' is exposed by node '%s'; choose another port", text,
-						other->spec->name);
+						"port taken: '%s' is exposed by node '%s'; choose "
+						"another port",
+						text, other->spec->name);
 				return FALSE;
 			}
 	}
 	return TRUE;
 }
 
-static gboolean (*const rules[])(const IscAdmitHost *, const IscNode *, const GPtrArray *, GError **) = {
-	rule_emulation, rule_ports, rule_nodes, rule_vcpus, rule_memory, rule_disk,
+static gboolean (*const rules[])(
+		const IscAdmitHost *, const IscNode *, const GPtrArray *, GError **) = {
+	rule_emulation,
+	rule_ports,
+	rule_nodes,
+	rule_vcpus,
+	rule_memory,
+	rule_disk,
 };
 
 gboolean isc_policy_admit_ports(const IscNode *node, const GPtrArray *others, GError **error)
@@ -101,7 +122,8 @@ gboolean isc_policy_admit_ports(const IscNode *node, const GPtrArray *others, GE
 	return rule_ports(NULL, node, others, error);
 }
 
-gboolean isc_policy_admit(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others, GError **error)
+gboolean isc_policy_admit(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others,
+		GError **error)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(rules); i++)
 		if (!rules[i](host, node, others, error))

@@ -24,8 +24,7 @@ static void add_run(IscPlan *plan, IscStepMode define, const gchar *snapshot)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(run_steps); i++)
 		isc_plan_add(plan, run_steps[i] == ISC_STEP_DEFINE ? define : ISC_MODE_UP,
-				run_steps[i],
-				run_steps[i] == ISC_STEP_OVERLAY ? snapshot : NULL);
+				run_steps[i], run_steps[i] == ISC_STEP_OVERLAY ? snapshot : NULL);
 }
 
 /* The definition stays with libvirt while the node is disabled: an admin sees it there. */
@@ -37,7 +36,8 @@ static void add_stop(IscPlan *plan, gboolean ask)
 					ask && run_steps[i] == ISC_STEP_START ? ISC_ARG_ASK : NULL);
 }
 
-/* The definition holds a copy of the rules; that it cannot be written now (no libvirtd) keeps no rule from changing. */
+/* The definition holds a copy of the rules; that it cannot be written now (no libvirtd) keeps no
+ * rule from changing. */
 static void add_rules(IscPlan *plan, IscStepMode mode, const gchar *rules)
 {
 	isc_plan_add(plan, mode, ISC_STEP_RULES, rules);
@@ -121,7 +121,7 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 static gboolean builds(IscVerb verb)
 {
 	return verb == ISC_VERB_PROVISION || verb == ISC_VERB_ENABLE ||
-			verb == ISC_VERB_SNAPSHOT_CREATE;
+	       verb == ISC_VERB_SNAPSHOT_CREATE;
 }
 
 IscPlan *isc_planner_recover(const IscPlan *plan, guint reached)
@@ -149,7 +149,8 @@ IscPlan *isc_planner_recover(const IscPlan *plan, guint reached)
 		return out;
 	}
 
-	/* A restore has thrown the old state away by its first step: what remains is a clean stop. */
+	/* A restore has thrown the old state away by its first step: what remains is a clean stop.
+	 */
 	if (plan->verb == ISC_VERB_SNAPSHOT_RESTORE) {
 		add_stop(out, FALSE);
 		return out;

@@ -1,8 +1,9 @@
 #pragma once
 #include "model/plan.h"
 
-/* Pure: what stands and what is asked for → the steps.  The only place that knows the order of things:
- * the overlay before its secret, the fence (read back) before the tap, the tap before the domain. */
+/* Pure: what stands and what is asked for → the steps.  The only place that knows the order of
+ * things: the overlay before its secret, the fence (read back) before the tap, the tap before the
+ * domain. */
 
 typedef struct {
 	gboolean enable;       /* provision: also start */
@@ -28,8 +29,8 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
  * @plan: one that the journal shows as begun and not ended
  * @reached: the index of the last step that may have been made
  *
- * A plan that was building something is taken back; one that was taking something away, or cutting something off, is made to its
- * end.  Safe to be interrupted and asked for again.
- * Returns: (transfer full)
+ * A plan that was building something is taken back; one that was taking something away, or cutting
+ * something off, is made to its end.  Safe to be interrupted and asked for again. Returns:
+ * (transfer full)
  */
 IscPlan *isc_planner_recover(const IscPlan *plan, guint reached);

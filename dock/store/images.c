@@ -14,7 +14,7 @@
 #include "store/part.h"
 
 #define FILE_MODE 0444 /* every node has a gid of its own: only "others" are common to all */
-#define DIR_MODE 0711 /* QEMU of every node passes through; only the dock lists */
+#define DIR_MODE 0711  /* QEMU of every node passes through; only the dock lists */
 #define IMPORTING ".import-"
 #define REMOVING ".remove-"
 #define PREFIX_MIN 12 /* hex digits of a shortened digest */
@@ -146,7 +146,8 @@ static void head_clear(Head *head)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Head, head_clear)
 
-static gchar *read_text(const IscImageSource *source, const gchar *file, gsize max, gsize *len, GError **error)
+static gchar *read_text(const IscImageSource *source, const gchar *file, gsize max, gsize *len,
+		GError **error)
 {
 	isc_autofd int fd = source->open(source->data, file, error);
 	return fd >= 0 ? isc_file_read_fd(fd, file, max, len, error) : NULL;
@@ -154,10 +155,11 @@ static gchar *read_text(const IscImageSource *source, const gchar *file, gsize m
 
 /* Reads both once; from here on only these bytes count.  @trust: NULL: the signature is not
  * checked. */
-static gboolean read_head(const IscImageSource *source, const IscTrust *trust, Head *head, gchar **signer,
-		GError **error)
+static gboolean read_head(const IscImageSource *source, const IscTrust *trust, Head *head,
+		gchar **signer, GError **error)
 {
-	head->manifest = read_text(source, ISC_IMAGE_MANIFEST, ISC_IMAGE_MANIFEST_MAX, &head->manifest_len, error);
+	head->manifest = read_text(source, ISC_IMAGE_MANIFEST, ISC_IMAGE_MANIFEST_MAX,
+			&head->manifest_len, error);
 	if (!head->manifest)
 		return FALSE;
 	if (trust) {
@@ -191,7 +193,8 @@ static gboolean store_bytes(
 	return fd >= 0 && isc_file_write_all(fd, bytes, len, error);
 }
 
-static gboolean store_part(const IscImageSource *source, int to_dir, const IscImagePart *part, GError **error)
+static gboolean store_part(
+		const IscImageSource *source, int to_dir, const IscImagePart *part, GError **error)
 {
 	isc_autofd int from = source->open(source->data, part->file, error);
 	if (from < 0 || !isc_part_check(from, part, error))
@@ -238,9 +241,8 @@ static gboolean check_space(IscImageStore *store, const IscImage *image, GError 
 	return FALSE;
 }
 
-static gboolean fill_folder(
-		IscImageStore *store, const IscImageSource *source, const gchar *name, const Head *head,
-		GError **error)
+static gboolean fill_folder(IscImageStore *store, const IscImageSource *source, const gchar *name,
+		const Head *head, GError **error)
 {
 	isc_autofd int to =
 			openat(store->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -270,8 +272,8 @@ static gchar *temporary_name(const gchar *prefix)
 }
 
 /* @was_there: (out): somebody else put the same image in place meanwhile */
-static gboolean import_new(IscImageStore *store, const IscImageSource *source, const Head *head, gboolean *was_there,
-		GError **error)
+static gboolean import_new(IscImageStore *store, const IscImageSource *source, const Head *head,
+		gboolean *was_there, GError **error)
 {
 	g_autofree gchar *name = temporary_name(IMPORTING);
 	if (!check_space(store, head->image, error))
@@ -294,8 +296,8 @@ static gboolean import_new(IscImageStore *store, const IscImageSource *source, c
 	return ok;
 }
 
-IscImage *isc_image_store_import_from(IscImageStore *store, const IscImageSource *source, const IscTrust *trust,
-		gboolean *was_there, GError **error)
+IscImage *isc_image_store_import_from(IscImageStore *store, const IscImageSource *source,
+		const IscTrust *trust, gboolean *was_there, GError **error)
 {
 	g_auto(Head) head = { 0 };
 	gboolean there = FALSE;
@@ -328,8 +330,8 @@ static gboolean check_part(const IscImageSource *source, const IscImagePart *par
 	return fd >= 0 && isc_part_check(fd, part, error) && isc_part_stream(fd, -1, part, error);
 }
 
-IscImage *isc_image_store_check_from(IscImageStore *store, const IscImageSource *source, const IscTrust *trust,
-		gboolean *was_there, GError **error)
+IscImage *isc_image_store_check_from(IscImageStore *store, const IscImageSource *source,
+		const IscTrust *trust, gboolean *was_there, GError **error)
 {
 	g_auto(Head) head = { 0 };
 	if (!read_head(source, trust, &head, NULL, error))
@@ -340,7 +342,8 @@ IscImage *isc_image_store_check_from(IscImageStore *store, const IscImageSource 
 			return NULL;
 		}
 	if (was_there)
-		*was_there = faccessat(store->fd, head.image->digest, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+		*was_there = faccessat(store->fd, head.image->digest, F_OK, AT_SYMLINK_NOFOLLOW) ==
+			     0;
 	return g_steal_pointer(&head.image);
 }
 

@@ -6,20 +6,21 @@
 #include "store/part.h"
 #include "store/trust.h"
 
-/* The images of a dock: one folder per image, named by its digest, which is the SHA-256 of its manifest.  Nothing
- * enters without a trusted signature, and nothing in it ever changes: files are 0444 and immutable where
- * the file system can.  QEMU of every node reads the same files, as "others": each has a uid and a gid of its own.
+/* The images of a dock: one folder per image, named by its digest, which is the SHA-256 of its
+ * manifest.  Nothing enters without a trusted signature, and nothing in it ever changes: files are
+ * 0444 and immutable where the file system can.  QEMU of every node reads the same files, as
+ * "others": each has a uid and a gid of its own.
  *
  * Functions may be called by several threads.  One process at a time owns a store. */
 
 typedef struct IscImageStore IscImageStore;
 
 typedef struct {
-	IscImage *image;   /* NULL where the manifest cannot be read */
-	gchar digest[65];  /* also the name of its folder */
-	gint64 imported;   /* seconds since the epoch */
+	IscImage *image;    /* NULL where the manifest cannot be read */
+	gchar digest[65];   /* also the name of its folder */
+	gint64 imported;    /* seconds since the epoch */
 	gboolean immutable; /* every file has chattr +i */
-	gchar *problem;    /* NULL, or why @image is NULL */
+	gchar *problem;     /* NULL, or why @image is NULL */
 } IscStoredImage;
 
 void isc_stored_image_free(IscStoredImage *stored);
@@ -43,31 +44,33 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscImageStore, isc_image_store_free)
  * @source: hostile: it may change while it is read
  * @was_there: (out) (optional): TRUE: it had been imported before, and holds
  *
- * Verifies the signature, then copies each part while it hashes it, and takes the image only if each copy is what
- * the manifest says: what is stored was verified, whatever happens to the source meanwhile.
- * Errors: ISC_ERROR_VERIFY (unknown key, changed bytes; the message names what), ISC_ERROR_INVALID (links, wrong
- * manifest), ISC_ERROR_NOT_FOUND (a file is missing), ISC_ERROR_HOST (no space), ISC_ERROR_FAILED.
- * Returns: (transfer full): what was imported
+ * Verifies the signature, then copies each part while it hashes it, and takes the image only if
+ * each copy is what the manifest says: what is stored was verified, whatever happens to the source
+ * meanwhile. Errors: ISC_ERROR_VERIFY (unknown key, changed bytes; the message names what),
+ * ISC_ERROR_INVALID (links, wrong manifest), ISC_ERROR_NOT_FOUND (a file is missing),
+ * ISC_ERROR_HOST (no space), ISC_ERROR_FAILED. Returns: (transfer full): what was imported
  */
-IscImage *isc_image_store_import_from(IscImageStore *store, const IscImageSource *source, const IscTrust *trust,
-		gboolean *was_there, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+IscImage *isc_image_store_import_from(IscImageStore *store, const IscImageSource *source,
+		const IscTrust *trust, gboolean *was_there, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
 
 /* The same checks, and nothing is stored.  The free space is not looked at. */
-IscImage *isc_image_store_check_from(IscImageStore *store, const IscImageSource *source, const IscTrust *trust,
-		gboolean *was_there, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+IscImage *isc_image_store_check_from(IscImageStore *store, const IscImageSource *source,
+		const IscTrust *trust, gboolean *was_there, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
 
 /* The import from a folder. */
 IscImage *isc_image_store_import(IscImageStore *store, const gchar *path, const IscTrust *trust,
 		gboolean *was_there, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* All, sorted by name, then newest first; those without a manifest last.  Signatures are not checked here.
- * Returns: (transfer full) (element-type IscStoredImage) */
+/* All, sorted by name, then newest first; those without a manifest last.  Signatures are not
+ * checked here. Returns: (transfer full) (element-type IscStoredImage) */
 GPtrArray *isc_image_store_list(IscImageStore *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * isc_image_store_find:
- * @ref: NAME (the newest by date of creation), NAME:VERSION, sha256:HEX, or HEX, where HEX may be the first
- *   12 or more digits of the digest
+ * @ref: NAME (the newest by date of creation), NAME:VERSION, sha256:HEX, or HEX, where HEX may be
+ * the first 12 or more digits of the digest
  *
  * Errors: ISC_ERROR_NOT_FOUND; ISC_ERROR_INVALID: no reference, or a prefix that fits several.
  * Returns: (transfer full)
@@ -77,11 +80,11 @@ IscImage *isc_image_store_find(IscImageStore *store, const gchar *ref, GError **
 
 /**
  * isc_image_store_verify:
- * Checks signature, digest, and the hash of every part again, by one fd each.  Reads the whole image.
+ * Checks signature, digest, and the hash of every part again, by one fd each.  Reads the whole
+ * image.
  * @signer: (out) (optional) (transfer full): id of the key that signed
- * Errors: ISC_ERROR_VERIFY naming what does not hold, also where a file is missing; ISC_ERROR_NOT_FOUND (no such
- * image).
- * Returns: (transfer full): the manifest that was verified
+ * Errors: ISC_ERROR_VERIFY naming what does not hold, also where a file is missing;
+ * ISC_ERROR_NOT_FOUND (no such image). Returns: (transfer full): the manifest that was verified
  */
 IscImage *isc_image_store_verify(IscImageStore *store, const gchar *digest, const IscTrust *trust,
 		gchar **signer, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -3,19 +3,21 @@
 
 /* Keys of volumes, and where those that must outlive a start are kept.
  *
- * An IscKey is 256 random bits as 64 lower-case hex characters, in memory that is locked, guarded, kept out
- * of core dumps and zeroed when freed (libsodium).
+ * An IscKey is 256 random bits as 64 lower-case hex characters, in memory that is locked, guarded,
+ * kept out of core dumps and zeroed when freed (libsodium).
  *
- * The key store is a folder with one file per key, ID.sealed, encrypted with XChaCha20-Poly1305 by the dock's own key
- * (dock.key beside them, 0600); the id is authenticated, so that files cannot be swapped.  Whoever reads
- * the folder as the dock can open the keys: the seal is for copies and backups made without dock.key. */
+ * The key store is a folder with one file per key, ID.sealed, encrypted with XChaCha20-Poly1305 by
+ * the dock's own key (dock.key beside them, 0600); the id is authenticated, so that files cannot be
+ * swapped.  Whoever reads the folder as the dock can open the keys: the seal is for copies and
+ * backups made without dock.key. */
 
 typedef struct IscKey IscKey;
 
 /* Returns: (transfer full) */
 IscKey *isc_key_new_random(void);
 
-/* Errors: ISC_ERROR_INVALID unless @hex is 64 lower-case hex digits (not shown).  Returns: (transfer full) */
+/* Errors: ISC_ERROR_INVALID unless @hex is 64 lower-case hex digits (not shown).  Returns:
+ * (transfer full) */
 IscKey *isc_key_new_from_hex(const gchar *hex, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* 64 hex characters and a NUL; borrowed.  Make no copies that nobody zeroes. */
@@ -26,16 +28,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscKey, isc_key_free)
 
 typedef struct IscKeyStore IscKeyStore;
 
-/* A key's id: one to four names (isc_name_is_valid()) joined by dots, e.g. "web.snapshot.monday". */
+/* A key's id: one to four names (isc_name_is_valid()) joined by dots, e.g. "web.snapshot.monday".
+ */
 gboolean isc_key_id_is_valid(const gchar *id);
 
 /**
  * isc_key_store_open:
  * @folder: made with mode 0700 if it is not there; so is dock.key in it
  *
- * Errors: ISC_ERROR_VERIFY: dock.key is lost while sealed keys lie there (put it back from a backup), damaged, or open
- * to others; ISC_ERROR_FAILED, ISC_ERROR_HOST.
- * Returns: (transfer full): may be used by several threads
+ * Errors: ISC_ERROR_VERIFY: dock.key is lost while sealed keys lie there (put it back from a
+ * backup), damaged, or open to others; ISC_ERROR_FAILED, ISC_ERROR_HOST. Returns: (transfer full):
+ * may be used by several threads
  */
 IscKeyStore *isc_key_store_open(const gchar *folder, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void isc_key_store_free(IscKeyStore *store);
@@ -46,8 +49,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscKeyStore, isc_key_store_free)
 gboolean isc_key_store_save(IscKeyStore *store, const gchar *id, const IscKey *key, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
-/* Errors: ISC_ERROR_NOT_FOUND; ISC_ERROR_VERIFY: damaged, of another id, or sealed by another dock.key.
- * Returns: (transfer full) */
+/* Errors: ISC_ERROR_NOT_FOUND; ISC_ERROR_VERIFY: damaged, of another id, or sealed by another
+ * dock.key. Returns: (transfer full) */
 IscKey *isc_key_store_load(IscKeyStore *store, const gchar *id, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 

@@ -20,7 +20,8 @@ static gboolean changed(GError **error, const IscImagePart *part, const gchar *w
 
 int isc_part_open_at(gpointer dir_fd, const gchar *file, GError **error)
 {
-	int fd = openat(GPOINTER_TO_INT(dir_fd), file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int fd = openat(GPOINTER_TO_INT(dir_fd), file,
+			O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOENT)
@@ -39,7 +40,8 @@ gboolean isc_part_check(int fd, const IscImagePart *part, GError **error)
 	if (fstat(fd, &st) < 0)
 		return isc_error_set_errno(error, errno, "cannot look at '%s'", part->file);
 	if (!S_ISREG(st.st_mode)) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "'%s' is no regular file", part->file);
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "'%s' is no regular file",
+				part->file);
 		return FALSE;
 	}
 	if ((guint64)st.st_size != part->size) {

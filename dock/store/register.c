@@ -23,7 +23,8 @@ static const gchar *const migrations[SCHEMA_VERSION] = {
 	"  spec TEXT NOT NULL, digest TEXT NOT NULL, image_name TEXT NOT NULL,\n"
 	"  image_version TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,\n"
 	"  created INTEGER NOT NULL, since INTEGER NOT NULL, starts INTEGER NOT NULL) STRICT;\n"
-	"CREATE TABLE slot_last (one INTEGER PRIMARY KEY CHECK (one = 1), slot INTEGER NOT NULL) STRICT;\n"
+	"CREATE TABLE slot_last (one INTEGER PRIMARY KEY CHECK (one = 1), slot INTEGER NOT NULL) "
+	"STRICT;\n"
 	"INSERT INTO slot_last VALUES (1, 0);\n"
 	"CREATE TABLE op (\n"
 	"  id INTEGER PRIMARY KEY AUTOINCREMENT, node TEXT NOT NULL, verb TEXT NOT NULL,\n"
@@ -33,10 +34,12 @@ static const gchar *const migrations[SCHEMA_VERSION] = {
 	"CREATE INDEX op_open ON op (id) WHERE ended IS NULL;\n"
 	"CREATE TABLE event (\n"
 	"  seq INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, node TEXT NOT NULL,\n"
-	"  kind TEXT NOT NULL, level TEXT NOT NULL, text TEXT NOT NULL, caller INTEGER NOT NULL) STRICT;\n"
+	"  kind TEXT NOT NULL, level TEXT NOT NULL, text TEXT NOT NULL, caller INTEGER NOT NULL) "
+	"STRICT;\n"
 	"CREATE INDEX event_node ON event (node, seq);\n"
 	"CREATE TABLE snapshot (\n"
-	"  uuid TEXT NOT NULL, name TEXT NOT NULL, created INTEGER NOT NULL, size INTEGER NOT NULL,\n"
+	"  uuid TEXT NOT NULL, name TEXT NOT NULL, created INTEGER NOT NULL, size INTEGER NOT "
+	"NULL,\n"
 	"  digest TEXT NOT NULL, frozen INTEGER NOT NULL, PRIMARY KEY (uuid, name)) STRICT;\n",
 };
 
@@ -58,7 +61,8 @@ static gboolean migrate(sqlite3 *db, const gchar *path, GError **error)
 		return FALSE;
 	}
 	for (gint64 v = version; v < SCHEMA_VERSION; v++) {
-		g_autofree gchar *text = g_strdup_printf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT",
+		g_autofree gchar *text = g_strdup_printf(
+				"BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT",
 				migrations[v], (int)v + 1);
 		if (!isc_sql_script(db, text, error)) {
 			(void)isc_sql_script(db, "ROLLBACK", NULL);
@@ -76,7 +80,8 @@ IscRegister *isc_register_open(const gchar *path, GError **error)
 
 	mode_t old = umask(0077); /* also for -wal and -shm */
 	int rc = sqlite3_open_v2(path, &reg->db,
-			SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW,
+			SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX |
+					SQLITE_OPEN_NOFOLLOW,
 			NULL);
 	g_autoptr(GError) why = NULL;
 	gboolean ok = rc == SQLITE_OK;
@@ -88,11 +93,12 @@ IscRegister *isc_register_open(const gchar *path, GError **error)
 				     "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
 				     "PRAGMA trusted_schema = OFF",
 				     &why) &&
-				migrate(reg->db, path, &why);
+		     migrate(reg->db, path, &why);
 	umask(old);
 	if (!ok) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
-				"register '%s': %s; move it away and start again: nodes that libvirt "
+				"register '%s': %s; move it away and start again: nodes that "
+				"libvirt "
 				"still knows are taken up from their metadata",
 				path, why->message);
 		return NULL;
@@ -129,8 +135,9 @@ static IscNode *node_from_row(sqlite3_stmt *st, GError **error)
 	node->image_name = g_strdup(isc_sql_text(st, 4));
 	node->image_version = g_strdup(isc_sql_text(st, 5));
 	if (!isc_node_state_parse(isc_sql_text(st, 6), &node->state)) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "register: node in slot %u has no state '%s'",
-				node->slot, isc_sql_text(st, 6));
+		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
+				"register: node in slot %u has no state '%s'", node->slot,
+				isc_sql_text(st, 6));
 		return NULL;
 	}
 	node->reason = g_strdup(isc_sql_text(st, 7));
@@ -140,7 +147,8 @@ static IscNode *node_from_row(sqlite3_stmt *st, GError **error)
 	return g_steal_pointer(&node);
 }
 
-/* The first free slot behind the one given out last: an address that was just in use stays unused for as long as it can. */
+/* The first free slot behind the one given out last: an address that was just in use stays unused
+ * for as long as it can. */
 static guint free_slot(IscRegister *reg, GError **error)
 {
 	gint64 last = 0, used = 0, slot = 0;
@@ -149,8 +157,9 @@ static guint free_slot(IscRegister *reg, GError **error)
 		return 0;
 	if (used > ISC_SLOT_MAX - ISC_SLOT_MIN) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"no free address: %" G_GINT64_FORMAT " of %u are in use; destroy a node", used,
-				ISC_SLOT_MAX - ISC_SLOT_MIN + 1);
+				"no free address: %" G_GINT64_FORMAT
+				" of %u are in use; destroy a node",
+				used, ISC_SLOT_MAX - ISC_SLOT_MIN + 1);
 		return 0;
 	}
 	slot = last;
@@ -183,14 +192,18 @@ static gboolean add_node(IscRegister *reg, IscNode *node, GError **error)
 
 	g_autofree gchar *spec = isc_spec_print_public(node->spec);
 	return isc_sql_run(reg->db, error,
-			       "INSERT INTO node (slot, uuid, name, spec, digest, image_name, image_version, "
-			       "state, reason, created, since, starts) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-			       "itttttttt" "iii", (gint64)node->slot, node->uuid, node->spec->name, spec,
-			       node->digest, node->image_name, node->image_version,
+			       "INSERT INTO node (slot, uuid, name, spec, digest, image_name, "
+			       "image_version, "
+			       "state, reason, created, since, starts) VALUES "
+			       "(?,?,?,?,?,?,?,?,?,?,?,?)",
+			       "itttttttt"
+			       "iii",
+			       (gint64)node->slot, node->uuid, node->spec->name, spec, node->digest,
+			       node->image_name, node->image_version,
 			       isc_node_state_name(node->state), node->reason ? node->reason : "",
 			       node->created, node->since, (gint64)node->starts) &&
-			isc_sql_run(reg->db, error, "UPDATE slot_last SET slot = ?", "i",
-					(gint64)node->slot);
+	       isc_sql_run(reg->db, error, "UPDATE slot_last SET slot = ?", "i",
+			       (gint64)node->slot);
 }
 
 gboolean isc_register_add_node(IscRegister *reg, IscNode *node, GError **error)
@@ -213,8 +226,8 @@ IscNode *isc_register_get_node(IscRegister *reg, const gchar *name, GError **err
 		return NULL;
 	if (sqlite3_step(st) == SQLITE_ROW)
 		return node_from_row(st, error);
-	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "no node '%s'; 'isc-vm list' shows those there are",
-			name);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
+			"no node '%s'; 'isc-vm list' shows those there are", name);
 	return NULL;
 }
 
@@ -235,12 +248,13 @@ GPtrArray *isc_register_list_nodes(IscRegister *reg, GError **error)
 	return g_steal_pointer(&nodes);
 }
 
-gboolean isc_register_set_state(IscRegister *reg, const gchar *name, IscNodeState state, const gchar *reason,
-		GError **error)
+gboolean isc_register_set_state(IscRegister *reg, const gchar *name, IscNodeState state,
+		const gchar *reason, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
 	return isc_sql_run(reg->db, error,
-			"UPDATE node SET state = ?, reason = ?, since = ?, starts = starts + ? WHERE name = ?",
+			"UPDATE node SET state = ?, reason = ?, since = ?, starts = starts + ? "
+			"WHERE name = ?",
 			"ttiit", isc_node_state_name(state), reason ? reason : "", now_s(),
 			(gint64)(state == ISC_NODE_ENABLING), name);
 }
@@ -249,7 +263,8 @@ gboolean isc_register_set_spec(IscRegister *reg, const IscSpec *spec, GError **e
 {
 	g_autofree gchar *text = isc_spec_print_public(spec);
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
-	if (!isc_sql_run(reg->db, error, "UPDATE node SET spec = ? WHERE name = ?", "tt", text, spec->name))
+	if (!isc_sql_run(reg->db, error, "UPDATE node SET spec = ? WHERE name = ?", "tt", text,
+			    spec->name))
 		return FALSE;
 	if (sqlite3_changes(reg->db) == 1)
 		return TRUE;
@@ -270,24 +285,28 @@ guint64 isc_register_begin_op(IscRegister *reg, const IscPlan *plan, guint calle
 	g_autofree gchar *text = isc_plan_print(plan);
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
 	if (!isc_sql_run(reg->db, error,
-			    "INSERT INTO op (node, verb, caller, plan, started) VALUES (?,?,?,?,?)", "ttiti",
-			    plan->node, isc_verb_name(plan->verb), (gint64)caller, text, now_s()))
+			    "INSERT INTO op (node, verb, caller, plan, started) VALUES (?,?,?,?,?)",
+			    "ttiti", plan->node, isc_verb_name(plan->verb), (gint64)caller, text,
+			    now_s()))
 		return 0;
 	return (guint64)sqlite3_last_insert_rowid(reg->db);
 }
 
-gboolean isc_register_step_op(IscRegister *reg, guint64 id, guint index, gboolean undoing, GError **error)
+gboolean isc_register_step_op(
+		IscRegister *reg, guint64 id, guint index, gboolean undoing, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
-	return isc_sql_run(reg->db, error, "UPDATE op SET reached = ?, undoing = ? WHERE id = ?", "iii",
-			(gint64)index, (gint64)undoing, (gint64)id);
+	return isc_sql_run(reg->db, error, "UPDATE op SET reached = ?, undoing = ? WHERE id = ?",
+			"iii", (gint64)index, (gint64)undoing, (gint64)id);
 }
 
-gboolean isc_register_end_op(IscRegister *reg, guint64 id, int status, const gchar *message, GError **error)
+gboolean isc_register_end_op(
+		IscRegister *reg, guint64 id, int status, const gchar *message, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
-	return isc_sql_run(reg->db, error, "UPDATE op SET ended = ?, status = ?, message = ? WHERE id = ?",
-			"iiti", now_s(), (gint64)status, message ? message : "", (gint64)id);
+	return isc_sql_run(reg->db, error,
+			"UPDATE op SET ended = ?, status = ?, message = ? WHERE id = ?", "iiti",
+			now_s(), (gint64)status, message ? message : "", (gint64)id);
 }
 
 static void op_free(gpointer data)
@@ -314,7 +333,8 @@ GPtrArray *isc_register_unfinished_ops(IscRegister *reg, GError **error)
 					isc_sql_text(st, 2));
 			return NULL;
 		}
-		IscPlan *plan = isc_plan_parse(verb, isc_sql_text(st, 1), isc_sql_text(st, 4), error);
+		IscPlan *plan = isc_plan_parse(
+				verb, isc_sql_text(st, 1), isc_sql_text(st, 4), error);
 		if (!plan)
 			return NULL;
 		IscOp *op = g_new0(IscOp, 1);
@@ -335,7 +355,8 @@ gboolean isc_register_add_event(IscRegister *reg, IscEventRow *row, GError **err
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
 	row->time = g_get_real_time();
 	if (!isc_sql_run(reg->db, error,
-			    "INSERT INTO event (time, node, kind, level, text, caller) VALUES (?,?,?,?,?,?)",
+			    "INSERT INTO event (time, node, kind, level, text, caller) VALUES "
+			    "(?,?,?,?,?,?)",
 			    "itttti", row->time, row->node, row->kind, row->level, row->text,
 			    (gint64)row->caller))
 		return FALSE;
@@ -356,8 +377,8 @@ static void event_free(gpointer data)
 	g_free(row);
 }
 
-GPtrArray *isc_register_list_events(IscRegister *reg, const gchar *node, guint64 since, guint max,
-		GError **error)
+GPtrArray *isc_register_list_events(
+		IscRegister *reg, const gchar *node, guint64 since, guint max, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
 	g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func(event_free);
@@ -365,8 +386,10 @@ GPtrArray *isc_register_list_events(IscRegister *reg, const gchar *node, guint64
 	g_autoptr(IscStmt) st = isc_sql_prepare(reg->db, error,
 			since ? "SELECT seq, time, node, kind, level, text, caller FROM event "
 				"WHERE seq > ?1 AND (?2 = '' OR node = ?2) ORDER BY seq LIMIT ?3"
-			      : "SELECT * FROM (SELECT seq, time, node, kind, level, text, caller FROM event "
-				"WHERE seq > ?1 AND (?2 = '' OR node = ?2) ORDER BY seq DESC LIMIT ?3) "
+			      : "SELECT * FROM (SELECT seq, time, node, kind, level, text, caller "
+				"FROM event "
+				"WHERE seq > ?1 AND (?2 = '' OR node = ?2) ORDER BY seq DESC LIMIT "
+				"?3) "
 				"ORDER BY seq",
 			"iti", (gint64)since, node ? node : "", (gint64)max);
 	if (!st)
@@ -387,12 +410,13 @@ GPtrArray *isc_register_list_events(IscRegister *reg, const gchar *node, guint64
 
 /* --- snapshots ----------------------------------------------------------------------------- */
 
-gboolean isc_register_add_snapshot(IscRegister *reg, const gchar *uuid, const IscSnapshot *snapshot,
-		GError **error)
+gboolean isc_register_add_snapshot(
+		IscRegister *reg, const gchar *uuid, const IscSnapshot *snapshot, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
 	return isc_sql_run(reg->db, error,
-			"INSERT OR REPLACE INTO snapshot (uuid, name, created, size, digest, frozen) "
+			"INSERT OR REPLACE INTO snapshot (uuid, name, created, size, digest, "
+			"frozen) "
 			"VALUES (?,?,?,?,?,?)",
 			"ttiiti", uuid, snapshot->name, snapshot->created, (gint64)snapshot->size,
 			snapshot->digest, (gint64)snapshot->frozen);
@@ -426,10 +450,12 @@ GPtrArray *isc_register_list_snapshots(IscRegister *reg, const gchar *uuid, GErr
 	return g_steal_pointer(&all);
 }
 
-gboolean isc_register_remove_snapshot(IscRegister *reg, const gchar *uuid, const gchar *name, GError **error)
+gboolean isc_register_remove_snapshot(
+		IscRegister *reg, const gchar *uuid, const gchar *name, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
-	return isc_sql_run(reg->db, error, "DELETE FROM snapshot WHERE uuid = ? AND name = ?", "tt", uuid, name);
+	return isc_sql_run(reg->db, error, "DELETE FROM snapshot WHERE uuid = ? AND name = ?", "tt",
+			uuid, name);
 }
 
 gboolean isc_register_check(IscRegister *reg, GError **error)

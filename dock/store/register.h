@@ -4,17 +4,17 @@
 #include "model/node.h"
 #include "model/plan.h"
 
-/* The dock's memory: one SQLite database (WAL, synchronous=FULL, STRICT tables).  Each function is one
- * transaction; any thread may call.  What is secret (a node's env) is not in here: the caller keeps it sealed
- * and gives specs without it. */
+/* The dock's memory: one SQLite database (WAL, synchronous=FULL, STRICT tables).  Each function is
+ * one transaction; any thread may call.  What is secret (a node's env) is not in here: the caller
+ * keeps it sealed and gives specs without it. */
 typedef struct IscRegister IscRegister;
 
 /**
  * isc_register_open:
  * @path: made with mode 0600 when missing
  *
- * Migrates an older schema; refuses a newer one and a damaged file (ISC_ERROR_HOST with the next step).
- * Returns: (transfer full)
+ * Migrates an older schema; refuses a newer one and a damaged file (ISC_ERROR_HOST with the next
+ * step). Returns: (transfer full)
  */
 IscRegister *isc_register_open(const gchar *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void isc_register_close(IscRegister *reg);
@@ -22,8 +22,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscRegister, isc_register_close)
 
 /* --- nodes --------------------------------------------------------------------------------- */
 
-/* Adds @node; a slot of 0 is replaced by a free one, never one given out a moment ago as long as others are free.
- * Errors: ISC_ERROR_STATE: the name is taken, or no slot is free (with the numbers). */
+/* Adds @node; a slot of 0 is replaced by a free one, never one given out a moment ago as long as
+ * others are free. Errors: ISC_ERROR_STATE: the name is taken, or no slot is free (with the
+ * numbers). */
 gboolean isc_register_add_node(IscRegister *reg, IscNode *node, GError **error);
 
 /* Returns: (transfer full), or NULL with ISC_ERROR_NOT_FOUND */
@@ -32,12 +33,15 @@ IscNode *isc_register_get_node(IscRegister *reg, const gchar *name, GError **err
 /* By name.  Returns: (transfer full) (element-type IscNode) */
 GPtrArray *isc_register_list_nodes(IscRegister *reg, GError **error);
 
-/* Sets state, reason and `since`; counts a start where @state is ISC_NODE_ENABLING.  @reason NULL: "". */
-gboolean isc_register_set_state(IscRegister *reg, const gchar *name, IscNodeState state, const gchar *reason,
-		GError **error);
+/* Sets state, reason and `since`; counts a start where @state is ISC_NODE_ENABLING.  @reason NULL:
+ * "". */
+gboolean isc_register_set_state(IscRegister *reg, const gchar *name, IscNodeState state,
+		const gchar *reason, GError **error);
 
-/* Puts @spec, of the node that it names, in the place of the one it has.  Errors: ISC_ERROR_NOT_FOUND. */
-gboolean isc_register_set_spec(IscRegister *reg, const IscSpec *spec, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Puts @spec, of the node that it names, in the place of the one it has.  Errors:
+ * ISC_ERROR_NOT_FOUND. */
+gboolean isc_register_set_spec(IscRegister *reg, const IscSpec *spec, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
 
 /* A node that is not there is no error. */
 gboolean isc_register_remove_node(IscRegister *reg, const gchar *name, GError **error);
@@ -46,9 +50,9 @@ gboolean isc_register_remove_node(IscRegister *reg, const gchar *name, GError **
 
 typedef struct {
 	guint64 id;
-	IscPlan *plan; /* owned */
-	guint reached; /* index of the last step that may have been made */
-	guint caller;  /* uid */
+	IscPlan *plan;  /* owned */
+	guint reached;  /* index of the last step that may have been made */
+	guint caller;   /* uid */
 	gint64 started; /* s since the epoch */
 } IscOp;
 
@@ -56,10 +60,12 @@ typedef struct {
 guint64 isc_register_begin_op(IscRegister *reg, const IscPlan *plan, guint caller, GError **error);
 
 /* Step @index is about to be made (or, with @undoing, to be taken back). */
-gboolean isc_register_step_op(IscRegister *reg, guint64 id, guint index, gboolean undoing, GError **error);
+gboolean isc_register_step_op(
+		IscRegister *reg, guint64 id, guint index, gboolean undoing, GError **error);
 
 /* @status: exit status, 0 for success; @message: one line, may be NULL */
-gboolean isc_register_end_op(IscRegister *reg, guint64 id, int status, const gchar *message, GError **error);
+gboolean isc_register_end_op(
+		IscRegister *reg, guint64 id, int status, const gchar *message, GError **error);
 
 /* Begun and not ended, oldest first.  Returns: (transfer full) (element-type IscOp) */
 GPtrArray *isc_register_unfinished_ops(IscRegister *reg, GError **error);
@@ -81,8 +87,8 @@ gboolean isc_register_add_event(IscRegister *reg, IscEventRow *row, GError **err
 
 /* seq > @since, oldest first; @since 0 with @max: the newest @max.  @node NULL: all.
  * Returns: (transfer full) (element-type IscEventRow) */
-GPtrArray *isc_register_list_events(IscRegister *reg, const gchar *node, guint64 since, guint max,
-		GError **error);
+GPtrArray *isc_register_list_events(
+		IscRegister *reg, const gchar *node, guint64 since, guint max, GError **error);
 
 /* --- snapshots ----------------------------------------------------------------------------- */
 
@@ -94,11 +100,12 @@ typedef struct {
 	gboolean frozen;  /* the guest's file systems were quiet */
 } IscSnapshot;
 
-gboolean isc_register_add_snapshot(IscRegister *reg, const gchar *uuid, const IscSnapshot *snapshot,
-		GError **error);
+gboolean isc_register_add_snapshot(
+		IscRegister *reg, const gchar *uuid, const IscSnapshot *snapshot, GError **error);
 /* Oldest first.  Returns: (transfer full) (element-type IscSnapshot) */
 GPtrArray *isc_register_list_snapshots(IscRegister *reg, const gchar *uuid, GError **error);
-gboolean isc_register_remove_snapshot(IscRegister *reg, const gchar *uuid, const gchar *name, GError **error);
+gboolean isc_register_remove_snapshot(
+		IscRegister *reg, const gchar *uuid, const gchar *name, GError **error);
 
 /* PRAGMA integrity_check and foreign keys.  Errors: ISC_ERROR_VERIFY. */
 gboolean isc_register_check(IscRegister *reg, GError **error);

@@ -7,8 +7,8 @@ void isc_sql_error(sqlite3 *db, GError **error, const gchar *what)
 	int rc = sqlite3_errcode(db);
 	gboolean host = rc == SQLITE_FULL || rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB ||
 			rc == SQLITE_CANTOPEN || rc == SQLITE_READONLY;
-	g_set_error(error, ISC_ERROR, host ? ISC_ERROR_HOST : ISC_ERROR_FAILED, "register: %s: %s", what,
-			sqlite3_errmsg(db));
+	g_set_error(error, ISC_ERROR, host ? ISC_ERROR_HOST : ISC_ERROR_FAILED, "register: %s: %s",
+			what, sqlite3_errmsg(db));
 }
 
 gboolean isc_sql_script(sqlite3 *db, const gchar *text, GError **error)
@@ -19,7 +19,8 @@ gboolean isc_sql_script(sqlite3 *db, const gchar *text, GError **error)
 	return FALSE;
 }
 
-static IscStmt *prepare(sqlite3 *db, GError **error, const gchar *text, const gchar *types, va_list args)
+static IscStmt *prepare(
+		sqlite3 *db, GError **error, const gchar *text, const gchar *types, va_list args)
 {
 	g_autoptr(IscStmt) st = NULL;
 	int rc = sqlite3_prepare_v2(db, text, -1, &st, NULL);
@@ -28,7 +29,8 @@ static IscStmt *prepare(sqlite3 *db, GError **error, const gchar *text, const gc
 		if (types[i] == 'i')
 			rc = sqlite3_bind_int64(st, i + 1, va_arg(args, gint64));
 		else
-			rc = sqlite3_bind_text(st, i + 1, va_arg(args, const gchar *), -1, SQLITE_TRANSIENT);
+			rc = sqlite3_bind_text(st, i + 1, va_arg(args, const gchar *), -1,
+					SQLITE_TRANSIENT);
 	if (rc == SQLITE_OK)
 		return g_steal_pointer(&st);
 	isc_sql_error(db, error, text);

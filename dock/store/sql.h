@@ -7,7 +7,8 @@
 typedef sqlite3_stmt IscStmt;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscStmt, sqlite3_finalize)
 
-/* Sets ISC_ERROR_FAILED (ISC_ERROR_HOST when the disk is full or the file damaged) "WHAT: message". */
+/* Sets ISC_ERROR_FAILED (ISC_ERROR_HOST when the disk is full or the file damaged) "WHAT: message".
+ */
 void isc_sql_error(sqlite3 *db, GError **error, const gchar *what);
 
 /* Constant text, several statements. */

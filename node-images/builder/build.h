@@ -26,17 +26,17 @@ typedef struct {
 	const gchar *key;    /* secret key; NULL: the publisher's, made if missing */
 	gboolean fresh;      /* --no-cache */
 	gboolean no_check;
-	void (*step)(IscStepKind step, gpointer data);         /* begins; may be NULL */
+	void (*step)(IscStepKind step, gpointer data);  /* begins; may be NULL */
 	void (*note)(const gchar *text, gpointer data); /* worth a line; may be NULL */
-	void (*tick)(gpointer data);                           /* some times a second; may be NULL */
+	void (*tick)(gpointer data);                    /* some times a second; may be NULL */
 	gpointer data;
 } IscBuildOptions;
 
 typedef struct {
 	gchar *name, *version, *digest, *kernel_version, *signer;
-	guint64 part_bytes[4];         /* by IscPartKind */
+	guint64 part_bytes[4]; /* by IscPartKind */
 	gdouble seconds[ISC_N_STEPS];
-	gchar **stripped;              /* files that lost setuid or setgid bits */
+	gchar **stripped; /* files that lost setuid or setgid bits */
 	guint packages, files;
 	gboolean checked;
 } IscBuildResult;
@@ -44,11 +44,12 @@ typedef struct {
 /**
  * isc_build:
  * Recipe → image folder.  What can be checked is checked before the long steps.
- * Errors: ISC_ERROR_INVALID: the recipe, with file and line; ISC_ERROR_NOT_FOUND: no recipe; ISC_ERROR_STATE: out is in
- * use; ISC_ERROR_VERIFY: the finished root is not as it must be; ISC_ERROR_HOST: tools, mirror, rights, libguestfs;
- * ISC_ERROR_TIMEOUT; ISC_ERROR_FAILED.
+ * Errors: ISC_ERROR_INVALID: the recipe, with file and line; ISC_ERROR_NOT_FOUND: no recipe;
+ * ISC_ERROR_STATE: out is in use; ISC_ERROR_VERIFY: the finished root is not as it must be;
+ * ISC_ERROR_HOST: tools, mirror, rights, libguestfs; ISC_ERROR_TIMEOUT; ISC_ERROR_FAILED.
  */
-gboolean isc_build(const IscBuildOptions *options, IscBuildResult *result, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean isc_build(const IscBuildOptions *options, IscBuildResult *result, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * isc_build_check:
@@ -56,8 +57,8 @@ gboolean isc_build(const IscBuildOptions *options, IscBuildResult *result, GErro
  * @files: (out): entries of the root
  * Errors: as isc_check_run(); ISC_ERROR_NOT_FOUND: no image.
  */
-gboolean isc_build_check(const gchar *dir, const IscBuildOptions *options, guint *files, GError **error)
-		G_GNUC_WARN_UNUSED_RESULT;
+gboolean isc_build_check(const gchar *dir, const IscBuildOptions *options, guint *files,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 void isc_build_result_clear(IscBuildResult *result);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IscBuildResult, isc_build_result_clear)

@@ -3,7 +3,8 @@
 
 #include "builder/kernel.h"
 
-/* The initrd of an image: isc-node-init as /init, and the kernel's modules that it loads, in order. */
+/* The initrd of an image: isc-node-init as /init, and the kernel's modules that it loads, in order.
+ */
 
 /**
  * isc_initrd_pack:
@@ -13,7 +14,8 @@
  *
  * Pure.  Returns: (transfer full): the archive, not compressed
  */
-GByteArray *isc_initrd_pack(const gchar *init, gsize init_len, const GPtrArray *modules, const GPtrArray *contents);
+GByteArray *isc_initrd_pack(const gchar *init, gsize init_len, const GPtrArray *modules,
+		const GPtrArray *contents);
 
 /**
  * isc_initrd_write:

@@ -3,7 +3,8 @@
 
 #include "builder/apt.h"
 
-/* The kernel of an image: Debian's linux-image-cloud-amd64, downloaded once and kept in the cache. */
+/* The kernel of an image: Debian's linux-image-cloud-amd64, downloaded once and kept in the cache.
+ */
 
 typedef struct {
 	gchar *version; /* "6.1.0-37-cloud-amd64": what uname -r says */
@@ -32,7 +33,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscKernel, isc_kernel_free)
  * @wanted: module names; '-' and '_' are the same; NULL at the end
  *
  * Pure.  Errors: ISC_ERROR_HOST: neither module nor built in.
- * Returns: (transfer full) (element-type gchar*): paths as in @dep, each after all it needs, each once
+ * Returns: (transfer full) (element-type gchar*): paths as in @dep, each after all it needs, each
+ * once
  */
-GPtrArray *isc_kernel_order(const gchar *dep, const gchar *builtin, const gchar *const *wanted, GError **error)
-		G_GNUC_WARN_UNUSED_RESULT;
+GPtrArray *isc_kernel_order(const gchar *dep, const gchar *builtin, const gchar *const *wanted,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;

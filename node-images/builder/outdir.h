@@ -1,8 +1,9 @@
 #pragma once
 #include <glib.h>
 
-/* The folder an image is built into, as one act: all work is done in ".NAME.building" beside it, which takes its place
- * by one rename at the end.  An interrupted build leaves that folder, never a half image; the next one clears it. */
+/* The folder an image is built into, as one act: all work is done in ".NAME.building" beside it,
+ * which takes its place by one rename at the end.  An interrupted build leaves that folder, never a
+ * half image; the next one clears it. */
 
 typedef struct {
 	gchar *target; /* owned; what the caller asked for */
@@ -13,8 +14,8 @@ typedef struct {
 
 /**
  * isc_outdir_open:
- * Errors: ISC_ERROR_STATE: @target holds something that is no image, or another build is at it; ISC_ERROR_FAILED.
- * Returns: (transfer full)
+ * Errors: ISC_ERROR_STATE: @target holds something that is no image, or another build is at it;
+ * ISC_ERROR_FAILED. Returns: (transfer full)
  */
 IscOutDir *isc_outdir_open(const gchar *target, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

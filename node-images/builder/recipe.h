@@ -3,8 +3,9 @@
 
 #include "model/conf.h"
 
-/* A recipe is a folder: image.conf (what is in it, see isc-image.conf(5)), files/ (copied over the root) and build.sh
- * (run in the root).  This module knows image.conf alone, and what can be said about it without any package. */
+/* A recipe is a folder: image.conf (what is in it, see isc-image.conf(5)), files/ (copied over the
+ * root) and build.sh (run in the root).  This module knows image.conf alone, and what can be said
+ * about it without any package. */
 
 #define ISC_RECIPE_FILE "image.conf"
 #define ISC_RECIPE_FILES "files"
@@ -12,7 +13,8 @@
 
 /* What the root starts from. */
 typedef enum {
-	ISC_BASE_NONE,      /* nothing: only the files of the packages named, none of their scripts run */
+	ISC_BASE_NONE, /* nothing: only the files of the packages named, none of their scripts run
+			*/
 	ISC_BASE_ESSENTIAL, /* Debian's essential packages: enough for a package's own scripts */
 	ISC_BASE_MINBASE,   /* those and apt and what is of priority "required" */
 	ISC_N_BASES,
@@ -49,13 +51,14 @@ typedef struct {
 IscRecipe *isc_recipe_parse(const gchar *what, const gchar *text, gsize len, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
-/* Reads DIR/image.conf.  Errors: ISC_ERROR_NOT_FOUND: no such folder or file; else as isc_recipe_parse(). */
+/* Reads DIR/image.conf.  Errors: ISC_ERROR_NOT_FOUND: no such folder or file; else as
+ * isc_recipe_parse(). */
 IscRecipe *isc_recipe_load(const gchar *dir, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Sets ISC_ERROR_INVALID with the line of @key; @word: the entry of a repeated key that holds this word, or
- * NULL: the last.  Returns FALSE. */
-gboolean isc_recipe_error(const IscRecipe *recipe, const gchar *section, const gchar *key, const gchar *word,
-		GError **error, const gchar *format, ...) G_GNUC_PRINTF(6, 7);
+/* Sets ISC_ERROR_INVALID with the line of @key; @word: the entry of a repeated key that holds this
+ * word, or NULL: the last.  Returns FALSE. */
+gboolean isc_recipe_error(const IscRecipe *recipe, const gchar *section, const gchar *key,
+		const gchar *word, GError **error, const gchar *format, ...) G_GNUC_PRINTF(6, 7);
 
 /* "none", "essential", "minbase"; static. */
 const gchar *isc_base_name(IscBase base);

@@ -13,7 +13,7 @@ typedef struct {
 /* Returns: (transfer full): text of the file */
 gchar *isc_service_print(const IscRecipe *recipe, const IscServiceUser *user);
 
-/* Does @text say what the manifest says, where both speak of it?  Errors: ISC_ERROR_VERIFY naming the first that
- * differs; @uid, @gid (out): those of @text. */
-gboolean isc_service_agrees(const gchar *text, const IscImage *image, guint *uid, guint *gid, GError **error)
-		G_GNUC_WARN_UNUSED_RESULT;
+/* Does @text say what the manifest says, where both speak of it?  Errors: ISC_ERROR_VERIFY naming
+ * the first that differs; @uid, @gid (out): those of @text. */
+gboolean isc_service_agrees(const gchar *text, const IscImage *image, guint *uid, guint *gid,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;

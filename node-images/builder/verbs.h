@@ -4,8 +4,8 @@
 
 #include "cli/args.h"
 
-/* The verbs of isc-image.  To add one: a line in the table of verbs.c, its function there, its section in
- * dock/man/isc-image.1. */
+/* The verbs of isc-image.  To add one: a line in the table of verbs.c, its function there, its
+ * section in dock/man/isc-image.1. */
 typedef struct {
 	const gchar *name;
 	const gchar *words; /* what it takes besides options, for help */
@@ -15,7 +15,7 @@ typedef struct {
 	gboolean (*run)(gchar *const *words, const IscArgs *args, GError **error);
 } IscVerb;
 
-extern const IscVerb isc_verbs[];        /* ends with { NULL } */
+extern const IscVerb isc_verbs[];         /* ends with { NULL } */
 extern const IscOption isc_verb_common[]; /* every verb has these */
 
 void isc_verb_print_usage(FILE *to);

@@ -1,6 +1,6 @@
 #pragma once
-/* Golden files: what a pure function printed when somebody last read and agreed.  tools/update-golden rewrites them
- * (ISC_UPDATE_GOLDEN=1); the diff is read like code. */
+/* Golden files: what a pure function printed when somebody last read and agreed.
+ * tools/update-golden rewrites them (ISC_UPDATE_GOLDEN=1); the diff is read like code. */
 #include "cm.h"
 
 /* @name: below tests/golden/ */

@@ -2,7 +2,10 @@
 
 #include "policy/admit.h"
 
-static const IscAdmitHost roomy = { .emulated = TRUE, .max_memory_mib = 1024, .max_nodes = 3, .max_vcpus = 2,
+static const IscAdmitHost roomy = { .emulated = TRUE,
+	.max_memory_mib = 1024,
+	.max_nodes = 3,
+	.max_vcpus = 2,
 	.disk_free_mib = 10000 };
 
 static IscNode *make(const gchar *name, const gchar *more, IscNodeState state)
@@ -31,8 +34,10 @@ static void each_rule_refuses_and_names_itself(void **state)
 		{ "[Network]\nExpose=8080:80\n", "'off'", ISC_ERROR_STATE },
 	};
 	g_autoptr(GPtrArray) others = g_ptr_array_new_with_free_func((GDestroyNotify)isc_node_free);
-	g_ptr_array_add(others, make("old", "[Resources]\nMemory=512\n[Network]\nExpose=8050:1\n", ISC_NODE_READY));
-	g_ptr_array_add(others, make("off", "[Resources]\nMemory=512\n[Network]\nExpose=8080:1\n", ISC_NODE_DISABLED));
+	g_ptr_array_add(others, make("old", "[Resources]\nMemory=512\n[Network]\nExpose=8050:1\n",
+						ISC_NODE_READY));
+	g_ptr_array_add(others, make("off", "[Resources]\nMemory=512\n[Network]\nExpose=8080:1\n",
+						ISC_NODE_DISABLED));
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GError) error = NULL;
 		g_autoptr(IscNode) node = make("new", cases[i].more, ISC_NODE_ENABLING);
@@ -41,9 +46,11 @@ static void each_rule_refuses_and_names_itself(void **state)
 	}
 
 	g_autoptr(GError) error = NULL;
-	g_autoptr(IscNode) fits = make("new", "[Resources]\nMemory=512\nVCPUs=2\n[Network]\nExpose=udp:8050:1\n",
+	g_autoptr(IscNode) fits = make("new",
+			"[Resources]\nMemory=512\nVCPUs=2\n[Network]\nExpose=udp:8050:1\n",
 			ISC_NODE_ENABLING);
-	assert_true(isc_policy_admit(&roomy, fits, others, &error)); /* a disabled node uses no memory */
+	assert_true(isc_policy_admit(
+			&roomy, fits, others, &error)); /* a disabled node uses no memory */
 	assert_no_error(error);
 
 	g_ptr_array_add(others, make("third", "", ISC_NODE_DISABLED));
@@ -56,8 +63,10 @@ static void a_node_is_not_in_its_own_way(void **state)
 	(void)state;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GPtrArray) others = g_ptr_array_new_with_free_func((GDestroyNotify)isc_node_free);
-	g_ptr_array_add(others, make("web", "[Resources]\nMemory=900\n[Network]\nExpose=80:80\n", ISC_NODE_READY));
-	g_autoptr(IscNode) web = make("web", "[Resources]\nMemory=900\n[Network]\nExpose=80:80\n", ISC_NODE_DISABLED);
+	g_ptr_array_add(others, make("web", "[Resources]\nMemory=900\n[Network]\nExpose=80:80\n",
+						ISC_NODE_READY));
+	g_autoptr(IscNode) web = make("web", "[Resources]\nMemory=900\n[Network]\nExpose=80:80\n",
+			ISC_NODE_DISABLED);
 	assert_true(isc_policy_admit(&roomy, web, others, &error));
 	assert_no_error(error);
 }

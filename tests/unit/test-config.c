@@ -17,7 +17,8 @@ static void every_key_has_a_default_and_can_be_set(void **state)
 	assert_null(preset->outside);
 	assert_int_equal(preset->max_nodes, 64999);
 
-	const gchar *text = "[Dock]\nStateDirectory=/x\nOutsideInterface=wan0\n[Limits]\nMaxMemory=4096\n";
+	const gchar *text = "[Dock]\nStateDirectory=/"
+			    "x\nOutsideInterface=wan0\n[Limits]\nMaxMemory=4096\n";
 	g_autoptr(IscConfig) given = isc_config_parse("dock.conf", text, strlen(text), &error);
 	assert_no_error(error);
 	assert_string_equal(given->state_dir, "/x");
@@ -28,8 +29,9 @@ static void every_key_has_a_default_and_can_be_set(void **state)
 static void what_is_wrong_is_named(void **state)
 {
 	(void)state;
-	static const gchar *bad[] = { "[Dock]\nStateDirectory=relative\n", "[Dock]\nStateDirectory=/a/../b\n",
-		"[Dock]\nNonsense=1\n", "[Limits]\nMaxMemory=lots\n", "[Limits]\nMaxMemory=-1\n" };
+	static const gchar *bad[] = { "[Dock]\nStateDirectory=relative\n",
+		"[Dock]\nStateDirectory=/a/../b\n", "[Dock]\nNonsense=1\n",
+		"[Limits]\nMaxMemory=lots\n", "[Limits]\nMaxMemory=-1\n" };
 	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
 		g_autoptr(GError) error = NULL;
 		assert_null(isc_config_parse("dock.conf", bad[i], strlen(bad[i]), &error));

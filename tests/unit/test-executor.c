@@ -22,19 +22,22 @@ static gboolean note(Fake *fake, const gchar *sign, const gchar *arg, GError **e
 	return FALSE;
 }
 
-static gboolean up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel,
+		GError **error)
 {
 	(void)node, (void)cancel;
 	return note(self, "+", arg, error);
 }
 
-static gboolean down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel, GError **error)
+static gboolean down(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel,
+		GError **error)
 {
 	(void)node, (void)cancel;
 	return note(self, "-", arg, error);
 }
 
-static gboolean before(gpointer data, const IscPlan *plan, guint index, gboolean undoing, GError **error)
+static gboolean before(
+		gpointer data, const IscPlan *plan, guint index, gboolean undoing, GError **error)
 {
 	(void)data, (void)plan, (void)index, (void)undoing, (void)error;
 	return TRUE;
@@ -71,7 +74,8 @@ static void run_cases(const Case *cases, gsize n, const IscStepMode modes[3])
 		isc_plan_add(plan, modes[2], ISC_STEP_START, "c");
 
 		gboolean undone;
-		gboolean ok = isc_engine_run(&engine, plan, NULL, &observer, cancel, &undone, &error);
+		gboolean ok = isc_engine_run(
+				&engine, plan, NULL, &observer, cancel, &undone, &error);
 
 		assert_string_equal(calls->str, cases[i].calls);
 		assert_int_equal(ok, cases[i].ok);
@@ -90,14 +94,16 @@ static void a_failed_step_and_those_before_it_are_undone_in_reverse(void **state
 		{ "+c", NULL, "+a +b +c -c -b -a ", FALSE, TRUE },
 		{ NULL, "+b", "+a +b -b -a ", FALSE, TRUE },
 	};
-	run_cases(cases, G_N_ELEMENTS(cases), (IscStepMode[]){ ISC_MODE_UP, ISC_MODE_UP, ISC_MODE_UP });
+	run_cases(cases, G_N_ELEMENTS(cases),
+			(IscStepMode[]){ ISC_MODE_UP, ISC_MODE_UP, ISC_MODE_UP });
 }
 
 static void what_stays_is_not_undone(void **state)
 {
 	(void)state;
 	static const Case cases[] = { { "+c", NULL, "+a +b +c -c -a ", FALSE, TRUE } };
-	run_cases(cases, G_N_ELEMENTS(cases), (IscStepMode[]){ ISC_MODE_UP, ISC_MODE_STAYS, ISC_MODE_UP });
+	run_cases(cases, G_N_ELEMENTS(cases),
+			(IscStepMode[]){ ISC_MODE_UP, ISC_MODE_STAYS, ISC_MODE_UP });
 }
 
 static void taking_away_goes_on_whatever_fails(void **state)
@@ -107,14 +113,16 @@ static void taking_away_goes_on_whatever_fails(void **state)
 		{ "-a", NULL, "-a -b -c ", FALSE, FALSE },
 		{ NULL, "-a", "-a -b -c ", TRUE, FALSE },
 	};
-	run_cases(cases, G_N_ELEMENTS(cases), (IscStepMode[]){ ISC_MODE_DOWN, ISC_MODE_DOWN, ISC_MODE_DOWN });
+	run_cases(cases, G_N_ELEMENTS(cases),
+			(IscStepMode[]){ ISC_MODE_DOWN, ISC_MODE_DOWN, ISC_MODE_DOWN });
 }
 
 static void a_soft_step_spoils_nothing(void **state)
 {
 	(void)state;
 	static const Case cases[] = { { "+b", NULL, "+a +b +c ", FALSE, FALSE } };
-	run_cases(cases, G_N_ELEMENTS(cases), (IscStepMode[]){ ISC_MODE_UP, ISC_MODE_SOFT, ISC_MODE_UP });
+	run_cases(cases, G_N_ELEMENTS(cases),
+			(IscStepMode[]){ ISC_MODE_UP, ISC_MODE_SOFT, ISC_MODE_UP });
 }
 
 int main(void)

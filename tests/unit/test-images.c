@@ -204,7 +204,8 @@ static void import_takes_an_open_folder_too(void **state)
 	g_autoptr(GError) error = NULL;
 	isc_autofd int fd = open(f->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const IscImageSource source = { isc_part_open_at, GINT_TO_POINTER(fd) };
-	g_autoptr(IscImage) image = isc_image_store_import_from(f->store, &source, f->trust, NULL, &error);
+	g_autoptr(IscImage) image =
+			isc_image_store_import_from(f->store, &source, f->trust, NULL, &error);
 	assert_no_error(error);
 	assert_true(isc_image_store_remove(f->store, image->digest, &error));
 

@@ -32,8 +32,8 @@ static void names_of_states_and_verbs_come_back(void **state)
 static void nothing_starts_a_quarantined_node(void **state)
 {
 	(void)state;
-	static const IscVerb refused[] = { ISC_VERB_ENABLE, ISC_VERB_RESUME, ISC_VERB_SNAPSHOT_RESTORE,
-		ISC_VERB_DISABLE, ISC_VERB_SUSPEND };
+	static const IscVerb refused[] = { ISC_VERB_ENABLE, ISC_VERB_RESUME,
+		ISC_VERB_SNAPSHOT_RESTORE, ISC_VERB_DISABLE, ISC_VERB_SUSPEND };
 	g_autoptr(IscNode) node = node_in(ISC_NODE_QUARANTINED);
 	for (gsize i = 0; i < G_N_ELEMENTS(refused); i++) {
 		g_autoptr(GError) error = NULL;
@@ -47,9 +47,12 @@ static void quarantine_and_destroy_are_possible_in_every_living_state(void **sta
 {
 	(void)state;
 	for (guint s = 0; s < ISC_N_NODE_STATES; s++) {
-		assert_int_equal(isc_node_verb_legal((IscNodeState)s, ISC_VERB_DESTROY), ISC_LEGAL_YES);
+		assert_int_equal(isc_node_verb_legal((IscNodeState)s, ISC_VERB_DESTROY),
+				ISC_LEGAL_YES);
 		if (s != ISC_NODE_DESTROYING)
-			assert_int_not_equal(isc_node_verb_legal((IscNodeState)s, ISC_VERB_QUARANTINE), ISC_LEGAL_NO);
+			assert_int_not_equal(
+					isc_node_verb_legal((IscNodeState)s, ISC_VERB_QUARANTINE),
+					ISC_LEGAL_NO);
 	}
 }
 
@@ -78,10 +81,12 @@ static void what_is_so_already_is_done(void **state)
 static void rules_change_in_every_state_that_lasts_also_in_quarantine(void **state)
 {
 	(void)state;
-	static const IscVerb verbs[] = { ISC_VERB_EXPOSE, ISC_VERB_UNEXPOSE, ISC_VERB_ALLOW, ISC_VERB_DENY };
+	static const IscVerb verbs[] = { ISC_VERB_EXPOSE, ISC_VERB_UNEXPOSE, ISC_VERB_ALLOW,
+		ISC_VERB_DENY };
 	for (guint s = 0; s < ISC_N_NODE_STATES; s++)
 		for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++) {
-			gboolean lasts = s != ISC_NODE_ENABLING && s != ISC_NODE_DISABLING && s != ISC_NODE_DESTROYING;
+			gboolean lasts = s != ISC_NODE_ENABLING && s != ISC_NODE_DISABLING &&
+					 s != ISC_NODE_DESTROYING;
 			assert_int_equal(isc_node_verb_legal((IscNodeState)s, verbs[i]),
 					lasts ? ISC_LEGAL_YES : ISC_LEGAL_NO);
 			assert_true(isc_verb_is_about_rules(verbs[i]));
@@ -95,10 +100,12 @@ static void no_two_slots_share_anything(void **state)
 	static const guint slots[] = { ISC_SLOT_MIN, 3, 255, 256, 257, 511, 512, ISC_SLOT_MAX };
 	for (gsize a = 0; a < G_N_ELEMENTS(slots); a++)
 		for (gsize b = 0; b < a; b++) {
-			g_autofree gchar *mac_a = isc_node_mac_text(slots[a]), *mac_b = isc_node_mac_text(slots[b]);
+			g_autofree gchar *mac_a = isc_node_mac_text(slots[a]),
+					 *mac_b = isc_node_mac_text(slots[b]);
 			g_autofree gchar *ip_a = isc_node_address_text(slots[a]),
 					 *ip_b = isc_node_address_text(slots[b]);
-			g_autofree gchar *tap_a = isc_node_tap(slots[a]), *tap_b = isc_node_tap(slots[b]);
+			g_autofree gchar *tap_a = isc_node_tap(slots[a]),
+					 *tap_b = isc_node_tap(slots[b]);
 			assert_string_not_equal(mac_a, mac_b);
 			assert_string_not_equal(ip_a, ip_b);
 			assert_string_not_equal(tap_a, tap_b);

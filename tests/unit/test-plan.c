@@ -19,13 +19,15 @@ static void a_journal_line_comes_back_as_the_step_it_was(void **state)
 	g_autofree gchar *text2 = isc_plan_print(again);
 	assert_string_equal(text, text2);
 	assert_int_equal(again->steps->len, plan->steps->len);
-	assert_int_equal(g_array_index(again->steps, IscStep, again->steps->len - 1).mode, ISC_MODE_DOWN);
+	assert_int_equal(g_array_index(again->steps, IscStep, again->steps->len - 1).mode,
+			ISC_MODE_DOWN);
 }
 
 static void a_journal_of_another_version_is_refused(void **state)
 {
 	(void)state;
-	static const gchar *bad[] = { "+ teleport\n", "overlay\n", "? overlay\n", "+overlay\n", "+ overl\n" };
+	static const gchar *bad[] = { "+ teleport\n", "overlay\n", "? overlay\n", "+overlay\n",
+		"+ overl\n" };
 	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
 		g_autoptr(GError) error = NULL;
 		assert_null(isc_plan_parse(ISC_VERB_ENABLE, "web", bad[i], &error));

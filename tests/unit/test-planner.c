@@ -31,23 +31,32 @@ static void every_plan_is_as_agreed(void **state)
 		const gchar *file;
 	} cases[] = {
 		{ ISC_VERB_PROVISION, ISC_NODE_ENABLING, { .enable = TRUE }, "plan/provision" },
-		{ ISC_VERB_PROVISION, ISC_NODE_ENABLING, { .enable = FALSE }, "plan/provision-no-enable" },
+		{ ISC_VERB_PROVISION, ISC_NODE_ENABLING, { .enable = FALSE },
+				"plan/provision-no-enable" },
 		{ ISC_VERB_ENABLE, ISC_NODE_DISABLED, { 0 }, "plan/enable" },
 		{ ISC_VERB_DISABLE, ISC_NODE_READY, { .ask = TRUE }, "plan/disable" },
 		{ ISC_VERB_DISABLE, ISC_NODE_READY, { 0 }, "plan/disable-force" },
 		{ ISC_VERB_SUSPEND, ISC_NODE_READY, { 0 }, "plan/suspend" },
 		{ ISC_VERB_RESUME, ISC_NODE_SUSPENDED, { 0 }, "plan/resume" },
-		{ ISC_VERB_SNAPSHOT_CREATE, ISC_NODE_READY, { .snapshot = "s1" }, "plan/snapshot-create" },
-		{ ISC_VERB_SNAPSHOT_RESTORE, ISC_NODE_READY, { .snapshot = "s1" }, "plan/snapshot-restore" },
-		{ ISC_VERB_SNAPSHOT_DELETE, ISC_NODE_READY, { .snapshot = "s1" }, "plan/snapshot-delete" },
+		{ ISC_VERB_SNAPSHOT_CREATE, ISC_NODE_READY, { .snapshot = "s1" },
+				"plan/snapshot-create" },
+		{ ISC_VERB_SNAPSHOT_RESTORE, ISC_NODE_READY, { .snapshot = "s1" },
+				"plan/snapshot-restore" },
+		{ ISC_VERB_SNAPSHOT_DELETE, ISC_NODE_READY, { .snapshot = "s1" },
+				"plan/snapshot-delete" },
 		{ ISC_VERB_QUARANTINE, ISC_NODE_READY, { .snapshot = "q1" }, "plan/quarantine" },
-		{ ISC_VERB_QUARANTINE, ISC_NODE_READY, { .snapshot = "q1", .pause = TRUE }, "plan/quarantine-pause" },
-		{ ISC_VERB_QUARANTINE, ISC_NODE_DISABLED, { .snapshot = "q1" }, "plan/quarantine-disabled" },
+		{ ISC_VERB_QUARANTINE, ISC_NODE_READY, { .snapshot = "q1", .pause = TRUE },
+				"plan/quarantine-pause" },
+		{ ISC_VERB_QUARANTINE, ISC_NODE_DISABLED, { .snapshot = "q1" },
+				"plan/quarantine-disabled" },
 		{ ISC_VERB_RELEASE, ISC_NODE_QUARANTINED, { .running = TRUE }, "plan/release" },
-		{ ISC_VERB_RELEASE, ISC_NODE_QUARANTINED, { .running = FALSE }, "plan/release-ended" },
+		{ ISC_VERB_RELEASE, ISC_NODE_QUARANTINED, { .running = FALSE },
+				"plan/release-ended" },
 		{ ISC_VERB_DESTROY, ISC_NODE_READY, { 0 }, "plan/destroy" },
-		{ ISC_VERB_EXPOSE, ISC_NODE_READY, { .rules = "expose tcp:8080:80 udp:53:53" }, "plan/expose" },
-		{ ISC_VERB_UNEXPOSE, ISC_NODE_DISABLED, { .rules = "unexpose tcp:8080:80" }, "plan/unexpose" },
+		{ ISC_VERB_EXPOSE, ISC_NODE_READY, { .rules = "expose tcp:8080:80 udp:53:53" },
+				"plan/expose" },
+		{ ISC_VERB_UNEXPOSE, ISC_NODE_DISABLED, { .rules = "unexpose tcp:8080:80" },
+				"plan/unexpose" },
 		{ ISC_VERB_ALLOW, ISC_NODE_QUARANTINED, { .rules = "allow open" }, "plan/allow" },
 		{ ISC_VERB_DENY, ISC_NODE_READY, { .rules = "deny icmp" }, "plan/deny" },
 	};
@@ -62,7 +71,8 @@ static void every_plan_is_as_agreed(void **state)
 static void no_tap_without_a_fence_and_no_boot_without_verification(void **state)
 {
 	(void)state;
-	static const IscVerb verbs[] = { ISC_VERB_PROVISION, ISC_VERB_ENABLE, ISC_VERB_SNAPSHOT_RESTORE };
+	static const IscVerb verbs[] = { ISC_VERB_PROVISION, ISC_VERB_ENABLE,
+		ISC_VERB_SNAPSHOT_RESTORE };
 	const IscPlanOptions options = { .enable = TRUE, .snapshot = "s1" };
 	for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++) {
 		g_autoptr(IscNode) node = node_in(ISC_NODE_READY);
@@ -91,7 +101,8 @@ static void an_interrupted_building_leaves_nothing(void **state)
 			assert_true(index_of(back, ISC_MODE_DOWN, kind) >= 0);
 		}
 		for (guint i = 0; i < back->steps->len; i++)
-			assert_int_equal(g_array_index(back->steps, IscStep, i).mode, ISC_MODE_DOWN);
+			assert_int_equal(
+					g_array_index(back->steps, IscStep, i).mode, ISC_MODE_DOWN);
 	}
 }
 
@@ -133,7 +144,8 @@ static void an_interrupted_change_of_rules_leaves_less_open_never_more(void **st
 			g_autoptr(IscPlan) rest = isc_planner_recover(plan, reached);
 			g_autofree gchar *text = isc_plan_print(rest);
 			assert_int_equal(index_of(rest, cases[i].mode, ISC_STEP_RULES), 0);
-			assert_string_equal(g_array_index(rest->steps, IscStep, 0).arg, cases[i].rules);
+			assert_string_equal(
+					g_array_index(rest->steps, IscStep, 0).arg, cases[i].rules);
 			/* and the definition follows the register again */
 			assert_int_equal(index_of(rest, ISC_MODE_SOFT, ISC_STEP_DEFINE), 1);
 			/* what the journal reads back is the same plan */

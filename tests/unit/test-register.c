@@ -47,8 +47,9 @@ static void reopen(Fixture *f)
 
 static IscNode *make(const gchar *name)
 {
-	g_autofree gchar *text = g_strdup_printf(
-			"[Node]\nName=%s\nImage=nginx\n[Network]\nExpose=80:80\n[Service]\nEnv=SECRET=hunter2\n", name);
+	g_autofree gchar *text = g_strdup_printf("[Node]\nName=%s\nImage=nginx\n[Network]\nExpose="
+						 "80:80\n[Service]\nEnv=SECRET=hunter2\n",
+			name);
 	g_autofree gchar *uuid = g_uuid_string_random();
 	IscNode *node = g_new0(IscNode, 1);
 	node->spec = isc_spec_parse("test", text, strlen(text), NULL);
@@ -168,8 +169,11 @@ static void events_come_in_order_and_by_node(void **state)
 	g_autoptr(GError) error = NULL;
 	for (guint i = 0; i < 10; i++) {
 		g_autofree gchar *text = g_strdup_printf("event %u", i);
-		IscEventRow row = { .node = (gchar *)(i % 2 ? "web" : "db"), .kind = (gchar *)"test",
-			.level = (gchar *)"info", .text = text, .caller = G_MAXUINT };
+		IscEventRow row = { .node = (gchar *)(i % 2 ? "web" : "db"),
+			.kind = (gchar *)"test",
+			.level = (gchar *)"info",
+			.text = text,
+			.caller = G_MAXUINT };
 		assert_true(isc_register_add_event(f->reg, &row, &error));
 		assert_int_equal(row.seq, i + 1);
 	}
@@ -187,7 +191,9 @@ static void snapshots_belong_to_one_node(void **state)
 {
 	Fixture *f = *state;
 	g_autoptr(GError) error = NULL;
-	IscSnapshot s = { .name = (gchar *)"s1", .created = 5, .size = 77, .digest = "ab", .frozen = TRUE };
+	IscSnapshot s = {
+		.name = (gchar *)"s1", .created = 5, .size = 77, .digest = "ab", .frozen = TRUE
+	};
 	assert_true(isc_register_add_snapshot(f->reg, "u1", &s, &error));
 	g_autoptr(GPtrArray) of1 = isc_register_list_snapshots(f->reg, "u1", &error);
 	g_autoptr(GPtrArray) of2 = isc_register_list_snapshots(f->reg, "u2", &error);
@@ -212,7 +218,8 @@ static void a_newer_schema_and_a_damaged_file_are_refused(void **state)
 	assert_error(error, ISC_ERROR_HOST, "schema 99");
 
 	g_autofree gchar *other = g_build_filename(f->dir, "garbage.db", NULL);
-	assert_true(g_file_set_contents(other, "this is no database, and long enough to be seen as none at all ....", -1,
+	assert_true(g_file_set_contents(other,
+			"this is no database, and long enough to be seen as none at all ....", -1,
 			NULL));
 	assert_null(isc_register_open(other, &error));
 	assert_error(error, ISC_ERROR_HOST, "garbage.db");
@@ -222,14 +229,19 @@ static void a_newer_schema_and_a_damaged_file_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_node_survives_the_daemon_and_its_secrets_do_not, setup, teardown),
-		cmocka_unit_test_setup_teardown(other_rules_take_the_place_of_the_old_ones, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+				a_node_survives_the_daemon_and_its_secrets_do_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+				other_rules_take_the_place_of_the_old_ones, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_name_is_taken_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_address_is_not_given_out_again_at_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_journal_shows_what_was_begun_and_not_ended, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+				an_address_is_not_given_out_again_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+				the_journal_shows_what_was_begun_and_not_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(events_come_in_order_and_by_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(snapshots_belong_to_one_node, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_newer_schema_and_a_damaged_file_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+				a_newer_schema_and_a_damaged_file_are_refused, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,9 +17,11 @@ static void every_method_has_its_roles_and_its_handler(void **state)
 	assert_no_error(error);
 	for (gsize i = 0; info->interfaces[i]; i++) {
 		const gchar *interface = info->interfaces[i]->name + strlen("org.iscdock.");
-		for (gsize m = 0; info->interfaces[i]->methods && info->interfaces[i]->methods[m]; m++, n++) {
+		for (gsize m = 0; info->interfaces[i]->methods && info->interfaces[i]->methods[m];
+				m++, n++) {
 			const gchar *method = info->interfaces[i]->methods[m]->name;
-			if (!isc_roles_for_method(interface, method) || !isc_handlers_find(interface, method))
+			if (!isc_roles_for_method(interface, method) ||
+					!isc_handlers_find(interface, method))
 				fail_msg("%s.%s is in no table", interface, method);
 		}
 	}
@@ -47,7 +49,8 @@ static void a_role_may_do_what_is_its_own_and_no_more(void **state)
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GError) error = NULL;
-		gboolean ok = isc_roles_check(cases[i].roles, cases[i].interface, cases[i].method, &error);
+		gboolean ok = isc_roles_check(
+				cases[i].roles, cases[i].interface, cases[i].method, &error);
 		if (ok != cases[i].ok)
 			fail_msg("%u %s", cases[i].roles, cases[i].method);
 		if (!ok)

@@ -13,13 +13,15 @@ static void a_full_file_comes_back_as_it_was(void **state)
 {
 	(void)state;
 	g_autoptr(GError) error = NULL;
-	g_autoptr(IscSpec) spec = parse("# a comment\n" HEAD
-					"Description=the shop\nEnvironment=staging\nMachine=q35\nTimeout=30\n"
-					"Label=tier=front\nLabel=owner=me\n"
-					"[Resources]\nMemory=128\nVCPUs=2\nOverlay=64\n"
-					"[Network]\nExpose=8080:80\nExpose=udp:5000-5010:6000-6010\nEgress=tcp:203.0.113.0/24:443\n"
-					"[Service]\nEnv=A=b c\nEnv=PASS=x=y\nWritable=/srv/data\n",
-			&error);
+	g_autoptr(IscSpec) spec =
+			parse("# a comment\n" HEAD
+			      "Description=the shop\nEnvironment=staging\nMachine=q35\nTimeout=30\n"
+			      "Label=tier=front\nLabel=owner=me\n"
+			      "[Resources]\nMemory=128\nVCPUs=2\nOverlay=64\n"
+			      "[Network]\nExpose=8080:80\nExpose=udp:5000-5010:6000-6010\nEgress="
+			      "tcp:203.0.113.0/24:443\n"
+			      "[Service]\nEnv=A=b c\nEnv=PASS=x=y\nWritable=/srv/data\n",
+					&error);
 	assert_no_error(error);
 	assert_string_equal(spec->name, "web");
 	assert_int_equal(spec->environment, ISC_ENV_STAGING);
