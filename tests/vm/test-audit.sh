@@ -89,7 +89,7 @@ tampered replayed $((older + 1)) "an older copy of both is found by a noted end"
 	--anchor "$(third_party audit verify --export "$TMP/good" --json | jq -r .end)"
 fresh && echo "ed25519 d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a" >"$TMP/bad/seal.pub"
 tampered resealed 1 "another dock's key is found"
-fresh && printf X | dd of="$TMP/bad/audit.chain" bs=1 seek=3000 conv=notrunc status=none
+fresh && printf XXXXXXXXXXXXXXXX | dd of="$TMP/bad/audit.chain" bs=1 seek=3000 conv=notrunc status=none
 status 7 "a changed chain is found" third_party audit verify --export "$TMP/bad"
 fresh
 tampered swapped 1 "another node's trail is found" --key "$TMP/dock.pub" other
