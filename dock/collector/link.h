@@ -28,8 +28,8 @@ typedef enum {
 	/* collector → isc-dockd */
 	ISC_LINK_EVENT = 16,     /* a claim of `node`: a: IscWireEventKind, b..e: a..d of the event.
 				    After isc-dockd (re)connects     the latest
-				    STARTED/READY/STOPPED/FAILED     of each node comes again, with c's sign
-				    untouched and flags = 1 */
+				    STARTED/READY/STOPPED/FAILED     of each node comes again, with c's
+				    sign     untouched and flags = 1 */
 	ISC_LINK_CLOSED = 17,    /* `channel` of `node` hung up */
 	ISC_LINK_PROBED = 18,    /* a: id; b: HTTP status (100..599), 0: timed out, -1: no HTTP */
 	ISC_LINK_FORGOTTEN = 19, /* b..e as FLUSHED */

@@ -62,8 +62,8 @@ typedef enum {
 	ISC_WIRE_RESUME = 1, /* session and seq: the last that is on the dock's disk (0, 0: nothing
 				yet) */
 	ISC_WIRE_ACK = 2,    /* seq: everything of `session` up to it is on the dock's disk; one of
-				another session (left in    the port by an earlier boot) says nothing to
-				this one */
+				another session (left in    the port by an earlier boot) says nothing
+				to    this one */
 
 	/* guest → dock, audit and log */
 	ISC_WIRE_RECORDS = 16, /* payload: `count` times IscWireRecord + text */

@@ -51,7 +51,7 @@ static gboolean is_hopeless(IscDock *dock, const IscNode *node, GError **error)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
 				"the service of node '%s' ended with status %" G_GINT64_FORMAT
 				", signal %" G_GINT64_FORMAT " before it was ready; what it said "
-							     "is in '%s/nodes/%s/service.log'",
+				"is in '%s/nodes/%s/service.log'",
 				name, run->exit_status, run->exit_signal, dock->config->log_dir,
 				name);
 	else if (run->gone)
