@@ -30,11 +30,12 @@ is "$?:$wrong" 0:0 "its trail was good at each look while it was written"
 like "$(vm audit verify web)" "web: good: [1-9][0-9]* records.* open, end [0-9]+:[0-9a-f]{16}" "and is at rest"
 
 # --- who reads it ---------------------------------------------------------------------------------
+www=$(awk -F: '$1 == "www" { print $3 }' "$TOP/node-images/minimal/files/etc/passwd")
 status 0 "an auditor verifies it" as aud1 isc-vm audit verify web
 status 6 "one without a role does not" as nobody-role isc-vm audit verify web
 status 3 "no trail, no verdict" dock isc-vm audit verify nobody
 like "$(vm audit web --type EXECVE --commands)" "httpd" "its command is found by the type of a record"
-like "$(vm audit web --key exec --uid 33 --since 1h --success yes -c)" "httpd" "and by key, user, time and success"
+like "$(vm audit web --key exec --uid "$www" --since 1h --success yes -c)" "httpd" "and by key, user, time and success"
 is "$(vm audit web --until 2001-01-01)" "" "what is not there is not found"
 ok "a report counts it" sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm audit report web --json |
 	jq -e '.trail.good and .commands.run >= 1 and .keys.exec >= 1 and (.commands.top[0].command | test(\"busybox\"))'"
