@@ -375,8 +375,16 @@ static gboolean step_check(Build *b, GError **error)
 		note(b, "--no-check: the finished root was not looked at");
 		return TRUE;
 	}
-	g_autofree gchar *program = own_program(b, "isc-image-check", error);
 	guint files = 0;
+	g_autoptr(IscImage) image = isc_imagedir_load(b->out->image, NULL, NULL, error);
+	if (!image)
+		return FALSE;
+	if (!b->options->fresh && isc_check_recall(b->cache, image, &files)) {
+		note(b, "libguestfs found nothing in the very same root before");
+		b->result->checked = TRUE;
+		return TRUE;
+	}
+	g_autofree gchar *program = own_program(b, "isc-image-check", error);
 	if (!program)
 		return FALSE;
 	if (!isc_check_run(program, b->out->image, b->kernel, b->cache, &b->tick, &files, error)) {
@@ -388,6 +396,7 @@ static gboolean step_check(Build *b, GError **error)
 		}
 		return FALSE;
 	}
+	isc_check_remember(b->cache, image, files);
 	b->result->checked = TRUE;
 	return TRUE;
 }

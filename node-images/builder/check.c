@@ -251,3 +251,52 @@ gboolean isc_check_run(const gchar *program, const gchar *image, const IscKernel
 	g_prefix_error(error, "checking the root in libguestfs: ");
 	return FALSE;
 }
+
+/* --- what passed before
+ * --------------------------------------------------------------------------- */
+
+static void add_words(GChecksum *sum, const gchar *key, gchar *const *words)
+{
+	for (; words && *words; words++) {
+		g_checksum_update(sum, (const guchar *)key, -1);
+		/* With its NUL: "a", "b" is another list than "ab". */
+		g_checksum_update(sum, (const guchar *)*words, (gssize)strlen(*words) + 1);
+	}
+}
+
+/* All that isc-image-check looks at, and its version. */
+static gchar *record_path(const gchar *cache, const IscImage *image)
+{
+	const IscImagePart *root = &image->parts[ISC_PART_ROOT];
+	gchar *head[] = { (gchar *)"1 " ISC_VERSION, (gchar *)root->sha256, image->root_type,
+		image->user, image->health ? image->health : (gchar *)"", NULL };
+	g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+	add_words(sum, "head", head);
+	add_words(sum, "exec", image->exec);
+	add_words(sum, "writable", image->writable);
+	add_words(sum, "capability", image->capabilities);
+	add_words(sum, "env", image->environment);
+	return g_strdup_printf("%s/checked-%s.json", cache, g_checksum_get_string(sum));
+}
+
+gboolean isc_check_recall(const gchar *cache, const IscImage *image, guint *files)
+{
+	g_autofree gchar *path = record_path(cache, image);
+	gsize len;
+	g_autofree gchar *text = isc_file_read(AT_FDCWD, path, REPORT_MAX, &len, NULL);
+	g_autoptr(IscReport) report = text ? isc_report_parse(text, len, NULL) : NULL;
+	if (!report || report->findings->len > 0)
+		return FALSE;
+	*files = report->files;
+	return TRUE;
+}
+
+void isc_check_remember(const gchar *cache, const IscImage *image, guint files)
+{
+	g_autofree gchar *path = record_path(cache, image);
+	g_autoptr(IscReport) report = isc_report_new();
+	report->files = files;
+	g_autofree gchar *text = isc_report_print(report);
+	if (!isc_file_write(AT_FDCWD, path, text, strlen(text), 0600, NULL))
+		g_debug("'%s' is not kept", path);
+}

@@ -1,4 +1,5 @@
 #include "cm.h"
+#include "base/file.h"
 #include "builder/check.h"
 
 static IscReport *parse(const gchar *text, GError **error)
@@ -63,12 +64,41 @@ static void anything_but_a_report_is_refused(void **state)
 	assert_no_error(error);
 }
 
+static IscImage *image(const gchar *sha256, const gchar *exec)
+{
+	IscImage *i = isc_image_new();
+	g_strlcpy(i->parts[ISC_PART_ROOT].sha256, sha256, 65);
+	i->root_type = g_strdup("erofs");
+	i->user = g_strdup("u");
+	i->exec = g_strsplit(exec, " ", -1);
+	return i;
+}
+
+static void only_the_very_same_root_passed_before(void **state)
+{
+	(void)state;
+	g_autofree gchar *cache = g_dir_make_tmp("isc-check.XXXXXX", NULL);
+	g_autoptr(IscImage) one = image("aa", "/x y"), same = image("aa", "/x y"),
+			    root = image("ab", "/x y"), exec = image("aa", "/x z");
+	guint files = 0;
+	assert_false(isc_check_recall(cache, one, &files));
+	isc_check_remember(cache, one, 7);
+	assert_true(isc_check_recall(cache, same, &files));
+	assert_int_equal(files, 7);
+	assert_false(isc_check_recall(cache, root, &files));
+	assert_false(isc_check_recall(cache, exec, &files));
+	same->capabilities = g_strsplit("cap_chown", " ", -1);
+	assert_false(isc_check_recall(cache, same, &files));
+	assert_true(isc_file_remove_tree(cache, NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(print_and_parse_are_inverse),
 		cmocka_unit_test(names_from_the_root_are_escaped),
 		cmocka_unit_test(anything_but_a_report_is_refused),
+		cmocka_unit_test(only_the_very_same_root_passed_before),
 	};
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
 }
