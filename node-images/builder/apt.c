@@ -44,8 +44,7 @@ static gint compare_strings(gconstpointer a, gconstpointer b)
 	return strcmp(*(gchar *const *)a, *(gchar *const *)b);
 }
 
-/* --- the host's settings
- * -------------------------------------------------------------------------- */
+/* --- the host's settings ---------------------------------------------------------- */
 
 static void add_sources_file(GArray *files, GPtrArray *keep, const gchar *path, const gchar *name)
 {
@@ -109,8 +108,7 @@ static gchar *host_options(const IscRun *tick, GError **error)
 	return g_string_free(out, FALSE);
 }
 
-/* --- the private root
- * ----------------------------------------------------------------------------- */
+/* --- the private root ------------------------------------------------------------- */
 
 static gchar *config_text(const IscApt *apt, const gchar *options)
 {
@@ -279,8 +277,7 @@ IscApt *isc_apt_open(const gchar *cache, const gchar *suite, gboolean fresh, con
 	return g_steal_pointer(&apt);
 }
 
-/* --- packages
- * ------------------------------------------------------------------------------------- */
+/* --- packages --------------------------------------------------------------------- */
 
 /* "E: Unable to locate package X", "E: Package 'X' has no installation candidate", "E: Version '1'
  * for 'X' was not found": the one of @packages that an error names. */

@@ -21,11 +21,6 @@
 #include "builder/root.h"
 #include "builder/sbom.h"
 
-/* What isc-node-init needs before it can ask for anything, where node-images/init/MODULES is not at
- * hand. */
-static const gchar *const default_modules[] = { "virtio_mmio", "virtio_pci", "virtio_blk", "erofs",
-	"overlay", "qemu_fw_cfg", "virtio_console", "virtio_net", NULL };
-
 /* clang-format off */
 static const struct {
 	const gchar *name, *text;
@@ -108,8 +103,7 @@ static void note(const Build *b, const gchar *format, ...)
 		b->options->note(text, b->options->data);
 }
 
-/* --- the steps
- * ------------------------------------------------------------------------------------ */
+/* --- the steps -------------------------------------------------------------------- */
 
 static gchar *make_cache(GError **error)
 {
@@ -241,12 +235,12 @@ static gchar **wanted_modules(const Build *b)
 	g_autofree gchar *built =
 			g_build_filename(b->program_dir, "../node-images/init/MODULES", NULL);
 	g_autofree gchar *installed =
-			g_build_filename(b->program_dir, "../share/isc-dock/MODULES", NULL);
+			g_build_filename(b->program_dir, "../lib/isc-dock/MODULES", NULL);
 	g_autofree gchar *text = isc_file_read(AT_FDCWD, built, 65536, NULL, NULL);
 	if (!text)
 		text = isc_file_read(AT_FDCWD, installed, 65536, NULL, NULL);
 	if (!text)
-		return g_strdupv((gchar **)default_modules);
+		return g_strdupv((gchar **)isc_initrd_modules);
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 	g_autoptr(GStrvBuilder) names = g_strv_builder_new();
 	for (gsize i = 0; lines[i]; i++) {
@@ -265,7 +259,7 @@ static gchar *own_program(const Build *b, const gchar *name, GError **error)
 	if (access(beside, R_OK) == 0)
 		return g_steal_pointer(&beside);
 	g_autofree gchar *installed =
-			g_build_filename(b->program_dir, "../libexec/isc-dock", name, NULL);
+			g_build_filename(b->program_dir, "../lib/isc-dock", name, NULL);
 	if (access(installed, R_OK) == 0)
 		return g_steal_pointer(&installed);
 	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
@@ -291,8 +285,7 @@ static gboolean step_initrd(Build *b, GError **error)
 	return isc_file_copy_sparse(from, to, st.st_size, error);
 }
 
-/* --- manifest
- * ------------------------------------------------------------------------------------- */
+/* --- manifest --------------------------------------------------------------------- */
 
 static gboolean write_sbom(Build *b, GError **error)
 {
@@ -401,8 +394,7 @@ static gboolean step_check(Build *b, GError **error)
 	return TRUE;
 }
 
-/* --- all together
- * --------------------------------------------------------------------------------- */
+/* --- all together ----------------------------------------------------------------- */
 
 static gboolean (*const run_step[ISC_N_STEPS])(Build *b, GError **error) = {
 	[ISC_STEP_RECIPE] = step_recipe,

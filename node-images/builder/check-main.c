@@ -48,8 +48,7 @@ static gboolean launch(guestfs_h *g, const gchar *dir, const IscImage *image, GE
 	return TRUE;
 }
 
-/* --- what is looked at
- * ---------------------------------------------------------------------------- */
+/* --- what is looked at ------------------------------------------------------------ */
 
 static void check_required(guestfs_h *g, IscReport *report)
 {

@@ -26,8 +26,7 @@ const gchar *isc_finding_name(IscFindingKind kind)
 	return names[kind];
 }
 
-/* --- the report
- * ----------------------------------------------------------------------------------- */
+/* --- the report ------------------------------------------------------------------- */
 
 static void finding_free(IscFinding *finding)
 {
@@ -149,8 +148,7 @@ IscReport *isc_report_parse(const gchar *text, gsize len, GError **error)
 	return NULL;
 }
 
-/* --- running it
- * ----------------------------------------------------------------------------------- */
+/* --- running it ------------------------------------------------------------------- */
 
 typedef struct {
 	const IscKernel *kernel;
@@ -252,8 +250,7 @@ gboolean isc_check_run(const gchar *program, const gchar *image, const IscKernel
 	return FALSE;
 }
 
-/* --- what passed before
- * --------------------------------------------------------------------------- */
+/* --- what passed before ----------------------------------------------------------- */
 
 static void add_words(GChecksum *sum, const gchar *key, gchar *const *words)
 {

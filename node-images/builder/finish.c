@@ -21,8 +21,7 @@
 #define PASSWD_MAX (1024 * 1024)
 #define TIMEOUT_S 300
 
-/* --- what goes
- * ------------------------------------------------------------------------------------ */
+/* --- what goes -------------------------------------------------------------------- */
 
 /* clang-format off */
 /* glob(7) patterns; whole trees.  The names of mirrors and the dates of installation would also make equal images
@@ -125,8 +124,7 @@ static gboolean strip(const FTSENT *e, gpointer data, GError **error)
 	return TRUE;
 }
 
-/* --- what is there
- * -------------------------------------------------------------------------------- */
+/* --- what is there ---------------------------------------------------------------- */
 
 static gboolean make_dirs(GError **error)
 {
@@ -215,8 +213,7 @@ static gboolean take_user(const IscRecipe *recipe, IscServiceUser *out, GError *
 	return TRUE;
 }
 
-/* --- Writable=
- * ------------------------------------------------------------------------------------ */
+/* --- Writable= -------------------------------------------------------------------- */
 
 static gboolean give_away(const FTSENT *e, gpointer data, GError **error)
 {
@@ -266,8 +263,7 @@ static gboolean make_writable(
 	return walk(path, give_away, user, error);
 }
 
-/* --- Exec= and Pre=
- * ------------------------------------------------------------------------------- */
+/* --- Exec= and Pre= --------------------------------------------------------------- */
 
 static gboolean check_program(const IscRecipe *recipe, const gchar *key, const gchar *path,
 		const IscServiceUser *user, GError **error)
@@ -297,8 +293,7 @@ static gboolean check_programs(const IscRecipe *recipe, const IscServiceUser *us
 			"'%s': no such folder in the root", recipe->directory);
 }
 
-/* --- all together, in the chroot
- * ------------------------------------------------------------------ */
+/* --- all together, in the chroot -------------------------------------------------- */
 
 static gboolean count(const FTSENT *e, gpointer data, GError **error)
 {
@@ -355,8 +350,7 @@ static gboolean finish(gpointer data, int out, GError **error)
 	       report(out, stripped, status ? status : "", files, error);
 }
 
-/* --- from outside
- * --------------------------------------------------------------------------------- */
+/* --- from outside ----------------------------------------------------------------- */
 
 void isc_finish_clear(IscFinish *out)
 {

@@ -67,8 +67,7 @@ gboolean isc_imagedir_sign(const gchar *dir, const gchar *secret_path, GError **
 	return sig && isc_file_write(AT_FDCWD, path, sig, strlen(sig), 0644, error);
 }
 
-/* --- verify
- * --------------------------------------------------------------------------------------- */
+/* --- verify ----------------------------------------------------------------------- */
 
 static gboolean verify_part(const gchar *dir, const IscImagePart *part, GError **error)
 {
@@ -139,8 +138,7 @@ IscImage *isc_imagedir_verify(const gchar *dir, const IscPublicKey *keys, gsize 
 	return g_steal_pointer(&image);
 }
 
-/* --- the publisher's key
- * -------------------------------------------------------------------------- */
+/* --- the publisher's key ---------------------------------------------------------- */
 
 gchar *isc_publisher_key(void)
 {

@@ -16,6 +16,9 @@
 #define MODULE_MAX (32 * 1024 * 1024)
 #define LIST_MAX (4 * 1024 * 1024)
 
+const gchar *const isc_initrd_modules[] = { "virtio_mmio", "virtio_pci", "virtio_console",
+	"virtio_blk", "erofs", "overlay", "qemu_fw_cfg", "virtio_net", NULL };
+
 /* "kernel/fs/erofs/erofs.ko.xz" → "erofs.ko": it is unpacked here, the guest loads plain modules.
  */
 static gchar *file_name(const gchar *path)

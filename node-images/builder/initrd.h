@@ -6,6 +6,10 @@
 /* The initrd of an image: isc-node-init as /init, and the kernel's modules that it loads, in order.
  */
 
+/* What isc-node-init needs before it can ask for anything: node-images/init/MODULES, for where that
+ * is not at hand, without the format of roots that is not built here.  NULL at the end. */
+extern const gchar *const isc_initrd_modules[];
+
 /**
  * isc_initrd_pack:
  * @init: bytes of isc-node-init

@@ -26,8 +26,7 @@ void isc_kernel_free(IscKernel *kernel)
 	g_free(kernel);
 }
 
-/* --- the order of modules (pure)
- * ------------------------------------------------------------------ */
+/* --- the order of modules (pure) -------------------------------------------------- */
 
 /* "kernel/fs/erofs/erofs.ko.xz" → "erofs", with '-' as '_', as modprobe takes them for the same. */
 static gchar *module_name(const gchar *path)
@@ -97,8 +96,7 @@ GPtrArray *isc_kernel_order(
 	return g_steal_pointer(&order);
 }
 
-/* --- the cache
- * ------------------------------------------------------------------------------------ */
+/* --- the cache -------------------------------------------------------------------- */
 
 /* "linux-image-6.1.0-37-cloud-amd64=6.1.140-1", which the meta package leads to. */
 static gchar *find_package(const IscApt *apt, GError **error)
@@ -142,6 +140,13 @@ static gboolean move(const gchar *from_dir, const gchar *from, const gchar *to_d
 	return TRUE;
 }
 
+/* Up to bookworm modules are in /lib, later in /usr/lib. */
+static gboolean has_lib(const gchar *tree)
+{
+	g_autofree gchar *path = g_build_filename(tree, "lib", NULL);
+	return access(path, F_OK) == 0;
+}
+
 /* Downloads into @work and leaves vmlinuz, lib/modules/VERSION and control in @work/new. */
 static gboolean fetch(const IscApt *apt, const gchar *package, const gchar *version,
 		const gchar *work, GError **error)
@@ -162,7 +167,8 @@ static gboolean fetch(const IscApt *apt, const gchar *package, const gchar *vers
 	g_autofree gchar *control_path = g_build_filename(new, "control", NULL);
 	return run_tool(apt, unpack, NULL, error) && run_tool(apt, field, &control, error) &&
 	       isc_file_write(AT_FDCWD, control_path, control, strlen(control), 0644, error) &&
-	       move(tree, image, new, "vmlinuz", error) && move(tree, "lib", new, "lib", error) &&
+	       move(tree, image, new, "vmlinuz", error) &&
+	       move(tree, has_lib(tree) ? "lib" : "usr/lib", new, "lib", error) &&
 	       run_tool(apt, depmod, NULL, error);
 }
 

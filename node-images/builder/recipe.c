@@ -74,8 +74,7 @@ void isc_recipe_free(IscRecipe *recipe)
 	g_free(recipe);
 }
 
-/* --- errors
- * --------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------- */
 
 /* Where @key would have to stand: the first entry of its section, else the first of all. */
 static const IscConfEntry *place_of(const IscConf *conf, const gchar *section)
@@ -126,8 +125,7 @@ static gboolean bad_word(const IscRecipe *recipe, const IscConfEntry *entry, con
 	return isc_conf_error(recipe->conf, entry, error, "'%s': %s", shown, must);
 }
 
-/* --- values
- * --------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------- */
 
 static gboolean is_made_of(const gchar *text, const gchar *first, const gchar *more, gsize max)
 {

@@ -19,8 +19,7 @@
 #define COPY_TIMEOUT_S 300
 #define DEPTH_MAX 64
 
-/* --- files/
- * --------------------------------------------------------------------------------------- */
+/* --- files/ ----------------------------------------------------------------------- */
 
 typedef struct {
 	int dir;            /* fd of files/, opened outside of the tree */
@@ -156,8 +155,7 @@ gboolean isc_root_add_files(const gchar *dir, const IscRootOptions *options, GEr
 	return isc_run(&run, NULL, NULL, error);
 }
 
-/* --- build.sh
- * ------------------------------------------------------------------------------------- */
+/* --- build.sh --------------------------------------------------------------------- */
 
 typedef struct {
 	const gchar *tree;

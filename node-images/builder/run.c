@@ -52,8 +52,7 @@ gboolean isc_run_has(const gchar *program, GError **error)
 	return FALSE;
 }
 
-/* --- the child
- * ------------------------------------------------------------------------------------ */
+/* --- the child -------------------------------------------------------------------- */
 
 static void pass_on_failure(int fd, const GError *error)
 {
@@ -176,8 +175,7 @@ static G_NORETURN void child(const IscRun *run, pid_t parent, int out, int err, 
 	work(run, fail_fd);
 }
 
-/* --- the parent
- * ----------------------------------------------------------------------------------- */
+/* --- the parent ------------------------------------------------------------------- */
 
 typedef struct {
 	pid_t pid;

@@ -23,8 +23,7 @@ GPtrArray *isc_packages_new(void)
 	return g_ptr_array_new_with_free_func((GDestroyNotify)isc_package_free);
 }
 
-/* --- parse
- * ---------------------------------------------------------------------------------------- */
+/* --- parse ------------------------------------------------------------------------ */
 
 /* The value of @field in the stanza from @lines on, or NULL. */
 static gchar *field(gchar *const *lines, const gchar *name)
@@ -116,8 +115,7 @@ gboolean isc_packages_parse(GPtrArray *into, const gchar *control, GError **erro
 	return TRUE;
 }
 
-/* --- print
- * ---------------------------------------------------------------------------------------- */
+/* --- print ------------------------------------------------------------------------ */
 
 static gint compare(gconstpointer a, gconstpointer b)
 {

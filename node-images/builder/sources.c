@@ -35,8 +35,7 @@ static gboolean has_word(const gchar *text, const gchar *word)
 	return g_strv_contains((const gchar *const *)words, word);
 }
 
-/* --- deb822: stanzas of "Field: value", a line that begins with a space goes on
- * ------------------- */
+/* --- deb822: stanzas of "Field: value", a line that begins with a space goes on --- */
 
 static GHashTable *parse_stanza(const gchar *text)
 {
@@ -153,8 +152,7 @@ static void parse_list(GPtrArray *sources, const gchar *text)
 		parse_line(sources, lines[i]);
 }
 
-/* --- the choice
- * ----------------------------------------------------------------------------------- */
+/* --- the choice ------------------------------------------------------------------- */
 
 /* By whom it is signed tells Debian's own archive from others that also call their suite "bookworm"
  * and their component "main". */

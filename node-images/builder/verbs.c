@@ -35,8 +35,7 @@ static json_object *new_list(gchar *const *list)
 	return array;
 }
 
-/* --- build
- * ---------------------------------------------------------------------------------------- */
+/* --- build ------------------------------------------------------------------------ */
 
 static void show_step(IscStepKind step, gpointer data)
 {
@@ -129,8 +128,7 @@ static gboolean cmd_build(gchar *const *words, const IscArgs *args, GError **err
 	return TRUE;
 }
 
-/* --- inspect
- * -------------------------------------------------------------------------------------- */
+/* --- inspect ---------------------------------------------------------------------- */
 
 static void print_list(const gchar *title, gchar *const *list)
 {
@@ -171,8 +169,7 @@ static gboolean cmd_inspect(gchar *const *words, const IscArgs *args, GError **e
 	return TRUE;
 }
 
-/* --- verify, sign, keygen
- * ------------------------------------------------------------------------- */
+/* --- verify, sign, keygen --------------------------------------------------------- */
 
 static gboolean load_key(const gchar *path, GArray *keys, GError **error)
 {
@@ -260,8 +257,7 @@ static gboolean cmd_keygen(gchar *const *words, const IscArgs *args, GError **er
 	return TRUE;
 }
 
-/* --- help
- * ----------------------------------------------------------------------------------------- */
+/* --- help ------------------------------------------------------------------------- */
 
 static gboolean cmd_help(gchar *const *words, const IscArgs *args, GError **error)
 {

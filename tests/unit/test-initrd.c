@@ -31,9 +31,26 @@ static void init_and_its_modules_are_where_init_looks(void **state)
 	assert_memory_equal(a->data, again->data, a->len);
 }
 
+static void the_built_in_list_is_that_of_init(void **state)
+{
+	(void)state;
+	g_autofree gchar *text = NULL;
+	assert_true(g_file_get_contents("node-images/init/MODULES", &text, NULL, NULL));
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+	gsize n = 0;
+	for (gsize i = 0; lines[i]; i++) {
+		if (!*lines[i] || *lines[i] == '#' || g_str_equal(lines[i], "squashfs"))
+			continue;
+		assert_non_null(isc_initrd_modules[n]);
+		assert_string_equal(isc_initrd_modules[n++], lines[i]);
+	}
+	assert_null(isc_initrd_modules[n]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_built_in_list_is_that_of_init),
 		cmocka_unit_test(init_and_its_modules_are_where_init_looks),
 	};
 	return cmocka_run_group_tests_name("initrd", tests, NULL, NULL);
