@@ -73,6 +73,7 @@ FUZZERS    := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz-*.c))
 NETNS      := $(wildcard tests/netns/test-*.sh tests/netns/test-*.py)
 VM         := $(wildcard tests/vm/test-*.sh tests/fault/test-*.sh)
 IMAGES     := minimal nginx redis memcached mallory
+DEMO_IMAGES := nginx redis mallory
 IMAGE_DIRS := $(IMAGES:%=$B/images/%)
 TEST_LINK   = $(COMPILE) -Itests/unit $(OWN_LDFLAGS) $(LDFLAGS) $< $B/libisc.a $(PKG_LIBS)
 
@@ -98,9 +99,11 @@ check-vm: all $(TEST_TOOLS) images ## tests with real nodes: root, minutes
 	tests/run -t 900 $(VM)
 check: ## everything that CI runs; installs what is missing; root
 	tools/deps
-	$(MAKE) all $(UNIT) $(FUZZERS) $(TEST_TOOLS)
+	$(MAKE) -j$$(nproc) all $(UNIT) $(FUZZERS) $(TEST_TOOLS)
 	$(MAKE) lint images
 	tests/run -t 900 $(UNIT) $(wildcard tests/fuzz/replay) $(NETNS) $(VM)
+fuzz: ## look for new bad inputs with libFuzzer, a minute each
+	tests/fuzz/run
 check-asan: ## unit tests under the address and undefined-behaviour sanitizers
 	$(MAKE) check-unit B=$B/asan CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined'
 analyze: ## gcc's static analyzer over all of dock/
@@ -120,7 +123,8 @@ bench: all $(TEST_TOOLS) images ## measure against peers; prints a table, writes
 	tests/bench/run
 demo: ## the main job, from nothing to proof of destruction; root, minutes
 	tools/deps
-	$(MAKE) images
+	$(MAKE) -j$$(nproc) all
+	$(MAKE) $(DEMO_IMAGES:%=$B/images/%/manifest.json)
 	tools/demo
 
 # --- install --------------------------------------------------------------------------------------
@@ -137,4 +141,4 @@ help: ## this list
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all images check check-unit check-netns check-vm check-asan analyze lint format bench demo install uninstall deps clean help
+.PHONY: all images check fuzz check-unit check-netns check-vm check-asan analyze lint format bench demo install uninstall deps clean help
