@@ -198,8 +198,12 @@ static gboolean prepare(gpointer data, GError **error)
 static gboolean judge(const gchar *text, guint *files, GError **error)
 {
 	g_autoptr(IscReport) report = isc_report_parse(text, strlen(text), error);
-	if (!report)
+	if (!report) {
+		/* Not the recipe's fault. */
+		if (error && *error)
+			(*error)->code = ISC_ERROR_FAILED;
 		return FALSE;
+	}
 	*files = report->files;
 	if (report->findings->len == 0)
 		return TRUE;

@@ -170,4 +170,17 @@ done
 status 8 'a missing tool is the host'\''s fault' env PATH="$TMP/bin" "$IMAGE" build "$TOP/node-images/minimal" \
 	-o "$TMP/x" --no-check
 like "$(cat "$TMP/out")" 'mmdebstrap.*tools/deps' '… named, with what to do'
+
+# helper TEXT…: isc-image with a script in the place of isc-image-check
+helper() {
+	mkdir -p "$TMP/helper"
+	cp "$IMAGE" "$BUILD/isc-node-init" "$TMP/helper"
+	printf '%s\n' '#!/bin/sh' "$@" >"$TMP/helper/isc-image-check"
+	chmod +x "$TMP/helper/isc-image-check"
+}
+helper 'echo "cannot start libguestfs: no reason" >&2' 'exit 8'
+status 8 'where libguestfs does not start the build fails' "$TMP/helper/isc-image" check "$TMP/one"
+like "$(cat "$TMP/out")" 'cannot start libguestfs: no reason' '… and says why'
+helper 'echo "{\"format\":1}"'
+status 1 'a report that makes no sense is no report' "$TMP/helper/isc-image" check "$TMP/one"
 done_testing
