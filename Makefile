@@ -72,7 +72,7 @@ TEST_TOOLS := $(patsubst %.c,$B/%,$(wildcard tests/netns/*.c tests/vm/*.c tests/
 FUZZERS    := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz-*.c))
 NETNS      := $(wildcard tests/netns/test-*.sh tests/netns/test-*.py)
 VM         := $(wildcard tests/vm/test-*.sh tests/fault/test-*.sh)
-IMAGES     := minimal nginx redis memcached mallory
+IMAGES     := minimal nginx redis memcached mallory attacker
 DEMO_IMAGES := nginx redis mallory
 IMAGE_DIRS := $(IMAGES:%=$B/images/%)
 TEST_LINK   = $(COMPILE) -Itests/unit $(OWN_LDFLAGS) $(LDFLAGS) $< $B/libisc.a $(PKG_LIBS)
@@ -89,6 +89,14 @@ $(FUZZERS): $B/%: %.c $B/libisc.a
 RECIPE      = $(firstword $(wildcard node-images/$* tests/recipes/$*))
 $B/images/%/manifest.json: $(BINS)
 	$B/isc-image build $(RECIPE) -o $B/images/$*
+# A recipe with a program of its own.
+ATTACKER    = $B/recipes/attacker/files/usr/lib/attacker/attacker
+$(ATTACKER): $(wildcard tests/recipes/attacker/*)
+	@mkdir -p $(@D)
+	@cp -p tests/recipes/attacker/image.conf tests/recipes/attacker/build.sh $B/recipes/attacker/
+	$(CC) -std=gnu17 $(WARN) -O2 -D_GNU_SOURCE -static -s tests/recipes/attacker/attacker.c -o $@
+$B/images/attacker/manifest.json: RECIPE = $B/recipes/attacker
+$B/images/attacker/manifest.json: $(ATTACKER)
 images: $(IMAGE_DIRS:%=%/manifest.json) ## build the images that the tests and the demo boot
 
 check-unit: $(UNIT) $(FUZZERS) ## unit tests: no root, no network, seconds

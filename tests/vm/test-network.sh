@@ -1,0 +1,183 @@
+#!/usr/bin/env bash
+# The boundary, attacked from inside a real node, and its rules changed while nodes run.  Each attack is blocked (neither
+# the peer nor the outside sees its mark), counted under its kind for the right node; what rules allow goes through.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+rig_up network
+tool=$TOP/tests/vm/net-tool.py
+vm() { dock isc-vm "$@"; }
+evil() { client "$tool" order 8081 "$@"; }
+peer() { client "$tool" order 8082 "$@"; }
+field() { vm network show "$1" --json | jq -r "$2"; }
+# background FILE CMD…: prints the pid; FILE takes its output
+background() {
+	"${@:2}" >"$TMP/$1" 2>"$TMP/$1.err" &
+	at_exit stop "$!"
+}
+stop() { kill "$1" 2>/dev/null; }
+says() { grep -q "$2" "$TMP/$1"; }
+
+# --- two nodes --------------------------------------------------------------------------------------------------
+ok "the image is imported" vm image import "$BUILD/images/attacker"
+vm provision peer --image attacker --memory 96 --overlay 32 --expose 8082:8080 --expose 8092:8090 >"$TMP/peer" 2>&1 &
+peer_pid=$!
+ok "a node gets ready that will attack" vm provision evil --image attacker --memory 96 --overlay 32 --expose 8081:8080
+ok "and one that will be attacked" wait "$peer_pid"
+self=$(field evil '"\(.mac),\(.address)"') him=$(field peer '"\(.mac),\(.address)"')
+his=${him#*,}
+is "$(field evil '.boundary + " " + .link + " " + (.expose | join(","))')" "in force up tcp:8081:8080" \
+	"what is in force is read from the kernel"
+is "$(vm network show --json | jq -r '.boundary')" "in force" "for the whole dock, too"
+
+# --- changes are checked ------------------------------------------------------------------------------------------
+status 4 "another node's port is taken" dock isc-vm expose evil 8082:8080
+like "$(cat "$TMP/out")" "'peer'" "and the error says by whom"
+background listen dock python3 -c 'import socket, time; s = socket.create_server(("", 4444)); time.sleep(600)'
+wait_for 5 client bash -c 'exec 3<>/dev/tcp/$DOCK/4444'
+status 4 "a port that a program on the dock listens on is taken" dock isc-vm expose evil 4444:8080
+status 4 "also for a new node" dock isc-vm provision third --image attacker --expose 4444:8080
+status 2 "a bad rule is refused" dock isc-vm allow evil tcp:203.0.113.2
+status 3 "what is not exposed cannot be taken back" dock isc-vm unexpose evil 1:1
+like "$(cat "$TMP/out")" "tcp:8081:8080" "and the error says what is"
+status 3 "so it is with what is not allowed" dock isc-vm deny evil open
+status 6 "an auditor changes no rules" as aud1 isc-vm expose evil 1:1
+status 6 "an officer opens nothing" as sec1 isc-vm allow evil open
+status 0 "a dry run says what would be done" dock isc-vm expose evil 8100:8080 --dry-run
+like "$(cat "$TMP/out")" "rules expose tcp:8100:8080" "in the plan"
+is "$(field evil '.expose | join(",")')" tcp:8081:8080 "and nothing of all that was done"
+
+# --- attacks --------------------------------------------------------------------------------------------------------
+ok "two rules allow what will be told from a leak" vm allow evil udp:203.0.113.2:7001 node:peer:udp/7001
+background outside client "$tool" sniff 40
+background beside peer sniff 40000 4953432d4c45414b
+wait_for 5 says outside ready
+sleep 0.5
+counters() { field evil .counters >"$TMP/counters"; }
+counters
+while IFS=$'\t' read -r what kind count orders; do
+	before=$(jq --arg kind "$kind" '.[$kind] // 0' "$TMP/counters")
+	IFS='|' read -ra all <<<"$orders"
+	for order in "${all[@]}"; do
+		# shellcheck disable=SC2086 # the words of an order
+		evil $order >>"$TMP/sent" </dev/null
+	done
+	[ "$kind" != - ] || continue
+	counters
+	is "$(($(jq --arg kind "$kind" '.[$kind] // 0' "$TMP/counters") - before))" "$count" \
+		"$what: dropped, and counted under '$kind'"
+done < <("$tool" attacks "$self" "$him")
+wait_for 45 says outside seen
+wait_for 5 says beside seen
+like "$(tail -n 1 "$TMP/outside")" "^seen 1 " "of all that, the outside saw what was allowed, and nothing else"
+like "$(cat "$TMP/beside")" "^seen 1 " "and so did the peer"
+is "$(field peer '.counters | length')" 0 "nothing of it was counted against the peer"
+is "$(peer arp | awk '$1 == "10.77.0.1" { print $4 }')" 52:54:4e:00:00:01 "the peer still knows the gateway"
+is "$(dock ip -4 neigh show "$his" dev isc0 | grep -o '52:[0-9a-f:]*')" "${him%,*}" "and the gateway the peer"
+
+# --- sweeps ---------------------------------------------------------------------------------------------------------
+is "$(evil syn 52544e000001 10.77.0.1 1 8192)" "sent 8192 open" "no port of the dock answers on its bridge address"
+is "$(evil syn 52544e000001 203.0.113.1 4000 9000)" "sent 5001 open" "nor on its outside address, listening or exposed"
+is "$(evil syn 52544e000001 "$his" 8000 9000)" "sent 1001 open" "no port of the peer answers"
+ok "one that a rule names" vm allow evil node:peer:tcp/8090
+is "$(evil syn 52544e000001 "$his" 8000 9000)" "sent 1001 open 8090" "does, and no other"
+
+# --- what rules say and what packets do -----------------------------------------------------------------------------
+client ip addr add 198.51.100.1/32 dev lo
+background served client "$tool" serve 7001
+background served2 client "$tool" serve 7002
+wait_for 5 says served2 ready
+ok "the node may connect out" vm allow evil tcp:203.0.113.2:7001 icmp:203.0.113.2 udp:198.51.100.0/24:7000-7001
+outside() {
+	case $1 in
+	tcp) client timeout 1 bash -c "exec 3<>/dev/tcp/$2/$3" 2>/dev/null && echo open ;;
+	esac
+}
+# FROM TO PORT, as asked; who tries it, and how
+while read -r from to port who how; do
+	verdict=$(vm network explain "$from" "$to" "$port" --json | jq -r .verdict)
+	# shellcheck disable=SC2086 # the words of an order
+	got=$($who ${how//:/ } </dev/null)
+	case $got in open | answer) got=allowed ;; *) got=denied ;; esac
+	is "$got" "$verdict" "explain $from $to $port: what packets do is what the rules say ($verdict)"
+done <<-PAIRS
+	evil 203.0.113.2 7001 evil tcp:203.0.113.2:7001
+	evil 203.0.113.2 7002 evil tcp:203.0.113.2:7002
+	evil 203.0.113.2 udp/7001 evil udp:203.0.113.2:7001
+	evil 203.0.113.2 udp/7002 evil udp:203.0.113.2:7002
+	evil 203.0.113.2 icmp evil ping:203.0.113.2
+	evil 198.51.100.1 udp/7001 evil udp:198.51.100.1:7001
+	evil 198.51.100.1 7001 evil tcp:198.51.100.1:7001
+	evil 198.51.100.1 icmp evil ping:198.51.100.1
+	evil 169.254.169.254 80 evil tcp:169.254.169.254:80
+	evil dock 4444 evil tcp:10.77.0.1:4444
+	evil 203.0.113.1 8082 evil tcp:203.0.113.1:8082
+	evil peer 8090 evil tcp:$his:8090
+	evil peer 8080 evil tcp:$his:8080
+	evil peer icmp evil ping:$his
+	peer evil 8080 peer tcp:${self#*,}:8080
+	peer 203.0.113.2 7001 peer tcp:203.0.113.2:7001
+	outside dock 8092 outside tcp:203.0.113.1:8092
+	outside $his 8080 outside tcp:$his:8080
+PAIRS
+
+# --- rules that go end what runs --------------------------------------------------------------------------------------
+# ends WITHIN FILE DESC CMD…: the stream in FILE has begun; CMD ends it
+ends() {
+	local within=$1 file=$2 desc=$3 began last
+	shift 3
+	wait_for 10 says "$file" first
+	sleep 0.5
+	began=$(cut -d ' ' -f 1 /proc/uptime)
+	"$@" >"$TMP/out" 2>&1 || fail "$desc (${*})" "$TMP/out"
+	wait_for 10 says "$file" last
+	last=$(sed -n 's/^last //p' "$TMP/$file")
+	note "the last byte came $(awk "BEGIN { print $last - $began }") s after the order"
+	ok "$desc" awk "BEGIN { exit !($last - $began > -0.5 && $last - $began < $within) }"
+}
+mkfifo "$TMP/release"
+# shellcheck disable=SC2094 # a pipe
+client "$tool" park 8092 1000 <"$TMP/release" >"$TMP/parked" 2>&1 &
+exec 4>"$TMP/release"
+wait_for 60 says parked "open 1000"
+ok "a thousand connections are open" says parked "open 1000"
+ok "a second port leads to the first node" vm expose evil 8083:8080
+background stream1 client "$tool" drain 8083 pour
+ends 1 stream1 "unexpose ends a transfer within a second" vm unexpose evil 8083:8080
+is "$(outside tcp 203.0.113.1 8083)" "" "nothing connects to that port any more"
+is "$(outside tcp 203.0.113.1 8081)" open "the node's other port is open"
+background stream2 client "$tool" sink 7003
+ok "the node may connect to a sink" vm allow evil tcp:203.0.113.2:7003
+background pushing evil push 203.0.113.2 7003
+ends 1 stream2 "deny ends a transfer within a second" vm deny evil tcp:203.0.113.2:7003
+is "$(evil tcp 203.0.113.2 7001)" open "what is still allowed is"
+echo >&4
+wait_for 10 says parked alive
+ok "the thousand others did not notice" says parked "alive 1000"
+
+background stream3 client "$tool" drain 8082 pour
+ends 1 stream3 "quarantine ends a transfer within a second" vm quarantine peer --reason test
+ok "rules may change in quarantine" vm expose peer 8084:8080
+is "$(field peer '.boundary + " " + (.expose | join(","))')" "quarantined tcp:8082:8080,tcp:8084:8080,tcp:8092:8090" \
+	"they are in force below the cut"
+is "$(outside tcp 203.0.113.1 8084)" "" "which stays"
+is "$(vm network explain outside dock 8084 --json | jq -r '.verdict + " " + .kind')" "denied quarantine" "and explains itself"
+vm release peer --reason test >/dev/null
+is "$(outside tcp 203.0.113.1 8084)" open "until the node is released"
+
+# --- rules outlive everything -----------------------------------------------------------------------------------------
+ok "the dock is killed" "$TOP/tools/rig" restart dockd --name "$RIG" --signal KILL
+is "$(outside tcp 203.0.113.1 8084)" open "what was exposed while the node ran still is"
+is "$(vm show peer --json | jq -r '.expose | length')" 3 "the register knows it"
+like "$(dock virsh metadata isc-peer urn:iscdock:node:1 --config)" "8084:8080" "and libvirt's definition"
+"$TOP/tools/rig" stop libvirtd --name "$RIG"
+ok "without libvirtd a port is closed all the same" vm unexpose peer 8084:8080
+is "$(outside tcp 203.0.113.1 8084)" "" "at once"
+"$TOP/tools/rig" start libvirtd --name "$RIG"
+defined() { ! dock virsh metadata isc-peer urn:iscdock:node:1 --config | grep 8084:8080; }
+ok "the definition follows when it is back" wait_for 20 defined
+ok "nobody is blamed for that" sh -c "'$TOP'/tools/rig exec --name $RIG -- isc-vm events -n 0 --json |
+	jq -s -e 'map(select(.kind == \"node.drift\")) | length == 0'"
+ok "both nodes are destroyed" vm destroy evil peer
+ok "the dock is in order" sh -c "'$TOP'/tools/rig exec --name $RIG -- isc-vm fsck --json | jq -e '. == []'"
+done_testing
