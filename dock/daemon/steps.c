@@ -439,13 +439,23 @@ static gchar *render(IscDock *dock, const IscNode *node, GError **error)
 }
 
 /* libvirt will tell of it, perhaps only when the verb is through: that is nobody else's doing. */
-static void expect_definition(IscDock *dock, const gchar *name)
+static gboolean define_own(IscDock *dock, const gchar *name, const gchar *xml, GError **error)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	g_mutex_lock(&dock->lock);
 	IscRun *run = isc_dock_run(dock, name);
-	gint64 now = g_get_monotonic_time();
-	run->defined = now > run->defined_until ? 1 : run->defined + 1;
-	run->defined_until = now + DEFINED_S * G_USEC_PER_SEC;
+	run->defined = g_get_monotonic_time() > run->defined_until ? 1 : run->defined + 1;
+	run->defined_until = G_MAXINT64;
+	g_mutex_unlock(&dock->lock);
+
+	gboolean ok = isc_vm_define(
+			dock->vm, xml, error); /* takes seconds where libvirt looks at QEMU anew */
+
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	run = isc_dock_run(dock, name);
+	if (!ok && run->defined)
+		run->defined--;
+	run->defined_until = g_get_monotonic_time() + DEFINED_S * G_USEC_PER_SEC;
+	return ok;
 }
 
 /* What is written is the register's node: the rules of @node may have changed since it was loaded.
@@ -461,8 +471,7 @@ static gboolean define_up(gpointer self, const IscNode *node, const gchar *arg,
 	if (!xml)
 		return FALSE;
 
-	expect_definition(dock, name);
-	return isc_vm_define(dock->vm, xml, error);
+	return define_own(dock, name, xml, error);
 }
 
 static gboolean define_down(gpointer self, const IscNode *node, const gchar *arg,
