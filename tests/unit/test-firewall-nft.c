@@ -239,6 +239,38 @@ static void quarantine_outlives_changes_until_it_is_lifted(void **state)
 	assert_intact(fw);
 }
 
+static void rules_change_in_one_step_and_never_lift_a_quarantine(void **state)
+{
+	IscFirewall *fw = *state;
+	g_autoptr(IscFence) before = fence_new(2, "web", "8080:80", "tcp:203.0.113.7:443 open");
+	g_autoptr(IscFence) after = fence_new(2, "web", "9090:90", "tcp:203.0.112.0/24:1-9");
+	g_autoptr(IscFence) other = fence_new(3, "db", "7070:70", NULL);
+	g_autoptr(IscFence) thief = fence_new(3, "db", "9090:70", NULL);
+	GError *error = NULL;
+
+	add(fw, before);
+	add(fw, other);
+	assert_true(isc_firewall_quarantine(fw, before, TRUE, &error));
+	assert_true(isc_firewall_node_rules(
+			fw, after, &error)); /* does not say that it is cut off */
+	assert_intact(fw);
+	g_autofree gchar *text = netns_output("nft -s list ruleset");
+	assert_non_null(strstr(text, "10.77.0.2 . 90"));
+	assert_null(strstr(text, "10.77.0.2 . 80"));
+	g_autofree gchar *cut = netns_output("nft list set inet isc-dock quarantined");
+	assert_non_null(strstr(cut, "10.77.0.2"));
+
+	assert_false(isc_firewall_node_rules(fw, thief, &error));
+	assert_error(error, ISC_ERROR_STATE, "'web'");
+	assert_intact(fw);
+
+	/* Somebody empties the sets at that moment: all is written anew, then the change. */
+	netns_run("nft flush set inet isc-dock nodes");
+	netns_run("nft flush map inet isc-dock expose");
+	assert_true(isc_firewall_node_rules(fw, before, &error));
+	assert_intact(fw);
+}
+
 static void another_outside_interface_moves_the_rules_and_keeps_the_nodes(void **state)
 {
 	IscFirewall *fw = *state;
@@ -328,6 +360,7 @@ int main(void)
 		T(a_removal_succeeds_though_somebody_took_the_elements),
 		T(one_nodes_bad_rules_harm_no_other),
 		T(quarantine_outlives_changes_until_it_is_lifted),
+		T(rules_change_in_one_step_and_never_lift_a_quarantine),
 		T(another_outside_interface_moves_the_rules_and_keeps_the_nodes),
 		T(a_port_is_free_or_it_is_told_who_has_it),
 		T(teardown_removes_our_tables_and_no_others),
