@@ -5,3 +5,26 @@
 
 /* @interface: "Dock1", "Dock1.Node".  Returns: borrowed; NULL for one that does not exist */
 const IscHandler *isc_handlers_find(const gchar *interface, const gchar *method);
+
+/* An IscHandler's function. */
+#define ISC_HANDLE(name) GVariant *isc_handle_##name(IscCall *call, GError **error)
+
+/* handlers-node.c */
+ISC_HANDLE(provision);
+ISC_HANDLE(enable);
+ISC_HANDLE(disable);
+ISC_HANDLE(suspend);
+ISC_HANDLE(resume);
+ISC_HANDLE(destroy);
+ISC_HANDLE(quarantine);
+ISC_HANDLE(release);
+ISC_HANDLE(expose);
+ISC_HANDLE(unexpose);
+ISC_HANDLE(allow);
+ISC_HANDLE(deny);
+
+/* handlers-snapshot.c */
+ISC_HANDLE(snapshot_create);
+ISC_HANDLE(snapshot_list);
+ISC_HANDLE(snapshot_restore);
+ISC_HANDLE(snapshot_delete);

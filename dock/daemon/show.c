@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "daemon/options.h"
+#include "daemon/import.h"
 #include "daemon/steps.h"
 #include "engine/vm-domain.h"
 
@@ -259,7 +260,7 @@ GVariant *isc_show_import_image(IscCall *call, GError **error)
 		return NULL;
 
 	gboolean was_there = FALSE;
-	g_autoptr(IscImage) image = isc_steps_import(
+	g_autoptr(IscImage) image = isc_import(
 			dock, files, call->fds, trust, options.dry_run, &was_there, error);
 	if (!image)
 		return NULL;

@@ -2,7 +2,7 @@
 #include "daemon/dock.h"
 
 /* What each kind of step does on this host: the table of adapters (engine/engine.h).  steps.c has
- * those of the disk, the domain and the net; steps-snapshot.c those that copy disks. */
+ * the table, the files beside it what it points to. */
 
 /* Fills dock->engine in. */
 void isc_steps_init(IscDock *dock);
@@ -18,30 +18,58 @@ GVariant *isc_steps_counters(IscDock *dock, const IscNode *node);
 /* Puts the overlay's key into libvirtd again, where it is still known. */
 gboolean isc_steps_push_secret(IscDock *dock, const IscNode *node, GError **error);
 
-/**
- * isc_steps_import:
- * @files: a{sh}, @fds: what the caller opened
- * @dry_run: check all, store nothing
- * Returns: (transfer full)
- */
-IscImage *isc_steps_import(IscDock *dock, GVariant *files, GUnixFDList *fds, const IscTrust *trust,
-		gboolean dry_run, gboolean *was_there, GError **error);
+/* STATEDIR/nodes/NAME/overlay.qcow2, RUNDIR/nodes/NAME/config.  (transfer full) */
+gchar *isc_steps_overlay_path(const IscDock *dock, const IscNode *node);
+gchar *isc_steps_config_path(const IscDock *dock, const IscNode *node);
+
+/* The node's image as the store has it.  (transfer full) */
+IscImage *isc_steps_image(IscDock *dock, const IscNode *node, GError **error);
+
+/* What the table holds: an IscAdapter's up or down. */
+#define ISC_STEP_FUNCTION(name)                                                                    \
+	gboolean isc_step_##name(gpointer self, const IscNode *node, const gchar *arg,             \
+			GCancellable *cancel, GError **error)
+
+/* steps-disk.c */
+ISC_STEP_FUNCTION(folder_up);
+ISC_STEP_FUNCTION(folder_down);
+ISC_STEP_FUNCTION(verify_up);
+ISC_STEP_FUNCTION(overlay_up);
+ISC_STEP_FUNCTION(overlay_down);
+ISC_STEP_FUNCTION(config_up);
+ISC_STEP_FUNCTION(config_down);
+ISC_STEP_FUNCTION(secret_up);
+ISC_STEP_FUNCTION(secret_down);
+ISC_STEP_FUNCTION(channels_up);
+ISC_STEP_FUNCTION(channels_down);
+
+/* steps-net.c */
+ISC_STEP_FUNCTION(fence_up);
+ISC_STEP_FUNCTION(fence_down);
+ISC_STEP_FUNCTION(tap_up);
+ISC_STEP_FUNCTION(tap_down);
+ISC_STEP_FUNCTION(cut_up);
+ISC_STEP_FUNCTION(cut_down);
+
+/* steps-domain.c */
+ISC_STEP_FUNCTION(define_up);
+ISC_STEP_FUNCTION(define_down);
+ISC_STEP_FUNCTION(start_up);
+ISC_STEP_FUNCTION(start_down);
+ISC_STEP_FUNCTION(ready_up);
+ISC_STEP_FUNCTION(pause_up);
+ISC_STEP_FUNCTION(pause_down);
+ISC_STEP_FUNCTION(trail_down);
 
 /* steps-rules.c */
-gboolean isc_step_rules_up(gpointer self, const IscNode *node, const gchar *arg,
-		GCancellable *cancel, GError **error);
-gboolean isc_step_rules_down(gpointer self, const IscNode *node, const gchar *arg,
-		GCancellable *cancel, GError **error);
+ISC_STEP_FUNCTION(rules_up);
+ISC_STEP_FUNCTION(rules_down);
 
 /* steps-snapshot.c */
-gboolean isc_step_snapshot_up(gpointer self, const IscNode *node, const gchar *arg,
-		GCancellable *cancel, GError **error);
-gboolean isc_step_snapshot_down(gpointer self, const IscNode *node, const gchar *arg,
-		GCancellable *cancel, GError **error);
-gboolean isc_step_snapshots_down(gpointer self, const IscNode *node, const gchar *arg,
-		GCancellable *cancel, GError **error);
-gboolean isc_step_evidence_up(gpointer self, const IscNode *node, const gchar *arg,
-		GCancellable *cancel, GError **error);
+ISC_STEP_FUNCTION(snapshot_up);
+ISC_STEP_FUNCTION(snapshot_down);
+ISC_STEP_FUNCTION(snapshots_down);
+ISC_STEP_FUNCTION(evidence_up);
 
 /* Makes the overlay from snapshot @name and gives the key that opens it.  (transfer full) */
 IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *name,

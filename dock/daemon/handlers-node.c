@@ -1,0 +1,163 @@
+/* The verbs of a node's life, and those that change its rules. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/name.h"
+#include "daemon/answer.h"
+#include "daemon/handlers.h"
+#include "daemon/options.h"
+
+static GVariant *simple_verb(IscCall *call, IscVerb verb, const gchar *allowed, GError **error)
+{
+	g_autoptr(GVariant) options = g_variant_get_child_value(call->params, 0);
+	IscRequest request = { .verb = verb };
+	return isc_answer_verb(call, &request, allowed, options, NULL, error);
+}
+
+GVariant *isc_handle_enable(IscCall *call, GError **error)
+{
+	return simple_verb(call, ISC_VERB_ENABLE, "dry-run timeout ", error);
+}
+
+GVariant *isc_handle_disable(IscCall *call, GError **error)
+{
+	return simple_verb(call, ISC_VERB_DISABLE, "dry-run timeout force ", error);
+}
+
+GVariant *isc_handle_suspend(IscCall *call, GError **error)
+{
+	return simple_verb(call, ISC_VERB_SUSPEND, "dry-run timeout ", error);
+}
+
+GVariant *isc_handle_resume(IscCall *call, GError **error)
+{
+	return simple_verb(call, ISC_VERB_RESUME, "dry-run timeout ", error);
+}
+
+static void add_shredded(
+		GVariantBuilder *b, IscCall *call, const IscRequest *request, const IscOutcome *out)
+{
+	static const gchar *const what[] = { "overlay", "overlay key", "snapshots and their keys",
+		"environment", NULL };
+	(void)call, (void)request, (void)out;
+	isc_answer_put(b, "shredded", g_variant_new_strv(what, -1));
+}
+
+GVariant *isc_handle_destroy(IscCall *call, GError **error)
+{
+	g_autoptr(GVariant) options = g_variant_get_child_value(call->params, 0);
+	IscRequest request = { .verb = ISC_VERB_DESTROY, .force = TRUE };
+	return isc_answer_verb(call, &request, "dry-run timeout ", options, add_shredded, error);
+}
+
+/* One line, printable, not empty. */
+static gboolean check_reason(const gchar *reason, GError **error)
+{
+	g_autofree gchar *shown = isc_text_escape(reason, -1, 500);
+	if (*reason && strlen(reason) <= 500 && g_str_equal(shown, reason))
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+			"a reason is wanted: 1 to 500 bytes of printable text in one line");
+	return FALSE;
+}
+
+static void add_cut(
+		GVariantBuilder *b, IscCall *call, const IscRequest *request, const IscOutcome *out)
+{
+	(void)call;
+	isc_answer_put(b, "cut-off", g_variant_new_double(out->cut_off_ms));
+	isc_answer_put(b, "evidence", g_variant_new_string(out->done ? "" : request->snapshot));
+}
+
+GVariant *isc_handle_quarantine(IscCall *call, GError **error)
+{
+	const gchar *reason;
+	g_autoptr(GVariant) options = NULL;
+	g_variant_get(call->params, "(&s@a{sv})", &reason, &options);
+	g_autofree gchar *name = isc_answer_time_name("q");
+	IscRequest request = { .verb = ISC_VERB_QUARANTINE, .reason = reason, .snapshot = name };
+	if (!check_reason(reason, error))
+		return NULL;
+	return isc_answer_verb(call, &request, "dry-run timeout pause ", options, add_cut, error);
+}
+
+GVariant *isc_handle_release(IscCall *call, GError **error)
+{
+	const gchar *reason;
+	g_autoptr(GVariant) options = NULL;
+	g_variant_get(call->params, "(&s@a{sv})", &reason, &options);
+	IscRequest request = { .verb = ISC_VERB_RELEASE, .reason = reason };
+	if (!check_reason(reason, error))
+		return NULL;
+	return isc_answer_verb(call, &request, "dry-run timeout ", options, NULL, error);
+}
+
+GVariant *isc_handle_provision(IscCall *call, GError **error)
+{
+	const gchar *text;
+	g_autoptr(GVariant) options = NULL;
+	IscOptions o;
+	g_variant_get(call->params, "(&s@a{sv})", &text, &options);
+	if (!isc_options_parse(options, "dry-run timeout enable ", &o, error))
+		return NULL;
+	g_autoptr(IscSpec) spec = isc_spec_parse("node file", text, strlen(text), error);
+	if (!spec)
+		return NULL;
+
+	IscRequest request = { .verb = ISC_VERB_PROVISION,
+		.node = spec->name,
+		.caller = call->uid,
+		.dry_run = o.dry_run,
+		.enable = o.enable,
+		.timeout_s = o.timeout };
+	g_auto(IscOutcome) out = { 0 };
+	g_autoptr(IscNode) node = NULL;
+	if (!isc_verb_provision(call->dock, spec, &request, &out, &node, error))
+		return NULL;
+
+	GVariantBuilder b;
+	g_autofree gchar *address = node->slot ? isc_node_address_text(node->slot) : g_strdup("");
+	g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
+	isc_answer_put(&b, "name", g_variant_new_string(spec->name));
+	isc_answer_put(&b, "state",
+			g_variant_new_string(o.dry_run ? "not provisioned"
+						       : isc_node_state_name(node->state)));
+	isc_answer_put(&b, "address", g_variant_new_string(address));
+	isc_answer_put(&b, "image", g_variant_new_string(node->image_name));
+	isc_answer_put(&b, "version", g_variant_new_string(node->image_version));
+	isc_answer_put(&b, "digest", g_variant_new_string(node->digest));
+	isc_answer_put(&b, "emulated", g_variant_new_boolean(call->dock->accel != ISC_ACCEL_KVM));
+	isc_answer_put_outcome(&b, &out);
+	return isc_answer(&b);
+}
+
+/* --- network rules ------------------------------------------------------------------------- */
+
+static GVariant *rules_verb(IscCall *call, IscVerb verb, GError **error)
+{
+	g_autofree const gchar **rules = NULL;
+	g_autoptr(GVariant) options = NULL;
+	g_variant_get(call->params, "(^a&s@a{sv})", &rules, &options);
+	IscRequest request = { .verb = verb, .rules = rules };
+	return isc_answer_verb(call, &request, "dry-run timeout ", options, NULL, error);
+}
+
+GVariant *isc_handle_expose(IscCall *call, GError **error)
+{
+	return rules_verb(call, ISC_VERB_EXPOSE, error);
+}
+
+GVariant *isc_handle_unexpose(IscCall *call, GError **error)
+{
+	return rules_verb(call, ISC_VERB_UNEXPOSE, error);
+}
+
+GVariant *isc_handle_allow(IscCall *call, GError **error)
+{
+	return rules_verb(call, ISC_VERB_ALLOW, error);
+}
+
+GVariant *isc_handle_deny(IscCall *call, GError **error)
+{
+	return rules_verb(call, ISC_VERB_DENY, error);
+}

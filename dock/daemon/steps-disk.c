@@ -1,0 +1,210 @@
+/* The steps of a node's own files: folders, image, overlay with its key, what the guest is told. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "daemon/steps.h"
+#include "engine/vm-secret.h"
+#include "engine/volume.h"
+
+static gchar *template_dir(const IscDock *dock)
+{
+	return g_build_filename(dock->config->state_dir, "templates", NULL);
+}
+
+static gboolean give_to_node(const gchar *path, const IscNode *node, gboolean owner, GError **error)
+{
+	gid_t gid = (gid_t)isc_node_uid(node->slot);
+	if (chown(path, owner ? gid : (uid_t)-1, gid) < 0)
+		return isc_error_set_errno(error, errno, "cannot give '%s' to node '%s'", path,
+				node->spec->name);
+	return TRUE;
+}
+
+/* --- folder -------------------------------------------------------------------------------- */
+
+/* Ours, and the node's group may pass through: QEMU reaches its own files and lists nothing. */
+gboolean isc_step_folder_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	g_autofree gchar *dir = isc_dock_node_dir(dock, node->spec->name);
+	g_autofree gchar *snapshots = g_build_filename(dir, "snapshots", NULL);
+	(void)arg, (void)cancel;
+	return isc_file_mkdir(dir, 0710, error) && give_to_node(dir, node, FALSE, error) &&
+	       isc_file_mkdir(snapshots, 0710, error) &&
+	       give_to_node(snapshots, node, FALSE, error);
+}
+
+gboolean isc_step_folder_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	g_autofree gchar *dir = isc_dock_node_dir(dock, node->spec->name);
+	g_autofree gchar *run = isc_dock_node_run_dir(dock, node->spec->name);
+	(void)arg, (void)cancel;
+	return isc_file_remove_tree(run, error) && isc_file_remove_tree(dir, error);
+}
+
+/* --- image --------------------------------------------------------------------------------- */
+
+gboolean isc_step_verify_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	(void)arg, (void)cancel;
+	g_autoptr(IscTrust) trust = isc_trust_load(dock->config->trusted_dir, error);
+	if (!trust)
+		return FALSE;
+	g_autoptr(IscImage) image =
+			isc_image_store_verify(dock->images, node->digest, trust, NULL, error);
+	return image != NULL;
+}
+
+/* --- overlay and its key ------------------------------------------------------------------- */
+
+static void keep_key(IscDock *dock, const gchar *name, IscKey *key)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	IscRun *run = isc_dock_run(dock, name);
+	isc_key_free(run->key);
+	run->key = key;
+}
+
+gboolean isc_step_overlay_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	g_autofree gchar *path = isc_steps_overlay_path(dock, node);
+	(void)arg, (void)cancel;
+	keep_key(dock, node->spec->name, NULL);
+	return isc_volume_shred(path, error);
+}
+
+gboolean isc_step_overlay_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	g_autofree gchar *path = isc_steps_overlay_path(dock, node);
+	g_autofree gchar *templates = template_dir(dock);
+	uid_t uid = (uid_t)isc_node_uid(node->slot);
+	g_autoptr(IscKey) key = NULL;
+
+	/* Whatever is there is of an earlier start: each start begins clean. */
+	if (!isc_step_overlay_down(self, node, "", cancel, error))
+		return FALSE;
+	if (*arg) {
+		key = isc_step_overlay_from_snapshot(dock, node, arg, path, error);
+		if (!key)
+			return FALSE;
+	} else {
+		key = isc_key_new_random();
+		if (!isc_volume_template_ensure(templates, node->spec->overlay_mib, error) ||
+				!isc_volume_create(path, templates, node->spec->overlay_mib,
+						isc_key_hex(key), uid, (gid_t)uid, error))
+			return FALSE;
+	}
+	keep_key(dock, node->spec->name, g_steal_pointer(&key));
+	return TRUE;
+}
+
+gboolean isc_steps_push_secret(IscDock *dock, const IscNode *node, GError **error)
+{
+	g_autofree gchar *usage = g_strdup_printf("isc-%s/overlay", node->spec->name);
+	g_mutex_lock(&dock->lock);
+	const IscKey *held = isc_dock_run(dock, node->spec->name)->key;
+	g_autoptr(IscKey) key = held ? isc_key_new_from_hex(isc_key_hex(held), NULL) : NULL;
+	g_mutex_unlock(&dock->lock);
+	if (!key) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"the overlay's key of node '%s' is gone with an earlier isc-dockd",
+				node->spec->name);
+		return FALSE;
+	}
+	return isc_vm_secret_set(dock->vm, node->uuid, usage, isc_key_hex(key), error);
+}
+
+gboolean isc_step_secret_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	(void)arg, (void)cancel;
+	return isc_steps_push_secret(self, node, error);
+}
+
+gboolean isc_step_secret_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	(void)arg, (void)cancel;
+	return isc_vm_secret_unset(dock->vm, node->uuid, error);
+}
+
+/* --- what the guest is told ---------------------------------------------------------------- */
+
+static void add_lines(GString *out, const gchar *key, const GPtrArray *values)
+{
+	for (guint i = 0; i < values->len; i++)
+		g_string_append_printf(out, "%s=%s\n", key, (const gchar *)values->pdata[i]);
+}
+
+/* Format: collector/wire.h.  In RUNDIR, which is memory: it may hold secrets. */
+gboolean isc_step_config_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	(void)arg, (void)cancel;
+	g_autoptr(IscImage) image = isc_steps_image(dock, node, error);
+	if (!image)
+		return FALSE;
+	g_autofree gchar *dir = isc_dock_node_run_dir(dock, node->spec->name);
+	g_autofree gchar *path = isc_steps_config_path(dock, node);
+	g_autofree gchar *address = isc_node_address_text(node->slot);
+	g_autofree gchar *mac = isc_node_mac_text(node->slot);
+	g_autofree gchar *gateway = isc_node_address_text(1);
+	g_auto(GStrv) uuid = g_strsplit(node->uuid, "-", -1);
+	g_autofree gchar *machine_id = g_strjoinv("", uuid);
+
+	g_autoptr(GString) text = g_string_new(NULL);
+	g_string_append_printf(text,
+			"node=%s\nhostname=%s\nmachine-id=%s\naddress=%s/"
+			"16\ngateway=%s\nmac=%s\nprofile=%s\n",
+			node->spec->name, node->spec->name, machine_id, address, gateway, mac,
+			image->profile);
+	add_lines(text, "writable", node->spec->writable);
+	add_lines(text, "env", node->spec->env);
+
+	gboolean ok = isc_file_mkdir(dir, 0710, error) && give_to_node(dir, node, FALSE, error) &&
+		      isc_file_write(AT_FDCWD, path, text->str, text->len, 0400, error) &&
+		      give_to_node(path, node, TRUE, error);
+	explicit_bzero(text->str, text->len);
+	return ok;
+}
+
+gboolean isc_step_config_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	g_autofree gchar *dir = isc_dock_node_run_dir(dock, node->spec->name);
+	(void)arg, (void)cancel;
+	return isc_file_remove_tree(dir, error);
+}
+
+gboolean isc_step_channels_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	(void)arg, (void)cancel;
+	return isc_channels_open(dock->channels, node, error);
+}
+
+gboolean isc_step_channels_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	(void)arg, (void)cancel, (void)error;
+	isc_channels_close(dock->channels, node->spec->name);
+	return TRUE;
+}
