@@ -113,6 +113,39 @@ not_ok "the daemon cannot be dumped by its own user" dock runuser -u isc-dock --
 is "$(dock sh -c 'virsh -q secret-dumpxml $(virsh -q secret-list | awk "NR==1 { print \$1 }") | grep -oE "(ephemeral|private)=.yes."' |
 	wc -l)" 2 "libvirt's secrets are ephemeral and private"
 
+# The overlay's key, as QEMU was given it: sealed in its arguments by a master key that only its uid can read.
+key=$(dock python3 - "$pid" <<-'KEY'
+	import base64, glob, json, re, subprocess, sys
+	args = open(f"/proc/{sys.argv[1]}/cmdline").read().split("\0")
+	secrets = [json.loads(a) for a in args if '"qom-type":"secret"' in a]
+	master = open(next(s["file"] for s in secrets if "file" in s), "rb").read()
+	for s in secrets:
+	    if "data" in s:
+	        print(subprocess.run(["openssl", "enc", "-d", "-aes-256-cbc", "-K", master.hex(), "-iv", base64.b64decode(s["iv"]).hex()],
+	            input=base64.b64decode(s["data"]), stdout=subprocess.PIPE, check=True).stdout.decode())
+	KEY
+)
+like "$key" "^[0-9a-f]{64}$" "the overlay's key is known to this test"
+ok "(it does open the overlay)" dock sh -c "
+	dd if=/var/lib/isc-dock/nodes/web/overlay.qcow2 of=/tmp/overlay status=none
+	printf %s $key >/tmp/key
+	qemu-io -r -U --object secret,id=k,file=/tmp/key --image-opts driver=qcow2,file.filename=/tmp/overlay,encrypt.format=luks,encrypt.key-secret=k \
+		-c 'read 0 512' && rm /tmp/overlay /tmp/key"
+raw=$(printf %s "$key" | sed 's/../\\x&/g')
+find_key() { # as text and as bytes: in arguments, environments, logs, XML, state
+	for form in F P; do
+		if [ $form = F ]; then echo "$key"; else echo "$raw"; fi |
+			dock sh -c "LC_ALL=C exec grep -rasl$form -f - /proc/[0-9]*/cmdline /proc/[0-9]*/environ /var/lib/isc-dock \
+				/run/isc-dock /etc/isc-dock /var/log /etc/libvirt /run/libvirt /var/lib/libvirt"
+	done
+}
+is "$(find_key)" '' "it is in no argument, environment, log, XML or file"
+# shellcheck disable=SC2059 # $raw is escapes
+printf "$raw" | dock tee /run/isc-dock/planted >"$TMP/planted"
+echo "key $key" | dock tee /var/log/planted >>"$TMP/planted"
+is "$(find_key | wc -l)" 2 "(one that was put there is found)"
+dock rm /run/isc-dock/planted /var/log/planted
+
 # --- the trail ------------------------------------------------------------------------------------
 ok "the start of its service is in its trail" sh -c "'$TOP'/tools/rig exec --name $RIG -- isc-vm audit web -n 0 --commands |
 	grep -q httpd"
