@@ -87,7 +87,10 @@ $(FUZZERS): $B/%: %.c $B/libisc.a
 	@mkdir -p $(@D) && echo "  TEST  $@"
 	@$(TEST_LINK) -DISC_FUZZ_REPLAY -o $@
 RECIPE      = $(firstword $(wildcard node-images/$* tests/recipes/$*))
-$B/images/%/manifest.json: $(BINS)
+# What an image is made of: its recipe and the programs that build it; not the daemons.
+BUILDER    := $B/isc-image $B/isc-image-check $B/isc-node-init
+.SECONDEXPANSION:
+$B/images/%/manifest.json: $(BUILDER) $$(shell find node-images/$$* tests/recipes/$$* -type f 2>/dev/null)
 	$B/isc-image build $(RECIPE) -o $B/images/$*
 # A recipe with a program of its own.
 ATTACKER    = $B/recipes/attacker/files/usr/lib/attacker/attacker
