@@ -8,6 +8,7 @@
 #include "daemon/admission.h"
 #include "daemon/env.h"
 #include "engine/vm-domain.h"
+#include "policy/advice.h"
 #include "policy/planner.h"
 #include "policy/rule-change.h"
 
@@ -255,10 +256,18 @@ static gboolean is_success(IscVerb verb, gboolean ok, gboolean undone)
 					   isc_verb_is_about_rules(verb)));
 }
 
+static void advise(IscDock *dock, const IscNode *node, GPtrArray *warnings)
+{
+	g_autofree gchar *ref = g_strconcat("sha256:", node->digest, NULL);
+	g_autoptr(IscImage) image = isc_image_store_find(dock->images, ref, NULL);
+	if (image)
+		isc_policy_advise(node->spec, image, warnings);
+}
+
 /* What of the caller's rules is a change, and may be made: also what a dry run tells.  (transfer
  * full) */
 static gchar *plan_rules(IscDock *dock, const IscRequest *request, const IscNode *node,
-		gboolean *done, GError **error)
+		gboolean *done, GPtrArray *warnings, GError **error)
 {
 	g_autofree gchar *change =
 			isc_rule_change_plan(node->spec, request->verb, request->rules, error);
@@ -272,6 +281,8 @@ static gchar *plan_rules(IscDock *dock, const IscRequest *request, const IscNode
 	if (!isc_rule_change_work_out(node->spec, change, /* back= */ FALSE, &after, error))
 		return NULL;
 	isc_spec_set_rules(node->spec, after.expose, after.egress);
+	if (request->verb == ISC_VERB_EXPOSE)
+		advise(dock, node, warnings);
 	return isc_admission_rules(dock, node, after.opened, /* enter= */ FALSE, error)
 			       ? g_steal_pointer(&change)
 			       : NULL;
@@ -291,7 +302,8 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 		return FALSE;
 	g_autofree gchar *rules = NULL;
 	if (isc_verb_is_about_rules(request->verb) &&
-			!(rules = plan_rules(dock, request, node, &out->done, error)))
+			!(rules = plan_rules(
+					  dock, request, node, &out->done, out->warnings, error)))
 		return FALSE;
 	const IscPlanOptions options = { .enable = TRUE,
 		.rules = rules,
@@ -411,6 +423,7 @@ gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest
 	if (request->timeout_s)
 		node->spec->timeout_s = request->timeout_s;
 
+	isc_policy_advise(spec, image, out->warnings);
 	const IscPlanOptions options = { .enable = request->enable };
 	out->plan = isc_planner_plan(ISC_VERB_PROVISION, node, &options);
 	if (!request->dry_run) {
