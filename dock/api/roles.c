@@ -2,6 +2,7 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -82,6 +83,16 @@ guint isc_roles_of_uid(guint uid)
 			bits |= roles[i].bit;
 	}
 	return bits;
+}
+
+gchar *isc_roles_print(guint have)
+{
+	GString *out = g_string_new(NULL);
+	for (gsize i = 0; i < G_N_ELEMENTS(roles); i++)
+		if (have & roles[i].bit)
+			g_string_append_printf(out, "%s%s", out->len ? "," : "",
+					roles[i].group + strlen("isc-"));
+	return g_string_free(out->len ? out : g_string_append(out, "none"), FALSE);
 }
 
 guint isc_roles_for_method(const gchar *interface, const gchar *method)

@@ -18,6 +18,9 @@ typedef enum {
  */
 guint isc_roles_of_uid(guint uid);
 
+/* "operator,security", "none".  Returns: (transfer full) */
+gchar *isc_roles_print(guint roles);
+
 /* The roles that may call @method of @interface (without "org.iscdock."); 0 for a method the table
  * does not know: refused. */
 guint isc_roles_for_method(const gchar *interface, const gchar *method);

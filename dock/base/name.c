@@ -21,6 +21,11 @@ gboolean isc_name_is_valid(const gchar *name)
 	return is_within(name, LOWER, LOWER DIGIT "-", ISC_NAME_MAX);
 }
 
+gboolean isc_name_is_trail(const gchar *name)
+{
+	return isc_name_is_valid(name) || g_strcmp0(name, ISC_TRAIL_DOCK) == 0;
+}
+
 gboolean isc_name_check(const gchar *what, const gchar *name, GError **error)
 {
 	if (isc_name_is_valid(name))

@@ -8,6 +8,12 @@
 #define ISC_NAME_MAX 31   /* bytes of a node, image, snapshot, volume or group name */
 #define ISC_DIGEST_LEN 64 /* hex digits of a SHA-256 */
 
+/* The dock's own trail stands under this name; no node can have it. */
+#define ISC_TRAIL_DOCK "@dock"
+
+/* A name that a trail can have: a node's, or the dock's. */
+gboolean isc_name_is_trail(const gchar *name);
+
 /* A node, image, snapshot, … name: [a-z][a-z0-9-]{0,30}.  NULL is no name. */
 gboolean isc_name_is_valid(const gchar *name);
 

@@ -96,6 +96,17 @@ const gchar *isc_cli_name(const IscCli *cli, guint n, const gchar *what, GError 
 	return isc_name_check(what, cli->words[n], error) ? cli->words[n] : NULL;
 }
 
+const gchar *isc_cli_trail(const IscCli *cli, guint n_more, GError **error)
+{
+	gboolean is_dock = isc_args_has(cli->args, "dock");
+	if (cli->n_words == (is_dock ? 0 : 1) + n_more)
+		return is_dock ? ISC_TRAIL_DOCK : isc_cli_name(cli, 0, "node", error);
+	g_set_error_literal(error, ISC_ERROR, ISC_ERROR_INVALID,
+			is_dock ? "a NAME and --dock exclude each other"
+				: "say whose trail: NAME, or --dock for the dock's own");
+	return NULL;
+}
+
 GVariant *isc_cli_options(const IscCli *cli, const gchar *name, GVariant *value)
 {
 	GVariantDict dict;

@@ -68,6 +68,11 @@ IscClient *isc_cli_client(IscCli *cli, GError **error) G_GNUC_WARN_UNUSED_RESULT
 const gchar *isc_cli_name(const IscCli *cli, guint n, const gchar *what, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/* The trail that the words name: the n-th word, or with --dock the dock's own (ISC_TRAIL_DOCK).
+ * @n_more: words that follow the name.  Errors: ISC_ERROR_INVALID.  Returns: borrowed */
+const gchar *isc_cli_trail(const IscCli *cli, guint n_more, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* The dictionary of options that a changing call sends: "dry-run" and "timeout" as given, and @name
  * = @value where
  * @name is not NULL (@value floating).  Returns: floating a{sv} */

@@ -238,7 +238,8 @@ static void print_result(GString *out, const Result *r, const gchar *name)
 
 static gboolean verify_folder(IscCli *cli, const gchar *path, const Wanted *wanted, GError **error)
 {
-	const gchar *name = isc_cli_name(cli, 0, "node", error);
+	gboolean is_dock = isc_args_has(cli->args, "dock");
+	const gchar *name = is_dock ? ISC_TRAIL_DOCK : isc_cli_name(cli, 0, "node", error);
 	g_auto(Result) result = { 0 };
 	if (cli->n_words > 0 && !name)
 		return FALSE;
@@ -272,7 +273,11 @@ static GStrv names_to_verify(IscCli *cli, GError **error)
 		for (guint i = 0; i < cli->n_words; i++)
 			if (!isc_cli_name(cli, i, "node", error))
 				return NULL;
-		return g_strdupv((gchar **)cli->words);
+		g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+		g_strv_builder_addv(names, (const gchar **)cli->words);
+		if (isc_args_has(cli->args, "dock"))
+			g_strv_builder_add(names, ISC_TRAIL_DOCK);
+		return g_strv_builder_end(names);
 	}
 	IscClient *client = isc_cli_client(cli, error);
 	g_autoptr(GVariant) names =
@@ -284,12 +289,13 @@ static GStrv names_to_verify(IscCli *cli, GError **error)
 static gboolean check_words(const IscCli *cli, GError **error)
 {
 	gboolean all = isc_args_has(cli->args, "all"), folder = isc_args_has(cli->args, "export");
-	const gchar *why = all && folder                ? "--all and --export exclude each other"
-			   : all && cli->n_words > 0    ? "names and --all exclude each other"
-			   : folder && cli->n_words > 1 ? "a folder holds the trail of one node"
-			   : !all && !folder && !cli->n_words
-					   ? "say which: NAME, --all or --export DIR"
-			   : isc_args_has(cli->args, "anchor") && (all || cli->n_words > 1)
+	guint named = cli->n_words + isc_args_has(cli->args, "dock");
+	const gchar *why = all && folder         ? "--all and --export exclude each other"
+			   : all && named > 0    ? "names and --all exclude each other"
+			   : folder && named > 1 ? "a folder holds one trail"
+			   : !all && !folder && !named
+					   ? "say which: NAME, --dock, --all or --export DIR"
+			   : isc_args_has(cli->args, "anchor") && (all || named > 1)
 					   ? "an anchor is of one trail: name that one"
 					   : NULL;
 	if (why)
@@ -309,7 +315,8 @@ gboolean isc_cmd_audit_verify(IscCli *cli, GError **error)
 	if (!names)
 		return FALSE;
 
-	gboolean several = isc_args_has(cli->args, "all") || cli->n_words > 1;
+	gboolean several = isc_args_has(cli->args, "all") ||
+			   cli->n_words + isc_args_has(cli->args, "dock") > 1;
 	g_autoptr(IscJson) list = json_object_new_array();
 	g_autoptr(GError) failed = NULL; /* what could not be looked at */
 	guint bad = 0, n = g_strv_length(names);
@@ -357,7 +364,7 @@ gboolean isc_cmd_audit_verify(IscCli *cli, GError **error)
 
 gboolean isc_cmd_audit_report(IscCli *cli, GError **error)
 {
-	const gchar *name = isc_cli_name(cli, 0, "node", error);
+	const gchar *name = isc_cli_trail(cli, 0, error);
 	guint top = TOP;
 	g_auto(Wanted) wanted = { 0 };
 	g_auto(Result) result = { 0 };
@@ -479,14 +486,15 @@ static gboolean export_all(
 	g_autofree gchar *digits = isc_audit_hex(segments->key, sizeof segments->key);
 	g_autofree gchar *key = g_strdup_printf("ed25519 %s\n", digits);
 	g_autofree gchar *now = when(g_get_real_time());
+	gboolean is_dock = g_str_equal(node, ISC_TRAIL_DOCK);
 	g_autofree gchar *readme = g_strdup_printf(
-			"Audit trail of node %s, exported %s.\n"
+			"Audit trail of %s, exported %s.\n"
 			"audit.log*    records in the Linux audit format: ausearch -if audit.log, "
 			"aureport -if audit.log\n"
 			"audit.chain*  their hashes, chained and signed\n" KEY_FILE
 			"      public key of the dock; compare it with one that came another way\n"
 			"Verify with: isc-vm audit verify --export . %s\n",
-			node, now, node);
+			is_dock ? "the dock" : node, now, is_dock ? "--dock" : node);
 	/* README comes last: a folder without it was not finished. */
 	return export_text(e, KEY_FILE, key, error) && export_text(e, "README", readme, error) &&
 	       finish_file(e->fd, "the folder", error);
@@ -515,7 +523,8 @@ static int take_folder(const gchar *path, gboolean *made, GError **error)
 
 gboolean isc_cmd_audit_export(IscCli *cli, GError **error)
 {
-	const gchar *name = isc_cli_name(cli, 0, "node", error), *path = cli->words[1];
+	const gchar *name = isc_cli_trail(cli, 1, error);
+	const gchar *path = name ? cli->words[cli->n_words - 1] : NULL;
 	g_auto(IscSegments) segments = { 0 };
 	g_auto(Wanted) wanted = { 0 };
 	g_auto(Result) result = { 0 };

@@ -5,6 +5,8 @@
 #include <sys/inotify.h>
 
 #include "base/error.h"
+#include "base/name.h"
+#include "cli/audit-act.h"
 #include "cli/audit.h"
 #include "cli/cli.h"
 #include "cli/filter.h"
@@ -38,6 +40,17 @@ typedef struct {
 	GError *error;    /* what ended it, or NULL */
 } Follow;
 
+static gboolean is_dock(const Follow *f)
+{
+	return g_str_equal(f->node, ISC_TRAIL_DOCK);
+}
+
+/* The dock's own goes on as long as there is a dock. */
+static gboolean is_alive(const Follow *f)
+{
+	return is_dock(f) || isc_client_has_node(f->client, f->node);
+}
+
 /* --- printing --------------------------------------------------------------------------------- */
 
 static void on_command(IscJson *command, gpointer data)
@@ -66,8 +79,23 @@ static IscJson *log_json(const gchar *line, gsize len)
 	return json;
 }
 
+/* The acts of the dock: one line each. */
+static void print_act(Follow *f, const gchar *line, gsize len)
+{
+	g_autoptr(IscJson) record = isc_audit_parse(f->audit, line, len);
+	g_autofree gchar *text = isc_audit_act_text(record);
+	if (text && f->cli->json)
+		isc_output_json(f->cli->out, record, FALSE);
+	else if (text)
+		g_string_append_printf(f->cli->out, "%s\n", text);
+}
+
 static void print_line(Follow *f, const gchar *line, gsize len)
 {
+	if (f->commands && is_dock(f)) {
+		print_act(f, line, len);
+		return;
+	}
 	if (f->commands) {
 		isc_audit_feed(f->audit, line, len, on_command, f);
 		return;
@@ -150,7 +178,7 @@ static gboolean reopen(Follow *f)
 	g_autoptr(GError) why = NULL;
 	/* A trail outlives its node, but nothing is added to it any more. */
 	int fd = -1;
-	if (isc_client_has_node(f->client, f->node))
+	if (is_alive(f))
 		fd = isc_client_open_trail(f->client, f->node, f->kind, &why);
 	else
 		g_set_error(&why, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' is no more", f->node);
@@ -277,7 +305,7 @@ static gboolean show(Follow *f, guint lines, GError **error)
 		lines = 0;
 	else if (!isc_args_uint(cli->args, "lines", 0, G_MAXINT, &lines, error))
 		return FALSE;
-	f->node = isc_cli_name(cli, 0, "node", error);
+	f->node = isc_cli_trail(cli, 0, error);
 	f->client = f->node ? isc_cli_client(cli, error) : NULL;
 	if (!f->client)
 		return FALSE;
@@ -291,7 +319,7 @@ static gboolean show(Follow *f, guint lines, GError **error)
 	f->trail = trail;
 	if (drain(f) && isc_args_has(cli->args, "follow")) {
 		settle(f);
-		if (isc_client_has_node(f->client, f->node))
+		if (is_alive(f))
 			follow(f);
 	}
 	if (!f->error) {

@@ -75,10 +75,12 @@ static const IscOption audit_options[] = {
 	{ "key",      0,   ISC_OPT_LIST,  "KEY",  "only events that a rule of that key recorded, e.g. priv; repeats" },
 	{ "uid",      0,   ISC_OPT_LIST,  "UID",  "only events of that user, a number; repeats" },
 	{ "success",  0,   ISC_OPT_VALUE, "yes|no", "only what was done, or only what was refused" },
+	{ "dock",     0,   ISC_OPT_FLAG,  NULL, "the dock's own trail: calls, orders, steps, decisions, events" },
 	{ NULL },
 };
 
 static const IscOption verify_options[] = {
+	{ "dock",   0, ISC_OPT_FLAG,  NULL,   "the dock's own trail" },
 	{ "all",    0, ISC_OPT_FLAG,  NULL,   "the trails of all nodes, also of those that are no more" },
 	{ "export", 0, ISC_OPT_VALUE, "DIR",  "the trail in a folder; needs no dock" },
 	{ "key",    0, ISC_OPT_VALUE, "FILE", "the dock's public key, from a place of your own" },
@@ -87,7 +89,13 @@ static const IscOption verify_options[] = {
 };
 
 static const IscOption report_options[] = {
+	{ "dock", 0, ISC_OPT_FLAG, NULL, "the dock's own trail" },
 	{ "top", 0, ISC_OPT_VALUE, "N", "list the N commands that were run most often; default 10" },
+	{ NULL },
+};
+
+static const IscOption export_options[] = {
+	{ "dock", 0, ISC_OPT_FLAG, NULL, "the dock's own trail" },
 	{ NULL },
 };
 
@@ -113,10 +121,10 @@ const IscCommand isc_commands[] = {
 	{ "list",             "",            "list the nodes and their state", 0, 0, "", 0, list_options, isc_cmd_list },
 	{ "show",             "NAME",        "show one node", 1, 1, "node", 0, none, isc_cmd_show },
 	{ "logs",             "NAME",        "print what the service wrote", 1, 1, "node", 0, follow_options, isc_cmd_logs },
-	{ "audit",            "NAME",        "print the node's audit trail", 1, 1, "node", 0, audit_options, isc_cmd_audit },
-	{ "audit verify",     "NAME...|--all|--export DIR", "check that audit trails are whole and unchanged", 0, ANY, "node", 0, verify_options, isc_cmd_audit_verify },
-	{ "audit export",     "NAME DIR",    "copy a trail for others to verify", 2, 2, "node", 0, none, isc_cmd_audit_export },
-	{ "audit report",     "NAME",        "count commands, logins and failures", 1, 1, "node", 0, report_options, isc_cmd_audit_report },
+	{ "audit",            "NAME|--dock", "print the audit trail of a node, or of the dock", 0, 1, "node", 0, audit_options, isc_cmd_audit },
+	{ "audit verify",     "NAME...|--dock|--all|--export DIR", "check that audit trails are whole and unchanged", 0, ANY, "node", 0, verify_options, isc_cmd_audit_verify },
+	{ "audit export",     "NAME|--dock DIR", "copy a trail for others to verify", 1, 2, "node", 0, export_options, isc_cmd_audit_export },
+	{ "audit report",     "NAME|--dock", "count commands, logins and failures", 0, 1, "node", 0, report_options, isc_cmd_audit_report },
 	{ "events",           "[NAME]",      "print what happened on the dock", 0, 1, "node", 0, follow_options, isc_cmd_events },
 	{ "snapshot create",  "NAME [SNAP]", "take a snapshot of a node", 1, 2, "node", TIMED, none, isc_cmd_snapshot_create },
 	{ "snapshot list",    "NAME",        "list a node's snapshots", 1, 1, "node", 0, none, isc_cmd_snapshot_list },

@@ -85,7 +85,10 @@ static IscGuest *find(Collector *c, const IscLinkMsg *m)
 static IscGuest *find_or_open(Collector *c, const IscLinkMsg *m, gboolean create)
 {
 	IscGuest *node = find(c, m);
-	if (node || (!create && faccessat(c->host.nodes_fd, m->node, F_OK, 0) != 0))
+	int parent;
+	const gchar *folder;
+	isc_guest_place(&c->host, m->node, &parent, &folder);
+	if (node || (!create && faccessat(parent, folder, F_OK, 0) != 0))
 		return node;
 	node = isc_guest_new(&c->host, m->node, m->slot);
 	g_hash_table_insert(c->nodes, (gpointer)isc_guest_name(node), node);
@@ -272,9 +275,11 @@ gboolean isc_collector_run(const IscCollectorSetup *setup, GError **error)
 {
 	Collector c = { .peers = { (guint32 *)setup->uids, setup->n_uids } };
 
-	c.host = (IscGuestHost){
-		.nodes_fd = setup->nodes_fd, .root = setup->root, .ops = &node_ops, .self = &c
-	};
+	c.host = (IscGuestHost){ .nodes_fd = setup->nodes_fd,
+		.log_fd = setup->log_fd,
+		.root = setup->root,
+		.ops = &node_ops,
+		.self = &c };
 	c.host.reactor = isc_reactor_new(error);
 	if (!c.host.reactor)
 		return FALSE;
@@ -301,5 +306,6 @@ gboolean isc_collector_run(const IscCollectorSetup *setup, GError **error)
 	g_main_loop_unref(c.loop);
 	isc_reactor_free(c.host.reactor);
 	close(setup->nodes_fd);
+	close(setup->log_fd);
 	return TRUE;
 }

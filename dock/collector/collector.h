@@ -8,6 +8,7 @@
 
 typedef struct {
 	int listen_fd; /* of the link; taken over */
+	int log_fd;    /* LOGDIR; taken over */
 	int nodes_fd;  /* LOGDIR/nodes; taken over */
 	IscSealKey root;
 	guint32 uids[3]; /* that may connect to the link */

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/name.h"
 #include "collector/guest-private.h"
 #include "collector/trail-verify.h"
 
@@ -213,12 +214,22 @@ static void log_done(IscGuest *n)
 /* --- files
  * ---------------------------------------------------------------------------------------- */
 
+void isc_guest_place(const IscGuestHost *host, const gchar *name, int *fd, const gchar **folder)
+{
+	gboolean is_dock = g_str_equal(name, ISC_TRAIL_DOCK);
+	*fd = is_dock ? host->log_fd : host->nodes_fd;
+	*folder = is_dock ? "dock" : name;
+}
+
 static gboolean open_files(IscGuest *n, GError **error)
 {
-	if (mkdirat(n->host->nodes_fd, n->name, 0750) != 0 && errno != EEXIST)
+	int parent;
+	const gchar *folder;
+	isc_guest_place(n->host, n->name, &parent, &folder);
+	if (mkdirat(parent, folder, 0750) != 0 && errno != EEXIST)
 		return isc_error_set_errno(error, errno, "folder of '%s'", n->name);
-	isc_autofd int dir = openat(n->host->nodes_fd, n->name,
-			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	isc_autofd int dir =
+			openat(parent, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return isc_error_set_errno(error, errno, "folder of '%s'", n->name);
 	n->trail = isc_trail_writer_open(dir, n->name, &n->host->root, 0, &n->broken, error);

@@ -27,10 +27,14 @@ typedef struct {
 	IscReactor *reactor;
 	GThreadPool *pool; /* of IscGuest job functions; see isc_guest_run_job() */
 	int nodes_fd;      /* folder of the nodes' folders */
+	int log_fd;        /* … and of the dock's own */
 	IscSealKey root;
 	const IscGuestOps *ops;
 	gpointer self;
 } IscGuestHost;
+
+/* Where the trail of @name is: folder @folder (static) in @fd (borrowed). */
+void isc_guest_place(const IscGuestHost *host, const gchar *name, int *fd, const gchar **folder);
 
 IscGuest *isc_guest_new(const IscGuestHost *host, const gchar *name, guint32 slot);
 

@@ -25,7 +25,11 @@ gboolean isc_link_msg_is_valid(const IscLinkMsg *m, gsize len, gboolean has_fd)
 {
 	if (len != sizeof *m || m->version != ISC_LINK_VERSION || m->flags != 0 ||
 			!memchr(m->node, '\0', sizeof m->node) ||
-			!memchr(m->text, '\0', sizeof m->text) || !isc_name_is_valid(m->node))
+			!memchr(m->text, '\0', sizeof m->text) || !isc_name_is_trail(m->node))
+		return FALSE;
+	if (!isc_name_is_valid(m->node) &&
+			(m->kind == ISC_LINK_ATTACH ? m->channel != ISC_CHANNEL_AUDIT
+						    : m->kind != ISC_LINK_FLUSH))
 		return FALSE;
 	switch (m->kind) {
 	case ISC_LINK_ATTACH:

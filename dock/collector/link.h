@@ -62,7 +62,8 @@ typedef struct {
 	uint16_t channel;         /* IscChannel, where it matters */
 	uint32_t flags;           /* 1: replayed */
 	uint32_t slot;            /* the dock's number of the node; echoed */
-	char node[ISC_LINK_NAME]; /* NUL-terminated, valid by isc_name_is_valid() */
+	char node[ISC_LINK_NAME]; /* NUL-terminated, valid by isc_name_is_trail(); ISC_TRAIL_DOCK
+				     has an audit channel only, of which isc-dockd is the guest */
 	int64_t a, b, c, d, e;
 	char text[128]; /* NUL-terminated; PROBE only */
 } IscLinkMsg;

@@ -125,6 +125,9 @@ static gboolean prepare_logs(const IscSetupOptions *o, IscSetup *s, GError **err
 		return FALSE;
 	if (!isc_seal_key_load(log_fd, &s->collector.root, error))
 		return FALSE;
+	s->collector.log_fd = fcntl(log_fd, F_DUPFD_CLOEXEC, 3);
+	if (s->collector.log_fd < 0)
+		return isc_error_set_errno(error, errno, "cannot open '%s'", o->log_dir);
 	static const gchar *const files[] = { "seal.key", "seal.pub", ".lock" };
 	for (gsize i = 0; i < G_N_ELEMENTS(files) && geteuid() == 0; i++)
 		if (fchownat(log_fd, files[i], s->uid, s->gid, AT_SYMLINK_NOFOLLOW) != 0)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "daemon/act.h"
 #include "policy/admit.h"
 
 static guint host_memory_mib(void)
@@ -40,7 +41,7 @@ static gboolean are_free(IscDock *dock, guint slot, const GArray *expose, GError
 	return TRUE;
 }
 
-gboolean isc_admission_check(IscDock *dock, const IscNode *node, GError **error)
+static gboolean check(IscDock *dock, const IscNode *node, GError **error)
 {
 	IscAdmitHost host;
 	if (!gather(dock, &host, error))
@@ -63,6 +64,22 @@ gboolean isc_admission_check(IscDock *dock, const IscNode *node, GError **error)
 	return TRUE;
 }
 
+/* Files what was decided, and why. */
+static gboolean decide(IscDock *dock, const IscNode *node, gboolean ok, GError *why, GError **error)
+{
+	isc_act_decision(dock, node, ok ? NULL : why);
+	if (!ok)
+		g_propagate_error(error, why);
+	return ok;
+}
+
+gboolean isc_admission_check(IscDock *dock, const IscNode *node, GError **error)
+{
+	GError *why = NULL;
+	gboolean ok = check(dock, node, &why);
+	return decide(dock, node, ok, why, error);
+}
+
 gboolean isc_admission_enter(IscDock *dock, IscNode *node, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->admission);
@@ -76,14 +93,22 @@ gboolean isc_admission_again(IscDock *dock, const IscNode *node, GError **error)
 	return isc_admission_check(dock, node, error);
 }
 
+static gboolean check_ports(
+		IscDock *dock, const IscNode *node, const GArray *opened, GError **error)
+{
+	g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
+	return others && isc_policy_admit_ports(node, others, error) &&
+	       are_free(dock, node->slot, opened, error);
+}
+
 gboolean isc_admission_rules(IscDock *dock, const IscNode *node, const GArray *opened,
 		gboolean enter, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->admission);
 	if (opened->len) {
-		g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
-		if (!others || !isc_policy_admit_ports(node, others, error) ||
-				!are_free(dock, node->slot, opened, error))
+		GError *why = NULL;
+		gboolean ok = check_ports(dock, node, opened, &why);
+		if (!decide(dock, node, ok, why, error))
 			return FALSE;
 	}
 	return !enter || isc_register_set_spec(dock->reg, node->spec, error);

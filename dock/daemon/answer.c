@@ -58,7 +58,9 @@ GVariant *isc_answer_verb(IscCall *call, IscRequest *request, const gchar *allow
 	request->timeout_s = o.timeout;
 
 	g_auto(IscOutcome) out = { 0 };
-	if (!isc_verb_run(call->dock, request, &out, error))
+	gboolean ok = isc_verb_run(call->dock, request, &out, error);
+	call->order = out.order;
+	if (!ok)
 		return NULL;
 
 	GVariantBuilder b;

@@ -5,6 +5,7 @@
 
 #include "api/roles.h"
 #include "base/error.h"
+#include "daemon/act.h"
 #include "daemon/handlers.h"
 #include "iscdock-dbus.h"
 
@@ -83,7 +84,9 @@ static void serve(IscDock *dock, gpointer data)
 	(void)dock;
 	g_autoptr(GError) why = NULL;
 	GVariant *result = NULL;
+	gint64 began = g_get_monotonic_time();
 
+	call->uid = (guint)-2; /* nobody, until the bus has said who it is */
 	if (ask_for_uid(call, &why)) {
 		call->roles = isc_roles_of_uid(call->uid);
 		if (isc_roles_check(call->roles, call->handler->interface, call->handler->method,
@@ -93,6 +96,7 @@ static void serve(IscDock *dock, gpointer data)
 			isc_dock_event(call->dock, call->name, "api.denied", "warn", call->uid,
 					"uid %u may not call %s", call->uid, call->handler->method);
 	}
+	isc_act_call(call, began, result ? NULL : why);
 	answer(call, result, why);
 	call_free(call);
 }

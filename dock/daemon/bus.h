@@ -16,6 +16,7 @@ struct IscCall {
 	gchar *name; /* of the object: node name, or "" */
 	guint uid;   /* who calls, as the bus says */
 	guint roles;
+	guint64 order;        /* id in the journal of what it set off; 0: of nothing */
 	GVariant *params;     /* the tuple of arguments */
 	GUnixFDList *fds;     /* that came with it, or NULL */
 	GUnixFDList *out_fds; /* to go with the answer; a handler may set it */

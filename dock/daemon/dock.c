@@ -4,6 +4,9 @@
 #include <syslog.h>
 
 #include "base/error.h"
+#include "base/name.h"
+#include "daemon/acts-link.h"
+#include "daemon/act.h"
 #include "daemon/bus.h"
 #include "daemon/env.h"
 #include "engine/links.h"
@@ -71,6 +74,7 @@ void isc_dock_event(IscDock *dock, const gchar *node, const gchar *kind, const g
 		g_warning("event '%s' of '%s' is not in the register: %s", kind, node,
 				why->message);
 
+	isc_act_event(dock, &row);
 	int priority = g_str_equal(level, "alarm")  ? LOG_ALERT
 		       : g_str_equal(level, "warn") ? LOG_WARNING
 						    : LOG_NOTICE;
@@ -244,6 +248,8 @@ void isc_dock_on_link(gpointer data, const IscLinkMsg *msg, gboolean up)
 {
 	IscDock *dock = data;
 	if (!msg) {
+		if (up && dock->acts_link)
+			isc_acts_link_attach(dock->acts_link);
 		if (!dock->stopping)
 			isc_dock_set_trouble(dock, up ? NULL
 						      : "isc-collectord does not answer: audit "

@@ -9,6 +9,7 @@
 #include "engine/firewall-nft.h"
 #include "engine/firewall-watch.h"
 #include "engine/vm-libvirt.h"
+#include "store/acts.h"
 #include "store/images.h"
 #include "store/keys.h"
 #include "store/register.h"
@@ -16,6 +17,7 @@
 #define ISC_CALLER_DOCK G_MAXUINT /* the dock itself, in events and the journal */
 
 typedef struct IscBus IscBus;
+typedef struct IscActsLink IscActsLink;
 
 /* What the dock knows of a node besides the register: gone with the daemon, found again by
  * reconciling. */
@@ -43,12 +45,14 @@ typedef struct {
 typedef struct {
 	const IscConfig *config;
 	IscRegister *reg;
+	IscActs *acts; /* what is on its way into the dock's own trail */
 	IscImageStore *images;
 	IscKeyStore *keys;
 	IscFirewall *firewall;
 	IscFirewallWatch *watch;
 	IscVm *vm;
 	IscLink *link;
+	IscActsLink *acts_link;
 	IscChannels *channels;
 	IscBus *bus;
 	IscAccel accel;

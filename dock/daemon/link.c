@@ -40,7 +40,7 @@ static gboolean is_sound(const IscLinkMsg *msg, gssize len)
 {
 	return len == sizeof(*msg) && msg->version == ISC_LINK_VERSION &&
 	       memchr(msg->node, 0, sizeof(msg->node)) &&
-	       (msg->node[0] == '\0' || isc_name_is_valid(msg->node));
+	       (msg->node[0] == '\0' || isc_name_is_trail(msg->node));
 }
 
 static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "daemon/acts-link.h"
 #include "daemon/bus.h"
 #include "daemon/reconcile.h"
 #include "daemon/steps.h"
@@ -80,6 +81,7 @@ gboolean isc_start_config(IscDock *dock, const IscStartOptions *options, GError 
 gboolean isc_start_stores(IscDock *dock, GError **error)
 {
 	g_autofree gchar *reg = g_build_filename(dock->config->state_dir, "register.db", NULL);
+	g_autofree gchar *acts = g_build_filename(dock->config->state_dir, "acts.db", NULL);
 	g_autofree gchar *keys = g_build_filename(dock->config->state_dir, "keys", NULL);
 	g_autofree gchar *images = g_build_filename(dock->config->state_dir, "images", NULL);
 	g_autofree gchar *why = NULL;
@@ -87,7 +89,8 @@ gboolean isc_start_stores(IscDock *dock, GError **error)
 	dock->accel = isc_accel_probe(&isc_accel_host, &why);
 	dock->tsc_khz = isc_accel_tsc_khz(&isc_accel_host);
 	g_message("accelerator: %s (%s)", isc_accel_name(dock->accel), why);
-	return (dock->reg = isc_register_open(reg, error)) &&
+	return (dock->acts = isc_acts_open(acts, 0, error)) &&
+	       (dock->reg = isc_register_open(reg, error)) &&
 	       (dock->keys = isc_key_store_open(keys, error)) &&
 	       (dock->images = isc_image_store_open(images, 0, 0, error));
 }
@@ -156,6 +159,7 @@ gboolean isc_start_links(IscDock *dock, GError **error)
 
 	isc_vm_register_events();
 	dock->link = isc_link_new(socket, dock->collector_uid, isc_dock_on_link, dock);
+	dock->acts_link = isc_acts_link_new(dock);
 	dock->channels = isc_channels_new(
 			dock->config->run_dir, dock->link, isc_reconcile_refused, dock);
 	dock->vm = isc_vm_new(dock->config->libvirt_uri, &isc_reconcile_owner, dock);
@@ -203,12 +207,15 @@ void isc_start_end(IscDock *dock)
 	g_thread_pool_free(dock->pool, /* immediate= */ FALSE, /* wait= */ TRUE);
 	isc_firewall_watch_free(dock->watch);
 	isc_channels_free(dock->channels);
+	isc_acts_link_free(dock->acts_link);
+	dock->acts_link = NULL;
 	isc_link_free(dock->link);
 	isc_vm_free(dock->vm);
 	isc_firewall_free(dock->firewall);
 	isc_image_store_free(dock->images);
 	isc_key_store_free(dock->keys);
 	isc_register_close(dock->reg);
+	isc_acts_close(dock->acts);
 	g_hash_table_unref(dock->runs);
 	isc_config_free((IscConfig *)dock->config);
 	g_free(dock->outside);

@@ -6,6 +6,7 @@
 #include <gio/gunixfdlist.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -18,12 +19,16 @@
 #define PAIRS_MAX 7
 #define ATTEMPTS 5
 
-/* The folder of @name's trail, also of a node that is no more.  Returns: fd, or -1 */
+/* The folder of @name's trail, also of a node that is no more; ISC_TRAIL_DOCK: the dock's own.
+ * Returns: fd, or -1 */
 static int open_folder(IscCall *call, const gchar *name, GError **error)
 {
-	if (!isc_name_check("node", name, error))
+	gboolean is_dock = g_str_equal(name, ISC_TRAIL_DOCK);
+	if (!is_dock && !isc_name_check("node", name, error))
 		return -1;
-	g_autofree gchar *path = g_build_filename(call->dock->config->log_dir, "nodes", name, NULL);
+	const gchar *log_dir = call->dock->config->log_dir;
+	g_autofree gchar *path = is_dock ? g_build_filename(log_dir, "dock", NULL)
+					 : g_build_filename(log_dir, "nodes", name, NULL);
 	int fd = open(path, READ_FLAGS | O_DIRECTORY);
 	if (fd >= 0)
 		return fd;
@@ -31,8 +36,13 @@ static int open_folder(IscCall *call, const gchar *name, GError **error)
 		isc_error_set_errno(error, errno, "cannot open '%s'", path);
 		return -1;
 	}
-	g_autoptr(IscNode) node = isc_register_get_node(call->dock->reg, name, NULL);
-	if (node)
+	g_autoptr(IscNode) node =
+			is_dock ? NULL : isc_register_get_node(call->dock->reg, name, NULL);
+	if (is_dock)
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
+				"the dock's own trail is not begun yet: isc-collectord has not "
+				"answered so far");
+	else if (node)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' has sent nothing yet",
 				name);
 	else
@@ -266,6 +276,10 @@ GVariant *isc_trails_list(IscCall *call, GError **error)
 		if (isc_name_is_valid(e->d_name) && faccessat(dirfd(dir), log, F_OK, 0) == 0)
 			g_ptr_array_add(names, g_strdup(e->d_name));
 	}
+	g_autofree gchar *own =
+			g_build_filename(call->dock->config->log_dir, "dock", "audit.log", NULL);
+	if (access(own, F_OK) == 0)
+		g_ptr_array_add(names, g_strdup(ISC_TRAIL_DOCK));
 	g_ptr_array_sort(names, by_text);
 	return g_variant_new("(@as)",
 			g_variant_new_strv((const gchar *const *)names->pdata, (gssize)names->len));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "daemon/act.h"
 #include "daemon/bus.h"
 #include "daemon/admission.h"
 #include "daemon/env.h"
@@ -97,6 +98,7 @@ static gboolean before_step(
 	Watch *watch = data;
 	if (!isc_register_step_op(watch->dock->reg, watch->op, index, undoing, error))
 		return FALSE;
+	isc_act_step(watch->dock, plan, watch->op, index, undoing);
 	maybe_die(plan, index, undoing);
 	if (watch->dock->bus) {
 		g_autofree gchar *text =
@@ -114,18 +116,24 @@ static void step_failed(gpointer data, const IscPlan *plan, guint index, const G
 	g_message("node '%s', op %" G_GUINT64_FORMAT ", step '%s': %s", plan->node, watch->op, step,
 			why->message);
 	g_ptr_array_add(watch->warnings, g_strdup_printf("%s: %s", step, why->message));
+	isc_act_step_failed(watch->dock, plan, watch->op, index, why);
 }
 
+/* *@order: id of it in the journal */
 static gboolean run_plan(IscDock *dock, const IscPlan *plan, const IscNode *node, guint caller,
-		GCancellable *cancel, GPtrArray *warnings, gboolean *undone, GError **error)
+		GCancellable *cancel, GPtrArray *warnings, guint64 *order, gboolean *undone,
+		GError **error)
 {
 	Watch watch = { dock, isc_register_begin_op(dock->reg, plan, caller, error), warnings };
+	*order = watch.op;
 	if (!watch.op)
 		return FALSE;
+	isc_act_order_begin(dock, plan, watch.op, node, caller);
 	IscObserver observer = { before_step, step_failed, &watch };
 	g_autoptr(GError) why = NULL;
 	gboolean ok = isc_engine_run(&dock->engine, plan, node, &observer, cancel, undone, &why);
 
+	isc_act_order_end(dock, plan, watch.op, node, caller, *undone, why);
 	g_autoptr(GError) late = NULL;
 	if (!isc_register_end_op(dock->reg, watch.op, ok ? 0 : isc_error_exit_status(why),
 			    ok ? NULL : why->message, &late))
@@ -327,7 +335,7 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 	gboolean undone = FALSE;
 	g_autoptr(GError) why = NULL;
 	gboolean ok = run_plan(dock, out->plan, node, request->caller, cancel, out->warnings,
-			&undone, &why);
+			&out->order, &undone, &why);
 	settle(dock, request, node, ok, undone, why);
 	if (rules && !undone)
 		isc_dock_event(dock, request->node, "node.rules", "info", request->caller, "%s: %s",
@@ -394,8 +402,8 @@ static gboolean build_node(IscDock *dock, IscNode *node, const IscRequest *reque
 
 	gboolean undone = FALSE;
 	g_autoptr(GError) why = NULL;
-	if (run_plan(dock, out->plan, node, request->caller, cancel, out->warnings, &undone,
-			    &why)) {
+	if (run_plan(dock, out->plan, node, request->caller, cancel, out->warnings, &out->order,
+			    &undone, &why)) {
 		node->state = request->enable ? state_of_running(dock, name) : ISC_NODE_DISABLED;
 		isc_dock_set_state(dock, name, node->state, NULL, request->caller);
 		return TRUE;
@@ -460,8 +468,9 @@ static void recover_op(IscDock *dock, const IscOp *op)
 			.node = name,
 			.caller = ISC_CALLER_DOCK,
 			.reason = "interrupted while it was put into quarantine" };
-		gboolean ok = run_plan(
-				dock, plan, node, ISC_CALLER_DOCK, NULL, warnings, &undone, &why);
+		guint64 order = 0;
+		gboolean ok = run_plan(dock, plan, node, ISC_CALLER_DOCK, NULL, warnings, &order,
+				&undone, &why);
 		if (op->plan->verb == ISC_VERB_PROVISION) {
 			isc_env_erase(dock, name);
 			(void)isc_register_remove_node(dock->reg, name, NULL);

@@ -20,6 +20,7 @@ typedef struct {
 
 typedef struct {
 	IscPlan *plan;      /* owned; what was or would be done */
+	guint64 order;      /* its id in the journal; 0: none was carried out */
 	gboolean done;      /* it was so already */
 	gdouble cut_off_ms; /* quarantine: from the call until the drop was in force */
 	gdouble seconds;

@@ -66,6 +66,15 @@ static void a_field_out_of_its_range_is_refused(void **state)
 		g_strlcpy(m.node, names[i], sizeof m.node);
 		assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));
 	}
+	/* The dock's own trail has one way in. */
+	m = good(ISC_LINK_ATTACH);
+	g_strlcpy(m.node, "@dock", sizeof m.node);
+	assert_true(isc_link_msg_is_valid(&m, sizeof m, TRUE));
+	m.channel = ISC_CHANNEL_LOG;
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, TRUE));
+	m = good(ISC_LINK_FORGET);
+	g_strlcpy(m.node, "@dock", sizeof m.node);
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));
 	m = good(ISC_LINK_FLUSH);
 	memset(m.node, 'x', sizeof m.node);
 	assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));

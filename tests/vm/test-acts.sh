@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# The dock's own trail: every act is in it, once and in order, whoever is killed; with who, what and how it ended, without
+# secrets; and it is verified, exported and read as a node's is.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+rig_up acts
+vm() { dock isc-vm "$@"; }
+acts() { vm audit --dock -c -n all; }
+third_party() { env DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent "$BUILD/isc-vm" "$@"; }
+uid_of() { dock id -u "$1"; }
+
+# --- what is in it ----------------------------------------------------------------------------------
+ok "the image is imported" vm image import "$BUILD/images/minimal"
+status 5 "policy refuses" as op1 isc-vm provision prod --image minimal --environment production -e PASSWORD=hunter2
+status 6 "a role refuses" as aud1 isc-vm provision audited --image minimal
+status 0 "a plan is asked for" as op1 isc-vm provision web --image minimal --dry-run -e PASSWORD=hunter2
+ok "a node is registered" as op1 isc-vm provision web --image minimal --no-enable -e PASSWORD=hunter2
+op1=$(uid_of op1) aud1=$(uid_of aud1)
+acts >"$TMP/acts"
+like "$(cat "$TMP/acts")" "uid=$op1  call Dock1.Provision \(.*Name=prod.*: failed: rule no-emulation-in-production" \
+	"a refused call, its caller, its arguments and the rule"
+like "$(cat "$TMP/acts")" "decision prod rule no-emulation-in-production: failed" "the decision itself"
+like "$(cat "$TMP/acts")" "decision web rule all: success" "and one that lets in"
+like "$(cat "$TMP/acts")" "uid=$aud1  call Dock1.Provision .*: failed: Provision: not allowed" "who may not is on record, too"
+like "$(cat "$TMP/acts")" "uid=$op1  order 1 provision web begun: . folder; . verify" "an order, with its plan, by whom it was given"
+like "$(cat "$TMP/acts")" "order 1 step 1/[0-9]* web: . folder" "each step of it"
+like "$(cat "$TMP/acts")" "uid=$op1  order 1 provision web ended: success" "how it ended"
+like "$(cat "$TMP/acts")" "call Dock1.Provision \(.*1 of environment.*\) order 1: success" "and the call that gave it"
+vm audit --dock -n all >"$TMP/raw"
+is "$(grep -ciE "hunter2|$(printf hunter2 | xxd -p)" "$TMP/raw" "$TMP/acts" | cut -d: -f2 | tr '\n' ' ')" "0 0 " "no secret is in it"
+is "$(vm audit --dock -n all -c --uid "$aud1" --success no --type USER_CMD | wc -l)" 1 "it is searched by user and result"
+ok "auditors' tools read it" dock ausearch -if /var/log/isc-dock/dock/audit.log -m USER_CMD -ui "$op1" -sv no
+like "$(dock aureport --virt -if /var/log/isc-dock/dock/audit.log)" "VIRT_CONTROL" "orders are what aureport expects of a hypervisor"
+status 6 "one without a role does not see it" as nobody-role isc-vm audit --dock
+status 2 "it is the dock's or a node's" dock isc-vm audit --dock web
+
+# --- nothing is lost, nothing is doubled ------------------------------------------------------------
+rig() { "$TOP/tools/rig" "$1" --name "$RIG" "${@:2}" >>"$TMP/rig.log" 2>&1; }
+marks() { vm audit --dock -n all --json | jq -r 'select(.fields.op == "call").fields.cmd' | grep -o 'mark-[0-9]*'; }
+mark() { vm image show "mark-$1" >/dev/null 2>&1; }
+ok "the collector is killed" rig stop collectord --signal KILL
+for n in 1 2 3; do mark $n; done
+ok "the dock works on without it" vm list
+ok "it comes back" rig start collectord
+wait_for 10 sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm audit --dock -n all | grep -q $(printf "'mark-3'" | xxd -p -u)"
+is "$(marks | tr '\n' ' ')" "mark-1 mark-2 mark-3 " "what was done meanwhile is in the trail, once and in order"
+(
+	n=10
+	while [ ! -e "$TMP/enough" ]; do
+		mark $n && true
+		# A call that met no daemon is none: only what was answered has to be on record.
+		[ $? = 3 ] && echo "mark-$n" >>"$TMP/answered"
+		n=$((n + 1))
+	done
+) &
+caller=$!
+for _ in 1 2 3; do
+	sleep 0.7
+	rig restart collectord --signal KILL
+	sleep 0.4
+	rig restart dockd --signal KILL
+done
+sleep 0.5
+touch "$TMP/enough"
+wait $caller
+sleep 1
+note "$(wc -l <"$TMP/answered") calls were answered while both daemons were killed three times"
+marks | grep -vxE 'mark-[123]' >"$TMP/marks"
+is "$(sort "$TMP/marks" | uniq -d)" "" "nothing is doubled"
+is "$(comm -13 <(sort "$TMP/marks") <(sort "$TMP/answered"))" "" "every call that was answered is on record"
+ok "in order" cmp "$TMP/marks" <(sort -t- -k2n "$TMP/marks")
+ok "the trail is whole" vm audit verify --dock
+
+# --- for others -------------------------------------------------------------------------------------
+like "$(vm audit verify --all)" "@dock: good" "all trails are the dock's, too"
+ok "it is exported" vm audit export --dock "$TMP/good"
+status 0 "a third party verifies it" third_party audit verify --dock --export "$TMP/good"
+status 7 "it is not a node's" third_party audit verify --export "$TMP/good" dock
+ok "a report counts it" sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm audit report --dock --json | jq -e '.types.VIRT_CONTROL >= 2'"
+dock sh -c 'cd /var/log/isc-dock/dock && { chattr -a -i audit.log; sed -i "2s/res=/Res=/" audit.log && chmod 644 audit.log; }'
+status 7 "an edit on the dock itself is found" as aud1 isc-vm audit verify --dock
+like "$(cat "$TMP/out")" "@dock: BAD: record 2 in audit.log: edited" "and the bad record is named"
+done_testing
