@@ -25,6 +25,7 @@ static const struct {
 	{ "overlay",     "Resources", "Overlay" },
 	{ "expose",      "Network",   "Expose" },
 	{ "egress",      "Network",   "Egress" },
+	{ "bandwidth",   "Network",   "Bandwidth" },
 	{ "writable",    "Service",   "Writable" },
 };
 /* clang-format on */

@@ -117,6 +117,9 @@ static GVariant *show_one(IscDock *dock, Wanted *w, guint i, IscFirewallShow *ke
 	put(&b, "pinned", g_variant_new_boolean(view.is_pinned));
 	put_texts(&b, "expose", view.expose);
 	put_texts(&b, "egress", view.egress);
+	g_autofree gchar *bandwidth = isc_bandwidth_print(&view.bandwidth);
+	if (*bandwidth)
+		put_text(&b, "bandwidth", bandwidth);
 	put(&b, "health", g_variant_new_uint32(view.health_port));
 	put(&b, "counters", isc_steps_counters(dock, node));
 	return g_variant_builder_end(&b);

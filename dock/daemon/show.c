@@ -35,6 +35,9 @@ static void put_rules(GVariantBuilder *b, const IscSpec *spec)
 				isc_egress_print(&g_array_index(spec->egress, IscEgress, i)));
 	put_pointers(b, "expose", expose);
 	put_pointers(b, "egress", egress);
+	g_autofree gchar *bandwidth = isc_bandwidth_print(&spec->bandwidth);
+	if (*bandwidth)
+		put_text(b, "bandwidth", bandwidth);
 }
 
 /* --- nodes --------------------------------------------------------------------------------- */

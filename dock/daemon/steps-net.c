@@ -14,6 +14,8 @@ void isc_steps_fence(
 		.address = isc_node_address(node->slot),
 		.health_port = image ? isc_ready_health_port(image) : 0,
 		.quarantined = quarantined,
+		.rate_up = node->spec->bandwidth.out / 8,
+		.rate_down = node->spec->bandwidth.in / 8,
 		.expose = g_array_ref(node->spec->expose),
 		.egress = g_array_ref(node->spec->egress) };
 	isc_node_mac(node->slot, out->mac);

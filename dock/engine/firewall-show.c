@@ -260,6 +260,17 @@ static guint16 health_port(const IscFirewallShow *show, guint32 address)
 	return 0;
 }
 
+/* Bytes per second. */
+static guint64 rate_of(const IscFirewallShow *show, IscNftSet set, guint32 address)
+{
+	for (guint i = 0; i < show->sets[set]->len; i++) {
+		const IscNftElement *e = &g_array_index(show->sets[set], IscNftElement, i);
+		if (get_u32(e->key) == address)
+			return e->rate;
+	}
+	return 0;
+}
+
 void isc_firewall_show_node(IscFirewallShow *show, const IscFence *fence, IscFirewallNames names,
 		gpointer data, IscFirewallView *out)
 {
@@ -274,8 +285,8 @@ void isc_firewall_show_node(IscFirewallShow *show, const IscFence *fence, IscFir
 					       has_address(show, ISC_NFT_NODES, fence->address),
 		.is_cut = has_key(show, ISC_NFT_CUT, pin, 16),
 		.is_quarantined = has_address(show, ISC_NFT_QUARANTINED, fence->address),
-		.is_limited = has_address(show, ISC_NFT_RATE_UP, fence->address) ||
-			      has_address(show, ISC_NFT_RATE_DOWN, fence->address),
+		.bandwidth = { .in = rate_of(show, ISC_NFT_RATE_DOWN, fence->address) * 8,
+				.out = rate_of(show, ISC_NFT_RATE_UP, fence->address) * 8 },
 		.health_port = health_port(show, fence->address),
 		.expose = g_ptr_array_new_with_free_func(g_free),
 		.egress = g_ptr_array_new_with_free_func(g_free) };

@@ -1,4 +1,5 @@
 #pragma once
+#include "model/bandwidth.h"
 #include "render/nft.h"
 
 /* What the kernel enforces, read back and put into the words of rules.  Reads by a netlink socket
@@ -20,7 +21,7 @@ typedef struct {
 			     */
 	gboolean is_cut;    /* quarantine at its port … */
 	gboolean is_quarantined; /* … and above */
-	gboolean is_limited;     /* has a bandwidth limit */
+	IscBandwidth bandwidth;  /* in whole bytes per second; 0: none */
 	guint16 health_port;     /* 0: none */
 	GPtrArray *expose;       /* of gchar*: as Expose=, ranges joined */
 	GPtrArray *egress; /* of gchar*: as Egress=; wide rules as the kernel holds them, overlaps

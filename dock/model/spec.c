@@ -202,6 +202,14 @@ static gboolean take_egress(
 	return TRUE;
 }
 
+static gboolean take_bandwidth(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	return isc_bandwidth_parse(entry->value, &spec->bandwidth, &why) ||
+	       isc_conf_error(conf, entry, error, "%s", why->message);
+}
+
 /* clang-format off */
 static const struct {
 	IscConfKey key;
@@ -219,6 +227,7 @@ static const struct {
 	{ { "Resources", "Overlay",     FALSE }, take_overlay },
 	{ { "Network",   "Expose",      TRUE  }, take_expose },
 	{ { "Network",   "Egress",      TRUE  }, take_egress },
+	{ { "Network",   "Bandwidth",   FALSE }, take_bandwidth },
 	{ { "Service",   "Env",         TRUE  }, take_env },
 	{ { "Service",   "Writable",    TRUE  }, take_writable },
 };
@@ -312,7 +321,8 @@ static gchar *print(const IscSpec *spec, gboolean with_env)
 	print_pairs(out, "Label", spec->labels);
 	g_string_append_printf(out, "\n[Resources]\nMemory=%u\nVCPUs=%u\nOverlay=%u\n",
 			spec->memory_mib, spec->vcpus, spec->overlay_mib);
-	if (spec->expose->len || spec->egress->len)
+	g_autofree gchar *bandwidth = isc_bandwidth_print(&spec->bandwidth);
+	if (spec->expose->len || spec->egress->len || *bandwidth)
 		g_string_append(out, "\n[Network]\n");
 	for (guint i = 0; i < spec->expose->len; i++) {
 		g_autofree gchar *text =
@@ -324,6 +334,8 @@ static gchar *print(const IscSpec *spec, gboolean with_env)
 				isc_egress_print(&g_array_index(spec->egress, IscEgress, i));
 		g_string_append_printf(out, "Egress=%s\n", text);
 	}
+	if (*bandwidth)
+		g_string_append_printf(out, "Bandwidth=%s\n", bandwidth);
 	gboolean env = with_env && spec->env->len;
 	if (env || spec->writable->len)
 		g_string_append(out, "\n[Service]\n");

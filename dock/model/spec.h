@@ -1,6 +1,7 @@
 #pragma once
 #include <glib.h>
 
+#include "model/bandwidth.h"
 #include "model/rules.h"
 
 #define ISC_SPEC_MAX_BYTES (64 * 1024)
@@ -35,7 +36,8 @@ typedef struct {
 	guint overlay_mib;   /* MiB, 16..1048576 */
 	GArray *expose;      /* of IscExpose */
 	GArray *egress;      /* of IscEgress; empty: denied */
-	guint timeout_s;     /* s to get ready, 1..3600 */
+	IscBandwidth bandwidth;
+	guint timeout_s; /* s to get ready, 1..3600 */
 } IscSpec;
 
 /**

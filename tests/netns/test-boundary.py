@@ -633,6 +633,31 @@ tool.do(f"add 2 node2 {STANDARD[2]} rate-up=50000")
 limited = fetch(1.5)
 law(limited < 150000 < full and tool.counters(2).get("rate", 0) > 0, "a node's bandwidth is limited",
     f"{full:.0f} before, {limited:.0f} bytes/s after")
+
+
+def answered():
+    """How many of 200 datagrams of 1,400 bytes each come back from the node."""
+    s, n = outside.socket(socket.AF_INET, socket.SOCK_DGRAM), 0
+    for _ in range(20):
+        for _ in range(10):
+            s.sendto(b"x" * 1400, (DOCK, 5001))
+        s.settimeout(0.02)
+        try:
+            while s.recv(2048):
+                n += 1
+        except OSError:
+            pass
+    s.close()
+    return n
+
+
+tool.do(f"add 2 node2 {STANDARD[2]}")
+full = answered()
+tool.do(f"add 2 node2 {STANDARD[2]} rate-down=10000")
+rate = tool.counters(2).get("rate", 0)
+limited = answered()
+law(limited < 80 < full and tool.counters(2).get("rate", 0) - rate > 100, "also what it receives",
+    f"{full} before, {limited} after of 200")
 tool.do(f"add 2 node2 {STANDARD[2]}")
 
 # --- T15: quarantine, closed ports --------------------------------------------------------------------

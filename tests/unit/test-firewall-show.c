@@ -80,11 +80,13 @@ static void a_node_is_shown_as_it_was_written_and_no_other(void **state)
 		"icmp:0.0.0.0/0", NULL };
 	is_list(a.expose, a_expose);
 	is_list(a.egress, a_egress);
-	assert_true(a.is_pinned && a.is_limited && !a.is_cut && !a.is_quarantined);
+	assert_true(a.bandwidth.out == 8000 && a.bandwidth.in == 0);
+	assert_true(a.is_pinned && !a.is_cut && !a.is_quarantined);
 	assert_int_equal(a.health_port, 80);
 	is_list(b.expose, other);
 	is_list(b.egress, other_egress);
-	assert_true(b.is_pinned && !b.is_limited && b.is_cut && b.is_quarantined);
+	assert_true(b.bandwidth.out == 0 && b.bandwidth.in == 0);
+	assert_true(b.is_pinned && b.is_cut && b.is_quarantined);
 	assert_int_equal(b.health_port, 0);
 	isc_fence_clear(&one);
 	isc_fence_clear(&two);

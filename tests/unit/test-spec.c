@@ -19,7 +19,7 @@ static void a_full_file_comes_back_as_it_was(void **state)
 			      "Label=tier=front\nLabel=owner=me\n"
 			      "[Resources]\nMemory=128\nVCPUs=2\nOverlay=64\n"
 			      "[Network]\nExpose=8080:80\nExpose=udp:5000-5010:6000-6010\nEgress="
-			      "tcp:203.0.113.0/24:443\n"
+			      "tcp:203.0.113.0/24:443\nBandwidth=out:512k in:10M\n"
 			      "[Service]\nEnv=A=b c\nEnv=PASS=x=y\nWritable=/srv/data\n",
 					&error);
 	assert_no_error(error);
@@ -28,6 +28,7 @@ static void a_full_file_comes_back_as_it_was(void **state)
 	assert_int_equal(spec->machine, ISC_MACHINE_Q35);
 	assert_int_equal(spec->memory_mib, 128);
 	assert_int_equal(spec->expose->len, 2);
+	assert_true(spec->bandwidth.in == 10000000 && spec->bandwidth.out == 512000);
 	assert_string_equal(spec->env->pdata[1], "PASS=x=y");
 
 	g_autofree gchar *text = isc_spec_print(spec);
@@ -74,6 +75,9 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 		{ HEAD "[Network]\nExpose=70-90:70-90\nExpose=80:81\n", "overlaps" },
 		{ HEAD "[Network]\nEgress=tcp:1.2.3.4\n", "x.node:5" },
 		{ HEAD "[Network]\nEgress=open\nEgress=deny\n", "deny" },
+		{ HEAD "[Network]\nBandwidth=10m\n",
+				"x.node:5: Bandwidth: bandwidth '10m', position 3" },
+		{ HEAD "[Network]\nBandwidth=10M\nBandwidth=10M\n", "Bandwidth" },
 		{ HEAD "[Service]\nEnv=novalue\n", "x.node:5" },
 		{ HEAD "[Service]\nEnv=1A=b\n", "x.node:5" },
 		{ HEAD "[Service]\nWritable=relative\n", "x.node:5" },
