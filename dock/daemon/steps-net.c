@@ -20,6 +20,7 @@ void isc_steps_fence(
 		.egress = g_array_ref(node->spec->egress) };
 	isc_node_mac(node->slot, out->mac);
 	g_strlcpy(out->name, node->spec->name, sizeof(out->name));
+	g_strlcpy(out->group, node->spec->group, sizeof(out->group));
 	g_strlcpy(out->tap, tap, sizeof(out->tap));
 }
 

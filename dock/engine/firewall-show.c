@@ -199,6 +199,31 @@ static void take_peers(const IscFirewallShow *show, guint32 address, IscFirewall
 	}
 }
 
+/* Rules for the node's own group, whose name only @fence tells: the kernel has its number. */
+static void take_group(const IscFirewallShow *show, const IscFence *fence, GPtrArray *out)
+{
+	g_autoptr(GArray) ports = g_array_new(FALSE, FALSE, sizeof(Port));
+	const guint32 id = isc_nft_group_id(fence->group);
+	for (guint i = 0; i < show->sets[ISC_NFT_GROUP_PEER]->len; i++) {
+		const IscNftElement *e =
+				&g_array_index(show->sets[ISC_NFT_GROUP_PEER], IscNftElement, i);
+		const Port port = { 0, (IscProto)e->key[8], get_u16(e->key + 12), 0 };
+		if (get_u32(e->key) == fence->address && memcmp(e->key + 4, &id, sizeof id) == 0)
+			g_array_append_val(ports, port);
+	}
+	g_array_sort(ports, compare_ports);
+	for (guint i = 0, n; i < ports->len; i += n) {
+		const Port *first = &g_array_index(ports, Port, i);
+		n = run_length(ports, i);
+		IscEgress e = { .kind = ISC_EGRESS_GROUP,
+			.proto = first->proto,
+			.port_first = first->port,
+			.port_last = (guint16)(first->port + n - 1) };
+		g_strlcpy(e.name, fence->group, sizeof e.name);
+		g_ptr_array_add(out, isc_egress_print(&e));
+	}
+}
+
 /* A network, or two ends of what the kernel merged. */
 static gchar *print_range(guint32 first, guint32 last)
 {
@@ -293,6 +318,7 @@ void isc_firewall_show_node(IscFirewallShow *show, const IscFence *fence, IscFir
 	take_exposes(show, fence->address, out->expose);
 	take_exact(show, fence->address, out->egress);
 	take_peers(show, fence->address, names, data, out->egress);
+	take_group(show, fence, out->egress);
 	if (has_address(show, ISC_NFT_EGRESS_OPEN, fence->address))
 		g_ptr_array_add(out->egress, g_strdup("open"));
 	take_wide(show, fence->address, out->egress);

@@ -31,7 +31,7 @@ typedef struct {
 /* The name of the node at @address, or NULL; borrowed. */
 typedef const gchar *(*IscFirewallNames)(guint32 address, gpointer data);
 
-/* @fence: of it only tap, MAC and address.  Release @out with isc_firewall_view_clear(). */
+/* @fence: of it only tap, MAC, address and group.  Release @out with isc_firewall_view_clear(). */
 void isc_firewall_show_node(IscFirewallShow *show, const IscFence *fence, IscFirewallNames names,
 		gpointer data, IscFirewallView *out);
 

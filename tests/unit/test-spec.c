@@ -38,6 +38,24 @@ static void a_full_file_comes_back_as_it_was(void **state)
 	assert_string_equal(text, text2);
 }
 
+static void a_group_comes_back_wherever_it_stands(void **state)
+{
+	(void)state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(IscSpec) spec = parse(
+			HEAD "[Network]\nEgress=group:shop:tcp/80\nNetwork=group:shop\n", &error);
+	assert_no_error(error);
+	assert_int_equal(spec->network, ISC_NETWORK_GROUP);
+	g_autoptr(IscSpec) copy = isc_spec_copy(spec);
+	assert_string_equal(copy->group, "shop");
+	g_autofree gchar *text = isc_spec_network_text(copy);
+	assert_string_equal(text, "group:shop");
+	g_autoptr(IscSpec) bare = parse(HEAD "[Network]\nNetwork=isolated\n", &error);
+	assert_no_error(error);
+	g_autofree gchar *printed = isc_spec_print(bare);
+	assert_null(strstr(printed, "Network"));
+}
+
 static void the_public_text_holds_no_environment(void **state)
 {
 	(void)state;
@@ -78,6 +96,12 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 		{ HEAD "[Network]\nBandwidth=10m\n",
 				"x.node:5: Bandwidth: bandwidth '10m', position 3" },
 		{ HEAD "[Network]\nBandwidth=10M\nBandwidth=10M\n", "Bandwidth" },
+		{ HEAD "[Network]\nNetwork=bridge\n", "x.node:5: Network: 'bridge' is none of" },
+		{ HEAD "[Network]\nNetwork=group:\n", "x.node:5" },
+		{ HEAD "[Network]\nNetwork=group:A b\n", "x.node:5" },
+		{ HEAD "[Network]\nEgress=group:shop:tcp/80\n", "'web' is isolated" },
+		{ HEAD "[Network]\nEgress=group:shop:tcp/80\nNetwork=group:other\n",
+				"'web' is group:other" },
 		{ HEAD "[Service]\nEnv=novalue\n", "x.node:5" },
 		{ HEAD "[Service]\nEnv=1A=b\n", "x.node:5" },
 		{ HEAD "[Service]\nWritable=relative\n", "x.node:5" },
@@ -107,6 +131,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_file_comes_back_as_it_was),
+		cmocka_unit_test(a_group_comes_back_wherever_it_stands),
 		cmocka_unit_test(the_public_text_holds_no_environment),
 		cmocka_unit_test(what_is_wrong_is_named_with_its_line),
 		cmocka_unit_test(an_error_never_shows_a_secret),
