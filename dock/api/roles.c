@@ -34,6 +34,10 @@ static const struct {
 	{ "Dock1", "OpenTrail",   ISC_ROLE_ANY },
 	{ "Dock1", "OpenChain",   ISC_ROLE_ANY },
 	{ "Dock1", "ListTrails",  ISC_ROLE_ANY },
+	{ "Dock1", "ListEvidence",    ISC_ROLE_SECURITY | ISC_ROLE_AUDITOR },
+	{ "Dock1", "OpenEvidence",    ISC_ROLE_SECURITY | ISC_ROLE_AUDITOR },
+	{ "Dock1", "OpenEvidenceKey", ISC_ROLE_SECURITY },
+	{ "Dock1", "RemoveEvidence",  ISC_ROLE_SECURITY },
 
 	{ "Dock1.Node", "Show",            ISC_ROLE_ANY },
 	{ "Dock1.Node", "Enable",          ISC_ROLE_OPERATOR },

@@ -180,6 +180,7 @@ static const gchar bash_head[] =
 		"\t@node*) isc-vm list --names --timeout 2 2>/dev/null; printf '%s\\n' ${1#@node} "
 		";;\n"
 		"\t@image) isc-vm image list --names --timeout 2 2>/dev/null ;;\n"
+		"\t@evidence) isc-vm evidence list --names --timeout 2 2>/dev/null ;;\n"
 		"\t@dir) compgen -d -- \"$2\" ;;\n"
 		"\t@file) compgen -f -- \"$2\" ;;\n"
 		"\t*) printf '%s\\n' $1 ;;\n"
@@ -234,12 +235,13 @@ static void append_verb_cases(GString *out)
 	g_string_append(out, "\tcase $verb in\n");
 	for (const IscCommand *v = isc_commands; v->name; v++) {
 		const gchar *words = v->words;
-		const gchar *args = g_str_equal(words, "node")    ? "@node"
-				    : g_str_equal(words, "image") ? "@image"
-				    : g_str_equal(words, "dir")   ? "@dir"
-				    : g_str_equal(words, "verb")  ? "$verbs"
-				    : g_str_equal(words, "shell") ? "bash"
-								  : "";
+		const gchar *args = g_str_equal(words, "node")       ? "@node"
+				    : g_str_equal(words, "image")    ? "@image"
+				    : g_str_equal(words, "evidence") ? "@evidence"
+				    : g_str_equal(words, "dir")      ? "@dir"
+				    : g_str_equal(words, "verb")     ? "$verbs"
+				    : g_str_equal(words, "shell")    ? "bash"
+								     : "";
 		g_autofree gchar *more = words_behind(v->name);
 		g_string_append_printf(out, "\t'%s') args=\"%s%s\" options='", v->name, args, more);
 		g_autoptr(GString) names = g_string_new(NULL);

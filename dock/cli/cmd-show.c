@@ -67,9 +67,9 @@ gboolean isc_cmd_list(IscCli *cli, GError **error)
 gboolean isc_cmd_show(IscCli *cli, GError **error)
 {
 	static const gchar *const first[] = { "name", "state", "reason", "description", "image",
-		"version", "digest", "environment", "emulated", "address", "network", "expose",
-		"egress", "bandwidth", "since", "created", "memory", "vcpus", "overlay", "labels",
-		"snapshots", "uuid", "domain", "uid", "pid", "tap", "mac", NULL };
+		"version", "digest", "environment", "emulated", "address", "expose", "egress",
+		"since", "created", "memory", "vcpus", "overlay", "labels", "snapshots", "uuid",
+		"domain", "uid", "pid", "tap", "mac", NULL };
 	const gchar *name = isc_cli_name(cli, 0, "node", error);
 	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
 	g_autoptr(GVariant) node =

@@ -27,10 +27,8 @@ static const IscOption list_options[] = {
 static const IscOption provision_options[] = {
 	{ "file",        'f', ISC_OPT_VALUE, "FILE",      "take all of it from a node file, see isc-node(5); - is standard input" },
 	{ "image",       'i', ISC_OPT_VALUE, "IMG",       "image: NAME, NAME:VERSION or a digest" },
-	{ "network",     0,   ISC_OPT_VALUE, "isolated|group:NAME", "how the node is joined to others" },
 	{ "expose",      'p', ISC_OPT_LIST,  "[tcp:|udp:]HOSTPORT:NODEPORT", "make a port reachable from outside; repeats" },
 	{ "egress",      0,   ISC_OPT_LIST,  "RULE",      "let the node connect out; repeats" },
-	{ "bandwidth",   0,   ISC_OPT_VALUE, "[in:]RATE [out:RATE]", "most that the node may receive and send, in bits per second: 10M, 'in:10M out:512k'" },
 	{ "memory",      'm', ISC_OPT_VALUE, "MiB",       "memory" },
 	{ "vcpus",       0,   ISC_OPT_VALUE, "N",         "virtual CPUs" },
 	{ "overlay",     0,   ISC_OPT_VALUE, "MiB",       "size of the encrypted scratch space" },
@@ -101,6 +99,22 @@ static const IscOption export_options[] = {
 	{ NULL },
 };
 
+static const IscOption evidence_verify_options[] = {
+	{ "export", 0, ISC_OPT_VALUE, "DIR",  "evidence in a folder; needs no dock" },
+	{ "key",    0, ISC_OPT_VALUE, "FILE", "the dock's public key, from a place of your own" },
+	{ NULL },
+};
+
+static const IscOption evidence_export_options[] = {
+	{ "with-key", 0, ISC_OPT_FLAG, NULL, "with the keys, in clear: whoever has the folder can read the disk" },
+	{ NULL },
+};
+
+static const IscOption evidence_browse_options[] = {
+	{ "export", 0, ISC_OPT_VALUE, "DIR", "evidence in a folder that has its key; needs no dock" },
+	{ NULL },
+};
+
 static const IscOption fsck_options[] = {
 	{ "repair", 0, ISC_OPT_FLAG, NULL, "mend what can be mended" },
 	{ NULL },
@@ -134,6 +148,12 @@ const IscCommand isc_commands[] = {
 	{ "snapshot delete",  "NAME SNAP",   "delete a snapshot, shred its key", 2, 2, "node", TIMED, none, isc_cmd_snapshot_delete },
 	{ "quarantine",       "NAME --reason TEXT", "cut a node off from everything at once", 1, 1, "node", TIMED, quarantine_options, isc_cmd_quarantine },
 	{ "release",          "NAME --reason TEXT", "let a node out of quarantine", 1, 1, "node", TIMED, release_options, isc_cmd_release },
+	{ "evidence list",    "",            "list what quarantines left behind", 0, 0, "", 0, list_options, isc_cmd_evidence_list },
+	{ "evidence show",    "NODE.qTIME",  "show what evidence is made of", 1, 1, "evidence", 0, none, isc_cmd_evidence_show },
+	{ "evidence verify",  "NODE.qTIME...|--export DIR", "check that evidence is what the dock signed", 0, ANY, "evidence", 0, evidence_verify_options, isc_cmd_evidence_verify },
+	{ "evidence export",  "NODE.qTIME DIR", "copy evidence for others to verify", 2, 2, "evidence", 0, evidence_export_options, isc_cmd_evidence_export },
+	{ "evidence browse",  "NODE.qTIME|--export DIR [PATH]", "read a folder or file of the frozen disk", 0, 2, "evidence", 0, evidence_browse_options, isc_cmd_evidence_browse },
+	{ "evidence rm",      "NODE.qTIME --reason TEXT", "shred evidence", 1, 1, "evidence", CHANGES, release_options, isc_cmd_evidence_rm },
 	{ "expose",           "NAME RULE...", "open ports of a node to the outside, at once", 2, ANY, "node", TIMED, none, isc_cmd_expose },
 	{ "unexpose",         "NAME RULE...", "close ports of a node; connections through them end", 2, ANY, "node", TIMED, none, isc_cmd_unexpose },
 	{ "allow",            "NAME RULE...", "let a node connect out, at once", 2, ANY, "node", TIMED, none, isc_cmd_allow },

@@ -1,6 +1,9 @@
 #include "daemon/answer.h"
 
+#include <string.h>
+
 #include "base/error.h"
+#include "base/name.h"
 #include "daemon/options.h"
 
 GVariant *isc_answer(GVariantBuilder *b)
@@ -77,4 +80,14 @@ gchar *isc_answer_time_name(const gchar *prefix)
 	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
 	g_autofree gchar *text = g_date_time_format(now, "%Y%m%d-%H%M%S");
 	return g_strdup_printf("%s%s-%03d", prefix, text, g_date_time_get_microsecond(now) / 1000);
+}
+
+gboolean isc_answer_check_reason(const gchar *reason, GError **error)
+{
+	g_autofree gchar *shown = isc_text_escape(reason, -1, 500);
+	if (*reason && strlen(reason) <= 500 && g_str_equal(shown, reason))
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+			"a reason is wanted: 1 to 500 bytes of printable text in one line");
+	return FALSE;
 }

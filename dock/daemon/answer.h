@@ -34,3 +34,6 @@ GVariant *isc_answer_verb(IscCall *call, IscRequest *request, const gchar *allow
 /* @prefix and the time in UTC to the millisecond: the name of a snapshot that was given none.
  * (transfer full) */
 gchar *isc_answer_time_name(const gchar *prefix);
+
+/* A reason that goes on record: one line, printable, not empty.  Errors: ISC_ERROR_INVALID. */
+gboolean isc_answer_check_reason(const gchar *reason, GError **error) G_GNUC_WARN_UNUSED_RESULT;

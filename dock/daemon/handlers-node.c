@@ -50,23 +50,13 @@ GVariant *isc_handle_destroy(IscCall *call, GError **error)
 	return isc_answer_verb(call, &request, "dry-run timeout ", options, add_shredded, error);
 }
 
-/* One line, printable, not empty. */
-static gboolean check_reason(const gchar *reason, GError **error)
-{
-	g_autofree gchar *shown = isc_text_escape(reason, -1, 500);
-	if (*reason && strlen(reason) <= 500 && g_str_equal(shown, reason))
-		return TRUE;
-	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
-			"a reason is wanted: 1 to 500 bytes of printable text in one line");
-	return FALSE;
-}
-
 static void add_cut(
 		GVariantBuilder *b, IscCall *call, const IscRequest *request, const IscOutcome *out)
 {
 	(void)call;
 	isc_answer_put(b, "cut-off", g_variant_new_double(out->cut_off_ms));
-	isc_answer_put(b, "evidence", g_variant_new_string(out->done ? "" : request->snapshot));
+	g_autofree gchar *name = g_strjoin(".", request->node, request->snapshot, NULL);
+	isc_answer_put(b, "evidence", g_variant_new_string(out->plan->steps->len > 0 ? name : ""));
 }
 
 GVariant *isc_handle_quarantine(IscCall *call, GError **error)
@@ -76,7 +66,7 @@ GVariant *isc_handle_quarantine(IscCall *call, GError **error)
 	g_variant_get(call->params, "(&s@a{sv})", &reason, &options);
 	g_autofree gchar *name = isc_answer_time_name("q");
 	IscRequest request = { .verb = ISC_VERB_QUARANTINE, .reason = reason, .snapshot = name };
-	if (!check_reason(reason, error))
+	if (!isc_answer_check_reason(reason, error))
 		return NULL;
 	return isc_answer_verb(call, &request, "dry-run timeout pause ", options, add_cut, error);
 }
@@ -87,7 +77,7 @@ GVariant *isc_handle_release(IscCall *call, GError **error)
 	g_autoptr(GVariant) options = NULL;
 	g_variant_get(call->params, "(&s@a{sv})", &reason, &options);
 	IscRequest request = { .verb = ISC_VERB_RELEASE, .reason = reason };
-	if (!check_reason(reason, error))
+	if (!isc_answer_check_reason(reason, error))
 		return NULL;
 	return isc_answer_verb(call, &request, "dry-run timeout ", options, NULL, error);
 }

@@ -46,6 +46,10 @@ static const IscHandler handlers[] = {
 	{ "Dock1", "OpenTrail",   isc_trails_open },
 	{ "Dock1", "OpenChain",   isc_trails_open_chain },
 	{ "Dock1", "ListTrails",  isc_trails_list },
+	{ "Dock1", "ListEvidence",    isc_handle_evidence_list },
+	{ "Dock1", "OpenEvidence",    isc_handle_evidence_open },
+	{ "Dock1", "OpenEvidenceKey", isc_handle_evidence_open_key },
+	{ "Dock1", "RemoveEvidence",  isc_handle_evidence_remove },
 
 	{ "Dock1.Node", "Show",            isc_show_node },
 	{ "Dock1.Node", "Enable",          isc_handle_enable },

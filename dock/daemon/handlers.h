@@ -23,6 +23,12 @@ ISC_HANDLE(unexpose);
 ISC_HANDLE(allow);
 ISC_HANDLE(deny);
 
+/* handlers-evidence.c */
+ISC_HANDLE(evidence_list);
+ISC_HANDLE(evidence_open);
+ISC_HANDLE(evidence_open_key);
+ISC_HANDLE(evidence_remove);
+
 /* handlers-snapshot.c */
 ISC_HANDLE(snapshot_create);
 ISC_HANDLE(snapshot_list);

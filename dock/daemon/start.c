@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "daemon/acts-link.h"
 #include "daemon/bus.h"
+#include "daemon/copies.h"
 #include "daemon/reconcile.h"
 #include "daemon/steps.h"
 #include "engine/firewall-watch.h"
@@ -91,7 +92,7 @@ gboolean isc_start_stores(IscDock *dock, GError **error)
 	g_message("accelerator: %s (%s)", isc_accel_name(dock->accel), why);
 	return (dock->acts = isc_acts_open(acts, 0, error)) &&
 	       (dock->reg = isc_register_open(reg, error)) &&
-	       (dock->keys = isc_key_store_open(keys, error)) &&
+	       (dock->keys = isc_key_store_open(keys, error)) && isc_copies_open(dock, error) &&
 	       (dock->images = isc_image_store_open(images, 0, 0, error));
 }
 

@@ -1,7 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,9 +20,8 @@
 #define THAW_MS 10000 /* the guest thaws by itself after that */
 #define BACKUP_S 600
 #define OVERLAY_DEV "vdb"
-#define TRAIL_TAIL (4 * 1024 * 1024) /* bytes of the trail that go into the evidence */
 
-static gchar *snapshot_path(const IscDock *dock, const IscNode *node, const gchar *name)
+gchar *isc_steps_snapshot_path(const IscDock *dock, const IscNode *node, const gchar *name)
 {
 	g_autofree gchar *file = g_strconcat(name, ".qcow2", NULL);
 	return g_build_filename(dock->config->state_dir, "nodes", node->spec->name, "snapshots",
@@ -87,10 +84,9 @@ static gboolean take_back(const gchar *path, IscDock *dock, GError **error)
 	return TRUE;
 }
 
-/* Copies the overlay to @path under a new key that is stored as @id.  *@frozen: the guest's file
- * systems were quiet. */
-static gboolean copy_overlay(IscDock *dock, const IscNode *node, const gchar *path, const gchar *id,
-		gboolean ask, gboolean *frozen, GCancellable *cancel, GError **error)
+gboolean isc_steps_copy_overlay(IscDock *dock, const IscNode *node, const gchar *path,
+		const gchar *id, gboolean ask, gboolean *frozen, GCancellable *cancel,
+		GError **error)
 {
 	g_autofree gchar *templates = g_build_filename(dock->config->state_dir, "templates", NULL);
 	g_autofree gchar *domain = isc_node_domain(node->spec->name);
@@ -121,7 +117,7 @@ static gboolean copy_overlay(IscDock *dock, const IscNode *node, const gchar *pa
 	return ok && take_back(path, dock, error);
 }
 
-static gboolean drop(IscDock *dock, const gchar *path, const gchar *id, GError **error)
+gboolean isc_steps_drop_copy(IscDock *dock, const gchar *path, const gchar *id, GError **error)
 {
 	/* The key first: from then on the copy is noise, wherever a copy of the copy may be. */
 	return isc_key_store_erase(dock->keys, id, error) && isc_volume_shred(path, error);
@@ -131,14 +127,14 @@ gboolean isc_step_snapshot_up(gpointer self, const IscNode *node, const gchar *a
 		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
-	g_autofree gchar *path = snapshot_path(dock, node, arg);
+	g_autofree gchar *path = isc_steps_snapshot_path(dock, node, arg);
 	g_autofree gchar *id = key_id(node, "snapshot", arg);
 	IscSnapshot row = { .name = (gchar *)arg, .created = g_get_real_time() / G_USEC_PER_SEC };
 	struct stat st;
 
 	/* A paused guest cannot answer. */
 	gboolean ask = node->state != ISC_NODE_SUSPENDED;
-	if (!copy_overlay(dock, node, path, id, ask, &row.frozen, cancel, error))
+	if (!isc_steps_copy_overlay(dock, node, path, id, ask, &row.frozen, cancel, error))
 		return FALSE;
 	if (stat(path, &st) < 0)
 		return isc_error_set_errno(error, errno, "cannot look at '%s'", path);
@@ -151,10 +147,10 @@ gboolean isc_step_snapshot_down(gpointer self, const IscNode *node, const gchar 
 		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
-	g_autofree gchar *path = snapshot_path(dock, node, arg);
+	g_autofree gchar *path = isc_steps_snapshot_path(dock, node, arg);
 	g_autofree gchar *id = key_id(node, "snapshot", arg);
 	(void)cancel;
-	return drop(dock, path, id, error) &&
+	return isc_steps_drop_copy(dock, path, id, error) &&
 	       isc_register_remove_snapshot(dock->reg, node->uuid, arg, error);
 }
 
@@ -176,7 +172,7 @@ gboolean isc_step_snapshots_down(gpointer self, const IscNode *node, const gchar
 IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *name,
 		const gchar *overlay, GError **error)
 {
-	g_autofree gchar *path = snapshot_path(dock, node, name);
+	g_autofree gchar *path = isc_steps_snapshot_path(dock, node, name);
 	g_autofree gchar *id = key_id(node, "snapshot", name);
 	g_autofree gchar *tmp = g_strconcat(overlay, ".tmp", NULL);
 	uid_t uid = (uid_t)isc_node_uid(node->slot);
@@ -203,101 +199,4 @@ IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const
 		return NULL;
 	}
 	return g_steal_pointer(&key);
-}
-
-/* --- evidence ------------------------------------------------------------------------------ */
-
-/* The last bytes of one file of the trail, unread by us, into @to. */
-static gboolean keep_tail(const gchar *from, const gchar *to, GError **error)
-{
-	isc_autofd int fd = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
-	if (fd < 0 && errno == ENOENT)
-		return TRUE;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return isc_error_set_errno(error, errno, "cannot open '%s'", from);
-	if (st.st_size > TRAIL_TAIL && lseek(fd, -TRAIL_TAIL, SEEK_END) < 0)
-		return isc_error_set_errno(error, errno, "cannot read '%s'", from);
-	gsize len;
-	g_autofree gchar *bytes = isc_file_read_fd(fd, from, TRAIL_TAIL * 2, &len, error);
-	return bytes && isc_file_write(AT_FDCWD, to, bytes, len, 0400, error);
-}
-
-static gboolean add_hash(IscJson *files, const gchar *dir, const gchar *name, GError **error)
-{
-	g_autofree gchar *path = g_build_filename(dir, name, NULL);
-	isc_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	gchar sha[65];
-	if (fd < 0 && errno == ENOENT)
-		return TRUE;
-	if (fd < 0)
-		return isc_error_set_errno(error, errno, "cannot open '%s'", path);
-	if (!isc_file_sha256(fd, sha, error))
-		return FALSE;
-	json_object_object_add(files, name, json_object_new_string(sha));
-	return TRUE;
-}
-
-static gboolean write_manifest(const gchar *dir, const IscNode *node, gboolean disk, GError **error)
-{
-	static const gchar *const names[] = { "overlay.qcow2", "audit.log", "audit.chain",
-		"service.log", "node.spec" };
-	g_autoptr(IscJson) root = json_object_new_object();
-	IscJson *files = json_object_new_object();
-	json_object_object_add(root, "node", json_object_new_string(node->spec->name));
-	json_object_object_add(root, "uuid", json_object_new_string(node->uuid));
-	json_object_object_add(root, "image", json_object_new_string(node->digest));
-	json_object_object_add(
-			root, "time", json_object_new_int64(g_get_real_time() / G_USEC_PER_SEC));
-	json_object_object_add(root, "overlay", json_object_new_boolean(disk));
-	json_object_object_add(root, "sha256", files);
-	for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
-		if (!add_hash(files, dir, names[i], error))
-			return FALSE;
-	g_autofree gchar *path = g_build_filename(dir, "manifest.json", NULL);
-	const gchar *text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY);
-	return isc_file_write(AT_FDCWD, path, text, strlen(text), 0400, error);
-}
-
-/* STATEDIR/evidence/NAME.QNAME: outlives the node; its key is NAME.evidence.QNAME.  A trail is
- * worth keeping also where the disk cannot be had. */
-gboolean isc_step_evidence_up(gpointer self, const IscNode *node, const gchar *arg,
-		GCancellable *cancel, GError **error)
-{
-	static const gchar *const trail[] = { "audit.log", "audit.chain", "service.log" };
-	IscDock *dock = self;
-	const gchar *name = node->spec->name;
-	g_autofree gchar *folder = g_strjoin(".", name, arg, NULL);
-	g_autofree gchar *dir = g_build_filename(dock->config->state_dir, "evidence", folder, NULL);
-	g_autofree gchar *disk = g_build_filename(dir, "overlay.qcow2", NULL);
-	g_autofree gchar *made = snapshot_path(dock, node, arg);
-	g_autofree gchar *id = key_id(node, "evidence", arg);
-	g_autofree gchar *spec_path = g_build_filename(dir, "node.spec", NULL);
-	g_autofree gchar *spec = isc_spec_print_public(node->spec);
-	g_autoptr(GError) no_disk = NULL;
-	gboolean frozen;
-
-	if (!isc_file_mkdir(dir, 0700, error) ||
-			!isc_file_write(AT_FDCWD, spec_path, spec, strlen(spec), 0400, error))
-		return FALSE;
-	/* The guest is not asked to be quiet: it is the suspect. */
-	if (!copy_overlay(dock, node, made, id, FALSE, &frozen, cancel, &no_disk)) {
-		(void)drop(dock, made, id, NULL);
-	} else if (rename(made, disk) < 0) {
-		isc_error_set_errno(&no_disk, errno, "cannot move '%s' to the evidence", made);
-	}
-	for (gsize i = 0; i < G_N_ELEMENTS(trail); i++) {
-		g_autofree gchar *from = g_build_filename(
-				dock->config->log_dir, "nodes", name, trail[i], NULL);
-		g_autofree gchar *to = g_build_filename(dir, trail[i], NULL);
-		if (!keep_tail(from, to, error))
-			return FALSE;
-	}
-	if (!write_manifest(dir, node, no_disk == NULL, error))
-		return FALSE;
-	if (!no_disk)
-		return TRUE;
-	g_propagate_prefixed_error(
-			error, g_steal_pointer(&no_disk), "the overlay is not in the evidence: ");
-	return FALSE;
 }

@@ -22,6 +22,18 @@ gboolean isc_steps_push_secret(IscDock *dock, const IscNode *node, GError **erro
 gchar *isc_steps_overlay_path(const IscDock *dock, const IscNode *node);
 gchar *isc_steps_config_path(const IscDock *dock, const IscNode *node);
 
+/* Where @node's snapshot @name lies.  (transfer full) */
+gchar *isc_steps_snapshot_path(const IscDock *dock, const IscNode *node, const gchar *name);
+
+/* Copies the running node's overlay to @path under a new key that is stored as @id.  @ask: freeze
+ * the guest's file systems.  *@frozen: they were quiet. */
+gboolean isc_steps_copy_overlay(IscDock *dock, const IscNode *node, const gchar *path,
+		const gchar *id, gboolean ask, gboolean *frozen, GCancellable *cancel,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Shreds such a copy, also half of one. */
+gboolean isc_steps_drop_copy(IscDock *dock, const gchar *path, const gchar *id, GError **error);
+
 /* The node's image as the store has it.  (transfer full) */
 IscImage *isc_steps_image(IscDock *dock, const IscNode *node, GError **error);
 
@@ -69,6 +81,8 @@ ISC_STEP_FUNCTION(rules_down);
 ISC_STEP_FUNCTION(snapshot_up);
 ISC_STEP_FUNCTION(snapshot_down);
 ISC_STEP_FUNCTION(snapshots_down);
+
+/* steps-evidence.c */
 ISC_STEP_FUNCTION(evidence_up);
 
 /* Makes the overlay from snapshot @name and gives the key that opens it.  (transfer full) */

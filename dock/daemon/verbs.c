@@ -313,12 +313,16 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 			!(rules = plan_rules(
 					  dock, request, node, &out->done, out->warnings, error)))
 		return FALSE;
+	g_autofree gchar *evidence =
+			request->verb == ISC_VERB_QUARANTINE
+					? g_strjoin(" ", request->snapshot, request->reason, NULL)
+					: NULL;
 	const IscPlanOptions options = { .enable = TRUE,
 		.rules = rules,
 		.running = running,
 		.pause = request->pause,
 		.ask = !request->force,
-		.snapshot = request->snapshot };
+		.snapshot = evidence ? evidence : request->snapshot };
 	out->plan = out->done ? isc_plan_new(request->verb, request->node)
 			      : isc_planner_plan(request->verb, node, &options);
 	if (out->done || request->dry_run)

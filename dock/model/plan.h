@@ -21,8 +21,8 @@ typedef enum {
 	ISC_STEP_PAUSE,     /* vCPUs stopped; down: go on */
 	ISC_STEP_CUT,       /* quarantine: dropped in both directions, open connections too */
 	ISC_STEP_SNAPSHOT,  /* arg: its name; down: shredded */
-	ISC_STEP_EVIDENCE,  /* arg: its name: disk, key, tail of the trail and a manifest of hashes;
-			       no undo */
+	ISC_STEP_EVIDENCE,  /* arg: its name and the reason: disk, key, tail of the trail and a
+			       signed manifest of hashes; no undo */
 	ISC_STEP_SNAPSHOTS, /* down only: every snapshot of the node shredded */
 	ISC_STEP_TRAIL,     /* down only: the collector closes the node's files */
 	ISC_STEP_RULES, /* arg: policy/rule-change.h; register, boundary and open connections follow

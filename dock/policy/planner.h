@@ -10,7 +10,7 @@ typedef struct {
 	gboolean running;      /* release: its domain is there */
 	gboolean pause;        /* quarantine: also stop the vCPUs */
 	gboolean ask;          /* disable: let the guest power off first */
-	const gchar *snapshot; /* snapshot verbs and quarantine's evidence: its name */
+	const gchar *snapshot; /* snapshot verbs: its name; quarantine: its evidence's and why */
 	const gchar *rules;    /* expose, unexpose, allow, deny: policy/rule-change.h */
 } IscPlanOptions;
 

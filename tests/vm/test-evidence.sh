@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# What is kept of a node besides itself: evidence of a quarantine, snapshots, and the proof that the rest is gone.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+rig_up evidence
+vm() { dock isc-vm "$@"; }
+json() {
+	local filter=$1
+	shift
+	dock isc-vm "$@" --json | jq -e "$filter" >/dev/null
+}
+on_record() { dock isc-vm events -n 0 --json | jq -s -e "$1" >/dev/null; }
+state=/var/lib/isc-dock
+# Where libguestfs has been made once for isc-image, it is not made again.
+appliance() {
+	local made f dir=/var/tmp/isc-appliance.$$
+	made=$(compgen -G "${XDG_CACHE_HOME:-$HOME/.cache}/isc-dock/guestfs/.guestfs-*/appliance.d" | head -1)
+	[ -n "$made" ] || return 1
+	at_exit rm -rf "$dir"
+	mkdir -m 755 "$dir"
+	for f in kernel initrd root; do
+		ln "$made/$f" "$dir/$f" 2>/dev/null || cp --sparse=always "$made/$f" "$dir/$f"
+	done
+	touch "$dir/README.fixed"
+	chmod -R a+rX "$dir"
+	echo "$dir"
+}
+
+ok "the image is imported" vm image import "$BUILD/images/minimal"
+ok "a node stands" vm provision web --image minimal --memory 96 --overlay 64 --expose 8080:8080
+
+# --- evidence -------------------------------------------------------------------------------------
+ok "it is put into quarantine" as sec1 isc-vm quarantine web --reason "looks <odd>"
+name=$(dock isc-vm evidence list --names)
+like "$name" '^web\.q[0-9]{8}-[0-9]{6}-[0-9]{3}$' "which leaves evidence"
+ok "signed, with its disk and its reason" json '.[0] | .signed and .disk and .reason == "looks <odd>"' evidence list
+ok "an auditor verifies it" as aud1 isc-vm evidence verify "$name"
+status 6 "an operator may not see it" as op1 isc-vm evidence list
+status 6 "an auditor does not get its key" as aud1 isc-vm evidence export "$name" /run/home/aud1/x --with-key
+status 5 "it stays while the node is in quarantine" as sec1 isc-vm evidence rm "$name" --reason bored
+status 2 "only names of evidence are taken" dock isc-vm evidence show ../web.q1
+status 3 "what is not there is not shown" dock isc-vm evidence show web.q1
+ok "an auditor exports it" as aud1 isc-vm evidence export "$name" /run/home/aud1/e
+like "$(as aud1 ls -m /run/home/aud1/e)" 'audit.log.*dock.pub.*manifest.json.*overlay.qcow2' "with all its files"
+unlike "$(as aud1 ls -m /run/home/aud1/e)" 'key' "and no key"
+dock cp -r /run/home/aud1/e /run/e
+dock cp "$state/keys/signing.pub" /run/signing.pub
+rig() { "$TOP/tools/rig" "$1" --name "$RIG" "${@:2}"; }
+ok "it verifies without a dock" dock env DBUS_SYSTEM_BUS_ADDRESS=unix:path=/none isc-vm evidence verify --export /run/e --key /run/signing.pub
+ok "and with minisign" dock minisign -Vm /run/e/manifest.json -p /run/signing.pub
+tampered() { # DESC COMMAND: on a copy
+	dock sh -c "rm -rf /run/t && cp -r /run/e /run/t && cd /run/t && chmod -R u+w . && $2"
+	status 7 "$1" dock isc-vm evidence verify --export /run/t
+}
+tampered "a changed byte of the disk is found" 'printf x | dd of=overlay.qcow2 bs=1 seek=300000 conv=notrunc status=none'
+tampered "so is one of the trail" 'sed -i s/audit/Audit/ audit.log'
+tampered "a missing file" 'rm audit.chain'
+tampered "one that was put there" 'echo >more.log'
+tampered "a changed manifest" 'sed -i s/odd/good/ manifest.json'
+tampered "a missing signature" 'rm manifest.json.minisig'
+status 7 "another key does not verify it" dock isc-vm evidence verify --export /run/e --key /etc/isc-dock/trusted.d/publisher.pub
+not_ok "the disk is no plain text" dock grep -aq 'lost+found' "$state/evidence/$name/overlay.qcow2"
+if dir=$(appliance); then
+	dock env "LIBGUESTFS_PATH=$dir" isc-vm evidence browse "$name" / --json >"$TMP/list" 2>"$TMP/why"
+	ok "its disk is read in a box" jq -e 'type == "array"' "$TMP/list"
+	unlike "$(dock sh -c 'mount; cat /proc/mounts')" 'qcow2|nbd' "and mounted by nobody here"
+else
+	skip "its disk is read in a box" "no appliance of libguestfs yet: isc-image build makes one"
+fi
+ok "who opened it is on record" on_record 'map(select(.kind == "evidence.opened" or .kind == "evidence.key")) | length > 2'
+ok "an officer releases the node" as sec1 isc-vm release web --reason fine
+ok "and removes the evidence" as sec1 isc-vm evidence rm "$name" --reason 'case closed'
+ok "nothing of it is left" dock sh -c "! ls $state/keys | grep evidence && ! ls $state/evidence | grep ."
+done_testing
