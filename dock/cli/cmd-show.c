@@ -37,6 +37,7 @@ gboolean isc_cmd_list(IscCli *cli, GError **error)
 	static const IscColumn columns[] = {
 		{ "NAME", "name", NULL },
 		{ "STATE", "state", NULL },
+		{ "BOUNDARY", "boundary", NULL },
 		{ "IMAGE", "image", show_image },
 		{ "ADDRESS", "address", NULL },
 		{ "EXPOSE", "expose", NULL },
@@ -66,10 +67,10 @@ gboolean isc_cmd_list(IscCli *cli, GError **error)
 
 gboolean isc_cmd_show(IscCli *cli, GError **error)
 {
-	static const gchar *const first[] = { "name", "state", "reason", "description", "image",
-		"version", "digest", "environment", "emulated", "address", "expose", "egress",
-		"since", "created", "memory", "vcpus", "overlay", "labels", "snapshots", "uuid",
-		"domain", "uid", "pid", "tap", "mac", NULL };
+	static const gchar *const first[] = { "name", "state", "reason", "boundary", "boundary-why",
+		"description", "image", "version", "digest", "environment", "emulated", "address",
+		"expose", "egress", "since", "created", "memory", "vcpus", "overlay", "labels",
+		"snapshots", "uuid", "domain", "uid", "pid", "tap", "mac", NULL };
 	const gchar *name = isc_cli_name(cli, 0, "node", error);
 	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
 	g_autoptr(GVariant) node =

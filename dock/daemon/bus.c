@@ -6,6 +6,7 @@
 #include "api/roles.h"
 #include "base/error.h"
 #include "daemon/act.h"
+#include "daemon/boundary.h"
 #include "daemon/handlers.h"
 #include "iscdock-dbus.h"
 
@@ -215,14 +216,17 @@ static void do_node_changed(IscBus *bus, gchar **t)
 	g_autofree gchar *path = node_path(t[0]);
 	g_autoptr(GDBusInterface) node = g_dbus_object_manager_get_interface(
 			G_DBUS_OBJECT_MANAGER(bus->manager), path, NAME ".Node");
-	if (node)
+	if (node) {
 		isc_dbus_dock1_node_set_state(ISC_DBUS_DOCK1_NODE(node), t[1]);
+		isc_dbus_dock1_node_set_boundary(ISC_DBUS_DOCK1_NODE(node), t[2]);
+	}
 }
 
 void isc_bus_node_changed(IscBus *bus, const gchar *name, IscNodeState state)
 {
 	update(bus, do_node_changed,
-			(const gchar *const[]){ name, isc_node_state_name(state), NULL });
+			(const gchar *const[]){ name, isc_node_state_name(state),
+					isc_boundary_state(bus->dock, name, state, NULL), NULL });
 }
 
 static void do_add_node(IscBus *bus, gchar **t)
@@ -236,6 +240,7 @@ static void do_add_node(IscBus *bus, gchar **t)
 	isc_dbus_dock1_node_set_image(node, t[3]);
 	isc_dbus_dock1_node_set_address(node, t[4]);
 	isc_dbus_dock1_node_set_environment(node, t[5]);
+	isc_dbus_dock1_node_set_boundary(node, t[6]);
 	take_calls(bus, G_DBUS_INTERFACE_SKELETON(node));
 	isc_dbus_object_skeleton_set_dock1_node(object, node);
 	g_dbus_object_manager_server_export(bus->manager, G_DBUS_OBJECT_SKELETON(object));
@@ -247,7 +252,10 @@ void isc_bus_add_node(IscBus *bus, const IscNode *node)
 	update(bus, do_add_node,
 			(const gchar *const[]){ node->spec->name, node->uuid,
 					isc_node_state_name(node->state), node->digest, address,
-					isc_environment_name(node->spec->environment), NULL });
+					isc_environment_name(node->spec->environment),
+					isc_boundary_state(bus->dock, node->spec->name, node->state,
+							NULL),
+					NULL });
 }
 
 static void do_unexport(IscBus *bus, gchar **t)
@@ -290,8 +298,10 @@ static void do_state_changed(IscBus *bus, gchar **t)
 	(void)t;
 	g_mutex_lock(&bus->dock->lock);
 	g_autofree gchar *state =
-			bus->dock->trouble ? g_strconcat("degraded: ", bus->dock->trouble, NULL)
-					   : g_strdup("ok");
+			bus->dock->boundary  ? g_strconcat("degraded: boundary: down: ",
+							       bus->dock->boundary, NULL)
+			: bus->dock->trouble ? g_strconcat("degraded: ", bus->dock->trouble, NULL)
+					     : g_strdup("ok");
 	g_mutex_unlock(&bus->dock->lock);
 	isc_dbus_dock1_set_state(bus->root, state);
 }

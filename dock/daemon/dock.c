@@ -31,7 +31,8 @@ void isc_dock_reset_claims(IscDock *dock, const gchar *name)
 		.cancel = kept.cancel,
 		.key = kept.key,
 		.defined = kept.defined,
-		.defined_until = kept.defined_until };
+		.defined_until = kept.defined_until,
+		.boundary = kept.boundary };
 }
 
 guint32 isc_dock_next_id(IscDock *dock)

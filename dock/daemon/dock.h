@@ -5,6 +5,7 @@
 #include "daemon/config.h"
 #include "daemon/link.h"
 #include "engine/accel.h"
+#include "engine/address-watch.h"
 #include "engine/engine.h"
 #include "engine/firewall-nft.h"
 #include "engine/firewall-watch.h"
@@ -39,6 +40,7 @@ typedef struct {
 	guint defined;              /* definitions we made that libvirt has not told of yet … */
 	gint64 defined_until;       /* … and until when it is waited for: monotonic, µs */
 	guint bad;                  /* broken frames so far */
+	gchar *boundary;            /* why this node's rules are not in force, or NULL */
 } IscRun;
 
 /* Everything there is one of.  Made by main(), handed down; there are no globals. */
@@ -50,6 +52,7 @@ typedef struct {
 	IscKeyStore *keys;
 	IscFirewall *firewall;
 	IscFirewallWatch *watch;
+	IscAddressWatch *addresses;
 	IscVm *vm;
 	IscLink *link;
 	IscActsLink *acts_link;
@@ -70,6 +73,7 @@ typedef struct {
 	GCond changed;    /* a claim arrived, a domain changed, a verb ended */
 	GHashTable *runs; /* name → IscRun */
 	guint32 last_id;  /* of orders, probes and flushes */
+	gchar *boundary;  /* NULL, or why our rules are not in force: all links are down */
 	gchar *trouble;   /* NULL, or what is amiss with the dock: State is "degraded: …" */
 } IscDock;
 

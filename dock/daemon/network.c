@@ -5,6 +5,7 @@
 #include <ifaddrs.h>
 
 #include "base/error.h"
+#include "daemon/boundary.h"
 #include "daemon/steps.h"
 #include "engine/firewall-show.h"
 #include "engine/links.h"
@@ -84,10 +85,14 @@ static const gchar *link_of(const gchar *tap)
 static gchar *boundary_of(IscDock *dock, const IscNetworkNode *node, const IscFirewallView *view)
 {
 	g_autoptr(GError) why = NULL;
+	g_autofree gchar *down = NULL;
 	if (!node->is_up)
 		return view->is_pinned ? g_strdup("amiss: the node does not run, and the kernel "
 						  "still holds it")
 				       : g_strdup("off");
+	(void)isc_boundary_state(dock, node->fence->name, ISC_NODE_READY, &down);
+	if (down)
+		return g_strdup_printf("down: %s", down);
 	if (!isc_firewall_node_verify(dock->firewall, node->fence, &why))
 		return g_strdup_printf("amiss: %s", why->message);
 	if (view->is_cut != view->is_quarantined)

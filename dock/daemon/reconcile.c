@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "daemon/boundary.h"
 #include "daemon/bus.h"
 #include "daemon/steps.h"
 #include "daemon/verbs.h"
-#include "engine/links.h"
 #include "engine/vm-domain.h"
 #include "render/domain-meta.h"
 #include "render/domain-xml.h"
@@ -307,19 +307,10 @@ static void adopt(Look *look, const IscVmInfo *info)
 		g_warning("boundary of '%s': %s", name, why->message);
 }
 
-/* Every node's link, down or up again. */
-static void set_links(IscDock *dock, gpointer up)
+static gboolean is_lost(IscDock *dock)
 {
-	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
-	for (guint i = 0; nodes && i < nodes->len; i++) {
-		const IscNode *node = nodes->pdata[i];
-		g_autofree gchar *tap = isc_node_tap(node->slot);
-		g_autoptr(GError) why = NULL;
-		if (isc_node_state_is_up(node->state) &&
-				!isc_links_set_up(tap, GPOINTER_TO_INT(up), &why) &&
-				!g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND))
-			g_warning("link of '%s': %s", node->spec->name, why->message);
-	}
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	return dock->boundary != NULL;
 }
 
 static void look_at_boundary(Look *look)
@@ -328,12 +319,21 @@ static void look_at_boundary(Look *look)
 	g_autofree gchar *what = NULL;
 	g_autoptr(GError) why = NULL;
 	if (!isc_firewall_is_intact(look->dock->firewall, &intact, &what, &why)) {
+		if (look->repair)
+			isc_boundary_is_lost(look->dock, why->message);
 		report(look, "boundary", "isc-dock", why->message, FALSE);
 		return;
 	}
+	gboolean mended = intact || (look->repair && isc_firewall_sync(look->dock->firewall, &why));
+	if (look->repair && mended) {
+		isc_boundary_retry(look->dock);
+		if (is_lost(look->dock))
+			isc_boundary_stands(look->dock);
+	} else if (look->repair) {
+		isc_boundary_is_lost(look->dock, why->message);
+	}
 	if (intact)
 		return;
-	gboolean mended = look->repair && isc_firewall_sync(look->dock->firewall, &why);
 	report(look, "boundary", "isc-dock", what, mended);
 }
 
@@ -366,26 +366,6 @@ guint isc_reconcile_all(IscDock *dock, gboolean repair, IscReconcileFunc found, 
 			adopt(&look, info);
 	}
 	return look.n;
-}
-
-/* The watch has put the rules back already, or could not: no rules, no links. */
-void isc_reconcile_boundary(const IscFirewallEvent *event, gpointer data)
-{
-	IscDock *dock = data;
-	isc_dock_event(dock, "", "boundary.drift", "alarm", ISC_CALLER_DOCK,
-			"the dock's rules were changed by %s: %s", event->who, event->why);
-	isc_dock_do(dock, set_links, GINT_TO_POINTER(event->error == NULL));
-	if (!event->error) {
-		isc_dock_event(dock, "", "boundary.restored", "warn", ISC_CALLER_DOCK,
-				"the dock's rules are in force again");
-		isc_dock_set_trouble(dock, NULL);
-		return;
-	}
-	g_autofree gchar *text = g_strdup_printf(
-			"boundary: down: the rules cannot be restored (%s): every node's link is "
-			"down",
-			event->error->message);
-	isc_dock_set_trouble(dock, text);
 }
 
 void isc_reconcile_refused(gpointer data, const gchar *node, IscChannel channel, guint uid)
@@ -421,6 +401,8 @@ gboolean isc_reconcile_start(IscDock *dock, GError **error)
 	(void)error;
 	isc_verbs_recover(dock);
 	take_up(dock);
+	/* Set down by an earlier daemon that could not have the rules, where one did. */
+	isc_boundary_stands(dock);
 	if (isc_vm_is_connected(dock->vm))
 		(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
 	g_timeout_add_seconds(TIMER_S, on_timer, dock);

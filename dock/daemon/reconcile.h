@@ -18,8 +18,5 @@ typedef void (*IscReconcileFunc)(gpointer data, const gchar *what, const gchar *
 		const gchar *problem, gboolean repaired);
 guint isc_reconcile_all(IscDock *dock, gboolean repair, IscReconcileFunc found, gpointer data);
 
-/* The firewall's tables were changed by somebody: the watch's callback, with the dock as data. */
-void isc_reconcile_boundary(const IscFirewallEvent *event, gpointer dock);
-
 /* A stranger at a node's channel: isc_channels_new()'s callback, with the dock as data. */
 void isc_reconcile_refused(gpointer dock, const gchar *node, IscChannel channel, guint uid);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "daemon/boundary.h"
 #include "daemon/options.h"
 #include "daemon/import.h"
 #include "daemon/steps.h"
@@ -61,6 +62,9 @@ static void put_node(GVariantBuilder *b, IscDock *dock, const IscNode *node)
 							     ? (guint32)isc_vm_pid(NULL, domain)
 							     : 0));
 	put(b, "emulated", g_variant_new_boolean(dock->accel != ISC_ACCEL_KVM));
+	g_autofree gchar *why = NULL;
+	put_text(b, "boundary", isc_boundary_state(dock, node->spec->name, node->state, &why));
+	put_text(b, "boundary-why", why);
 	put_text(b, "busy", busy);
 	put_text(b, "reason", node->reason);
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "daemon/acts-link.h"
+#include "daemon/boundary.h"
 #include "daemon/bus.h"
 #include "daemon/copies.h"
 #include "daemon/reconcile.h"
@@ -60,6 +61,7 @@ static void run_free(gpointer data)
 {
 	IscRun *run = data;
 	isc_key_free(run->key);
+	g_free(run->boundary);
 	g_free(run);
 }
 
@@ -98,7 +100,7 @@ gboolean isc_start_stores(IscDock *dock, GError **error)
 
 /* Rules first, with those of every node that may run, then what belongs to none goes, then the
  * bridge comes up. */
-gboolean isc_start_boundary(IscDock *dock, GError **error)
+static gboolean set_boundary_up(IscDock *dock, GError **error)
 {
 	dock->outside = dock->config->outside ? g_strdup(dock->config->outside)
 					      : isc_links_outside(NULL);
@@ -111,7 +113,7 @@ gboolean isc_start_boundary(IscDock *dock, GError **error)
 	IscFirewallConfig config = {
 		.bridge = ISC_BRIDGE,
 		.subnet = { isc_node_address(0), ISC_SUBNET_BITS },
-		.tap_prefix = "isct",
+		.tap_prefix = ISC_TAP_PREFIX,
 		.outside = outside,
 		.uid_first = isc_node_uid(ISC_SLOT_MIN),
 		.uid_last = isc_node_uid(ISC_SLOT_MAX),
@@ -139,7 +141,7 @@ gboolean isc_start_boundary(IscDock *dock, GError **error)
 		isc_steps_fence(node, image, node->state == ISC_NODE_QUARANTINED, &fence);
 		/* One node's bad rule harms that node only: without its elements it is cut off. */
 		if (!isc_firewall_node_add(dock->firewall, &fence, &why))
-			g_critical("boundary of node '%s': %s", node->spec->name, why->message);
+			isc_boundary_of_node(dock, node, why->message);
 		isc_fence_clear(&fence);
 	}
 	IscBridge bridge = { .name = ISC_BRIDGE,
@@ -149,6 +151,15 @@ gboolean isc_start_boundary(IscDock *dock, GError **error)
 	isc_node_mac(GATEWAY_SLOT, bridge.mac);
 	return isc_firewall_sync(dock->firewall, error) && isc_links_bridge_setup(&bridge, error) &&
 	       (!dock->outside || isc_links_forward(dock->outside, error));
+}
+
+gboolean isc_start_boundary(IscDock *dock, GError **error)
+{
+	if (set_boundary_up(dock, error))
+		return TRUE;
+	/* Nodes that run on from an earlier daemon: no rules, no links. */
+	isc_boundary_is_lost(dock, error && *error ? (*error)->message : "unknown");
+	return FALSE;
 }
 
 gboolean isc_start_links(IscDock *dock, GError **error)
@@ -170,8 +181,11 @@ gboolean isc_start_links(IscDock *dock, GError **error)
 	if (!isc_vm_connect(dock->vm, &why))
 		isc_dock_set_trouble(dock, why->message);
 	dock->watch = isc_firewall_watch_new(
-			dock->firewall, NULL, isc_reconcile_boundary, dock, error);
-	return dock->watch != NULL;
+			dock->firewall, NULL, isc_boundary_on_event, dock, error);
+	if (!dock->watch)
+		return FALSE;
+	dock->addresses = isc_address_watch_new(NULL, isc_boundary_on_addresses, dock, error);
+	return dock->addresses != NULL;
 }
 
 gboolean isc_start_bus(IscDock *dock, void (*lost)(gpointer), gpointer data, GError **error)
@@ -207,6 +221,7 @@ void isc_start_end(IscDock *dock)
 	/* Verbs under way come to their end; what does not is found in the journal. */
 	g_thread_pool_free(dock->pool, /* immediate= */ FALSE, /* wait= */ TRUE);
 	isc_firewall_watch_free(dock->watch);
+	isc_address_watch_free(dock->addresses);
 	isc_channels_free(dock->channels);
 	isc_acts_link_free(dock->acts_link);
 	dock->acts_link = NULL;
@@ -221,4 +236,5 @@ void isc_start_end(IscDock *dock)
 	isc_config_free((IscConfig *)dock->config);
 	g_free(dock->outside);
 	g_free(dock->trouble);
+	g_free(dock->boundary);
 }

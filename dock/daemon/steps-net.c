@@ -1,6 +1,7 @@
 /* The steps of the boundary: the fence before the tap, and the cut of quarantine. */
 #include <string.h>
 
+#include "daemon/boundary.h"
 #include "daemon/ready.h"
 #include "daemon/steps.h"
 #include "engine/conntrack.h"
@@ -35,6 +36,8 @@ gboolean isc_step_fence_up(gpointer self, const IscNode *node, const gchar *arg,
 	gboolean ok = isc_firewall_node_add(dock->firewall, &fence, error) &&
 		      isc_firewall_node_verify(dock->firewall, &fence, error);
 	isc_fence_clear(&fence);
+	if (ok)
+		isc_boundary_of_node(dock, node, NULL);
 	return ok;
 }
 
@@ -71,8 +74,8 @@ gboolean isc_step_tap_up(gpointer self, const IscNode *node, const gchar *arg, G
 {
 	g_autofree gchar *name = isc_node_tap(node->slot);
 	IscTap tap = tap_of(node, name);
-	(void)self, (void)arg, (void)cancel;
-	return isc_links_tap_add(&tap, error) && isc_links_set_up(name, TRUE, error);
+	(void)arg, (void)cancel;
+	return isc_links_tap_add(&tap, error) && isc_boundary_up(self, name, error);
 }
 
 gboolean isc_step_tap_down(gpointer self, const IscNode *node, const gchar *arg,

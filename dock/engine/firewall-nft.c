@@ -25,6 +25,7 @@ struct IscFirewall {
 	IscBook *book;         /* what is wanted */
 	gchar *print;          /* of the rules when we wrote them; NULL: not set up */
 	gboolean is_exact;     /* the kernel holds no elements but ours */
+	gboolean has_guard;    /* our socket owns the table ISC_NFT_GUARD */
 };
 
 /* --- the kernel ------------------------------------------------------------------------------ */
@@ -193,10 +194,19 @@ static gboolean write_all(IscFirewall *fw, gboolean with_nodes, GError **error)
 	return TRUE;
 }
 
+/* An owned table stands as long as our socket, and through everybody's `nft flush ruleset`. */
+static gboolean write_guard(IscFirewall *fw, GError **error)
+{
+	g_autofree gchar *text =
+			fw->has_guard ? g_strdup("") : isc_nft_render_guard(&fw->config, error);
+	fw->has_guard = text && run(fw, text, error);
+	return fw->has_guard;
+}
+
 gboolean isc_firewall_setup(IscFirewall *fw, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
-	return write_all(fw, /* with_nodes= */ FALSE, error);
+	return write_all(fw, /* with_nodes= */ FALSE, error) && write_guard(fw, error);
 }
 
 gboolean isc_firewall_sync(IscFirewall *fw, GError **error)
@@ -212,6 +222,9 @@ gboolean isc_firewall_teardown(IscFirewall *fw, GError **error)
 	isc_book_free(fw->book);
 	fw->book = isc_book_new();
 	fw->is_exact = FALSE;
+	if (fw->has_guard && !run(fw, "delete table inet " ISC_NFT_GUARD "\n", error))
+		return FALSE;
+	fw->has_guard = FALSE;
 	return run(fw, isc_nft_render_delete(), error);
 }
 
@@ -340,9 +353,8 @@ gboolean isc_firewall_quarantine(
 	return change(fw, wanted->slot, wanted, error);
 }
 
-gboolean isc_firewall_reconfigure(IscFirewall *fw, const IscFirewallConfig *config, GError **error)
+static gboolean reconfigure(IscFirewall *fw, const IscFirewallConfig *config, GError **error)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
 	g_autoptr(GPtrArray) fences = isc_book_fences(fw->book);
 	g_autoptr(IscBook) book = isc_book_new();
 	IscNftConfig old = fw->config;
@@ -368,6 +380,27 @@ gboolean isc_firewall_reconfigure(IscFirewall *fw, const IscFirewallConfig *conf
 	book = old_book; /* freed on the way out */
 	config_clear(&old);
 	return TRUE;
+}
+
+gboolean isc_firewall_reconfigure(IscFirewall *fw, const IscFirewallConfig *config, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
+	return reconfigure(fw, config, error);
+}
+
+gboolean isc_firewall_set_host_nets(
+		IscFirewall *fw, const IscNet *nets, gsize n, gboolean *changed, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
+	IscNftConfig config = fw->config;
+
+	*changed = n != config.n_host_nets;
+	for (gsize i = 0; i < n && !*changed; i++)
+		*changed = nets[i].address != config.host_nets[i].address ||
+			   nets[i].prefix != config.host_nets[i].prefix;
+	config.host_nets = nets;
+	config.n_host_nets = n;
+	return !*changed || reconfigure(fw, &config, error);
 }
 
 /* --- questions ------------------------------------------------------------------------------- */

@@ -7,7 +7,8 @@
  * libnftables context, and reads it back by netlink (nft-read.h).  Every function may be called
  * from any thread; they take turns.
  *
- * What stands in the kernel stands without us: nothing is removed when the daemon ends or dies.
+ * What stands in the kernel stands without us: nothing is removed when the daemon ends or dies, but
+ * for the guard (isc_nft_render_guard()), which only matters where somebody flushes our rules.
  * After a restart: isc_firewall_setup() renews the rules and keeps all elements, the daemon adds
  * its nodes again (no change where nothing has changed), then isc_firewall_sync() drops what
  * belongs to no node any more.
@@ -36,6 +37,11 @@ gboolean isc_firewall_setup(IscFirewall *fw, GError **error) G_GNUC_WARN_UNUSED_
  * stay. */
 gboolean isc_firewall_reconfigure(IscFirewall *fw, const IscFirewallConfig *config, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same where only the networks of the host may have changed.  @changed: (out): whether they
+ * have. */
+gboolean isc_firewall_set_host_nets(IscFirewall *fw, const IscNet *nets, gsize n, gboolean *changed,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Removes both tables.  Only for uninstalling and tests: everything of ours is then closed or gone.
  */

@@ -11,6 +11,7 @@
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 
@@ -28,6 +29,7 @@ struct IscFirewallWatch {
 	gboolean is_dirty; /* someone else has changed our tables, or announcements were lost */
 	gboolean is_down;  /* the last restoration failed */
 	gint64 last;       /* monotonic, of the last restoration */
+	gint64 noticed;    /* monotonic, since when something is amiss; 0: nothing is */
 	gchar *who;
 };
 
@@ -59,10 +61,13 @@ static gboolean restore(gpointer data)
 
 	unschedule(w);
 	w->is_dirty = FALSE;
+	if (w->noticed == 0)
+		w->noticed = g_get_monotonic_time();
 	if (!isc_firewall_is_intact(w->fw, &intact, &why, &error))
 		why = g_strdup("the rules cannot be read");
 	if (intact && !w->is_down) { /* it was not ours, or has been changed back */
 		g_clear_pointer(&w->who, g_free);
+		w->noticed = 0;
 		return G_SOURCE_REMOVE;
 	}
 
@@ -70,12 +75,32 @@ static gboolean restore(gpointer data)
 	if (!intact && !isc_firewall_sync(w->fw, &error))
 		schedule(w, RETRY_MS);
 	w->last = g_get_monotonic_time();
+	const IscFirewallEvent event = { .who = w->who ? w->who : "unknown",
+		.why = why ? why : "was down",
+		.error = error,
+		.took = w->last - w->noticed,
+		.again = w->is_down };
 	w->is_down = error != NULL;
-	const IscFirewallEvent event = { w->who ? w->who : "unknown", why ? why : "was down", error,
-		g_get_real_time() };
+	if (!error)
+		w->noticed = 0;
 	w->callback(&event, w->data);
 	g_clear_pointer(&w->who, g_free);
 	return G_SOURCE_REMOVE;
+}
+
+/* The kernel tells pid and name; whose process it is stands in /proc, where it has not ended yet
+ * and is seen from here. */
+static gchar *user_of(guint32 pid, const gchar *name)
+{
+	struct stat st;
+	g_autofree gchar *dir = g_strdup_printf("/proc/%u", pid);
+	g_autofree gchar *path = g_strconcat(dir, "/comm", NULL);
+	g_autofree gchar *comm = NULL;
+
+	if (!g_file_get_contents(path, &comm, NULL, NULL) || !g_str_equal(g_strchomp(comm), name) ||
+			stat(dir, &st) < 0)
+		return g_strdup("");
+	return g_strdup_printf(", uid %u", st.st_uid);
 }
 
 /* The end of a transaction: who made it. */
@@ -86,13 +111,14 @@ static void note_author(IscFirewallWatch *w, struct nlmsghdr *head)
 	if (nlmsg_parse(head, sizeof(struct nfgenmsg), tb, NFTA_GEN_MAX, NULL) < 0 ||
 			!tb[NFTA_GEN_PROC_PID] || !tb[NFTA_GEN_PROC_NAME])
 		return;
+	const guint32 pid = ntohl(nla_get_u32(tb[NFTA_GEN_PROC_PID]));
+	g_autofree gchar *raw = g_strndup(
+			nla_data(tb[NFTA_GEN_PROC_NAME]), (gsize)nla_len(tb[NFTA_GEN_PROC_NAME]));
+	g_autofree gchar *user = user_of(pid, raw);
 	/* A process may call itself anything. */
-	g_autofree gchar *name = isc_text_escape(nla_data(tb[NFTA_GEN_PROC_NAME]),
-			(gssize)strnlen(nla_data(tb[NFTA_GEN_PROC_NAME]),
-					(gsize)nla_len(tb[NFTA_GEN_PROC_NAME])),
-			16);
+	g_autofree gchar *name = isc_text_escape(raw, -1, 16);
 	g_free(w->who);
-	w->who = g_strdup_printf("%s, pid %u", name, ntohl(nla_get_u32(tb[NFTA_GEN_PROC_PID])));
+	w->who = g_strdup_printf("%s, pid %u%s", name, pid, user);
 }
 
 static int on_message(struct nl_msg *msg, void *data)
@@ -133,6 +159,8 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)
 	}
 	if (!w->is_dirty)
 		return G_SOURCE_CONTINUE;
+	if (w->noticed == 0)
+		w->noticed = g_get_monotonic_time();
 	gint64 since = (g_get_monotonic_time() - w->last) / 1000;
 	if (w->last == 0 || since >= MIN_INTERVAL_MS)
 		restore(w);

@@ -7,11 +7,12 @@
  * own announcements (nfnetlink group NFNLGRP_NFTABLES), so nothing is polled. */
 
 typedef struct {
-	const gchar *who;    /* "nft, pid 4711", or "unknown"; as the kernel told it */
+	const gchar *who;    /* "nft, pid 4711, uid 0", or "unknown"; as far as the kernel tells */
 	const gchar *why;    /* what was amiss */
 	const GError *error; /* NULL: the boundary stands again.  Else it does not: take the links
 				down */
-	gint64 when;         /* microseconds since the epoch */
+	gint64 took;         /* µs since it was noticed */
+	gboolean again;      /* the last attempt had failed */
 } IscFirewallEvent;
 
 /* Called in the watch's main context, with the boundary already restored or found impossible to

@@ -267,6 +267,28 @@ gboolean isc_links_set_up(const gchar *name, gboolean up, GError **error)
 	return err == 0 || fail(error, err, up ? "cannot set up" : "cannot set down", name);
 }
 
+gboolean isc_links_all_down(const gchar *prefix, GError **error)
+{
+	struct if_nameindex *all = if_nameindex();
+	gboolean ok = all != NULL;
+
+	if (!all)
+		isc_error_set_errno(error, errno, "cannot list the dock's interfaces");
+	for (const struct if_nameindex *i = all; i && i->if_index != 0; i++) {
+		g_autoptr(GError) why = NULL;
+		if (!g_str_has_prefix(i->if_name, prefix) ||
+				isc_links_set_up(i->if_name, FALSE, &why) ||
+				g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND))
+			continue;
+		if (ok)
+			g_propagate_error(error, g_steal_pointer(&why));
+		ok = FALSE;
+	}
+	if (all)
+		if_freenameindex(all);
+	return ok;
+}
+
 static gboolean enslave(const IscTap *port, GError **error)
 {
 	const struct ifinfomsg head = { .ifi_index = index_of(port->name) };

@@ -56,6 +56,10 @@ gboolean isc_links_port_setup(const IscTap *port, GError **error) G_GNUC_WARN_UN
 gboolean isc_links_set_up(const gchar *name, gboolean up, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean isc_links_is_up(const gchar *name, gboolean *up, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Sets every interface down whose name begins with @prefix: all of them are tried, the first error
+ * is told. */
+gboolean isc_links_all_down(const gchar *prefix, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Whether @name exists and is an isolated bridge port of @bridge: what holds nodes apart at
  * layer 2. */
 gboolean isc_links_is_isolated(const gchar *name, const gchar *bridge, gboolean *isolated,

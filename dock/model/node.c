@@ -171,7 +171,7 @@ gchar *isc_node_address_text(guint slot)
 
 gchar *isc_node_tap(guint slot)
 {
-	return g_strdup_printf("isct%u", slot);
+	return g_strdup_printf(ISC_TAP_PREFIX "%u", slot);
 }
 
 gchar *isc_node_domain(const gchar *name)

@@ -8,6 +8,7 @@
 #define ISC_SLOT_MAX 65000u
 #define ISC_UID_BASE 1900000000u
 #define ISC_BRIDGE "isc0"
+#define ISC_TAP_PREFIX "isct"
 #define ISC_SUBNET_BITS 16
 
 /* What the dock holds a node to be.  `seen` (libvirt) and `claimed` (the node itself) are compared

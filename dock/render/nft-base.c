@@ -16,7 +16,10 @@
  *  - inet checks the sender against @nodes although the bridge has done so;
  *  - packets from nodes get a mark in inet/prerouting, and a routing rule (engine/links.h, fence)
  * refuses to route packets from the bridge that lack it: `nft flush ruleset` closes the way out
- * rather than opening it.
+ * rather than opening it;
+ *  - the way to the dock itself, which no routing rule of ours comes before, is closed by a table
+ * that only its owner may change or flush, and which goes when the owner does: the guard.  It
+ * stands on that mark, too.
  *
  * A dropped packet goes to the chain of its kind: a named counter, the kind as mark (it is dropped,
  * so the mark reaches nobody), a counter per node and kind, a log line unless that node and kind
@@ -514,6 +517,21 @@ guint isc_nft_count_rules(const gchar *text)
 			n++;
 	}
 	return n;
+}
+
+gchar *isc_nft_render_guard(const IscNftConfig *config, GError **error)
+{
+	if (!are_names_sound(config, error))
+		return NULL;
+	GString *s = g_string_new("table inet " ISC_NFT_GUARD " {\n"
+				  "\tflags owner\n"
+				  "\tchain input {\n"
+				  "\t\ttype filter hook input priority -290; policy accept;\n"
+				  "\t\tiifname $BRIDGE meta mark & $MARK == 0 counter drop\n"
+				  "\t}\n"
+				  "}\n");
+	fill_in(s, config);
+	return g_string_free(s, FALSE);
 }
 
 const gchar *isc_nft_render_delete(void)

@@ -16,6 +16,7 @@
  * one element of a hash map. */
 
 #define ISC_NFT_TABLE "isc-dock"
+#define ISC_NFT_GUARD "isc-dock-guard"
 #define ISC_NFT_ACCEPT_MARK                                                                        \
 	0x1cd0c000u /* on packets from nodes: "seen by our rules"; see engine/links.h, fence */
 
@@ -166,6 +167,14 @@ gboolean isc_nft_element_is_shared(const IscNftElement *element);
  * ISC_ERROR_INVALID: an interface name that is none. Returns: (transfer full)
  */
 gchar *isc_nft_render_base(const IscNftConfig *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * isc_nft_render_guard:
+ * The table ISC_NFT_GUARD, which belongs to the netlink socket that makes it: nobody else can flush
+ * it, and it ends with that socket.  What a node sends to the dock is dropped unless our rules have
+ * seen it.  Errors: as isc_nft_render_base().  Returns: (transfer full)
+ */
+gchar *isc_nft_render_guard(const IscNftConfig *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Removes both tables, where they stand.  Static. */
 const gchar *isc_nft_render_delete(void);

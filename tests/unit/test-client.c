@@ -529,10 +529,11 @@ static void one_failure_does_not_stop_the_others(void **state)
 /* --- what it prints --- */
 
 #define NODES                                                                                      \
-	"([{'name': <'web'>, 'state': <'ready'>, 'image': <'nginx'>, 'version': <'1'>,"            \
+	"([{'name': <'web'>, 'state': <'ready'>, 'boundary': <'in force'>,"                        \
+	" 'image': <'nginx'>, 'version': <'1'>,"                                                   \
 	" 'address': <'10.77.0.2'>, 'expose': <['tcp:8080:80']>, 'environment': <'development'>,"  \
 	" 'since': <int64 1700000000>, 'emulated': <true>}, {'name': <'db-1'>,"                    \
-	" 'state': <'disabled'>, 'emulated': <false>}],)"
+	" 'state': <'disabled'>, 'boundary': <'off'>, 'emulated': <false>}],)"
 
 static void list_shows_a_table_and_that_nodes_are_emulated(void **state)
 {
@@ -540,13 +541,14 @@ static void list_shows_a_table_and_that_nodes_are_emulated(void **state)
 	answer(fake, "ListNodes", NODES);
 	g_auto(Run) run = isc_vm(fake, "list");
 	assert_int_equal(run.status, 0);
-	assert_string_equal(run.out, "NAME  STATE     IMAGE    ADDRESS    EXPOSE       ENVIRONMENT "
-				     " ACCEL     SINCE\n"
-				     "web   ready     nginx:1  10.77.0.2  tcp:8080:80  development "
-				     " emulated  2023-11-14 "
-				     "22:13:20\n"
-				     "db-1  disabled  -        -          -            -           "
-				     " kvm       -\n");
+	assert_string_equal(run.out,
+			"NAME  STATE     BOUNDARY  IMAGE    ADDRESS    EXPOSE       ENVIRONMENT "
+			" ACCEL     SINCE\n"
+			"web   ready     in force  nginx:1  10.77.0.2  tcp:8080:80  development "
+			" emulated  2023-11-14 "
+			"22:13:20\n"
+			"db-1  disabled  off       -        -          -            -           "
+			" kvm       -\n");
 	assert_non_null(strstr(run.err, "degraded: libvirtd is not running"));
 
 	g_auto(Run) names = isc_vm(fake, "list --names");
@@ -561,11 +563,13 @@ static void json_is_what_the_dock_said(void **state)
 	assert_string_equal(run.err, "");
 	g_autoptr(IscJson) json = json_tokener_parse(run.out);
 	g_autoptr(IscJson) wanted = json_tokener_parse(
-			"[{\"name\":\"web\",\"state\":\"ready\",\"image\":\"nginx\",\"version\":"
+			"[{\"name\":\"web\",\"state\":\"ready\",\"boundary\":\"in "
+			"force\",\"image\":\"nginx\",\"version\":"
 			"\"1\","
 			"\"address\":\"10.77.0.2\",\"expose\":[\"tcp:8080:80\"],\"environment\":"
 			"\"development\",\"since\":1700000000,\"emulated\":true},"
-			"{\"name\":\"db-1\",\"state\":\"disabled\",\"emulated\":false}]");
+			"{\"name\":\"db-1\",\"state\":\"disabled\",\"boundary\":\"off\","
+			"\"emulated\":false}]");
 	assert_true(json_object_equal(json, wanted));
 }
 

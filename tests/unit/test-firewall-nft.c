@@ -107,6 +107,8 @@ static void a_new_daemon_keeps_the_elements_until_it_knows_better(void **state)
 	add(fw, web);
 	add(fw, db);
 	g_autofree gchar *before = netns_output("nft -s list ruleset");
+	isc_firewall_free(fw);
+	*state = NULL;
 	g_autoptr(IscFirewall) second = isc_firewall_new(&test_config, &error);
 	assert_true(isc_firewall_setup(second, &error));
 	g_autofree gchar *after = netns_output("nft -s list ruleset");
@@ -118,7 +120,8 @@ static void a_new_daemon_keeps_the_elements_until_it_knows_better(void **state)
 	g_autofree gchar *without = netns_output("nft list map inet isc-dock expose");
 	assert_null(strstr(without, "8081"));
 	add(second, db);
-	assert_true(isc_firewall_node_remove(fw, db, &error));
+	g_autoptr(IscFirewall) third = isc_firewall_new(&test_config, &error);
+	assert_true(isc_firewall_node_remove(third, db, &error));
 	netns_run("nft add element inet isc-dock nodes { 10.77.0.99 }");
 	assert_true(isc_firewall_node_remove(second, db, &error));
 	assert_true(isc_firewall_sync(second, &error));
@@ -312,6 +315,47 @@ static void a_port_is_free_or_it_is_told_who_has_it(void **state)
 	assert_true(isc_firewall_check_free(fw, &e, 0, &error));
 }
 
+static void only_the_guards_owner_can_take_it_away(void **state)
+{
+	GError *error = NULL;
+	(void)state;
+
+	netns_run("nft flush ruleset");
+	g_autofree gchar *left = netns_output("nft list ruleset");
+	assert_non_null(strstr(left, "table inet " ISC_NFT_GUARD));
+	assert_null(strstr(left, "table inet " ISC_NFT_TABLE " "));
+	g_autoptr(IscFirewall) other = isc_firewall_new(&test_config, &error);
+	assert_false(isc_firewall_setup(other, &error)); /* two daemons: one is too many */
+	assert_error(error, ISC_ERROR_HOST, "nft");
+}
+
+static gboolean is_reserved(const gchar *net)
+{
+	g_autofree gchar *text = netns_output("nft list set inet isc-dock reserved");
+	return strstr(text, net) != NULL;
+}
+
+static void new_networks_of_the_dock_are_reserved_at_once(void **state)
+{
+	IscFirewall *fw = *state;
+	GError *error = NULL;
+	gboolean changed = FALSE;
+	g_autoptr(IscFence) web = fence_new(2, "web", NULL, "open");
+	const IscNet nets[] = { { 0xcb007100, 24 }, { 0xc6336400, 24 } };
+
+	add(fw, web);
+	assert_true(isc_firewall_set_host_nets(fw, nets, 2, &changed, &error));
+	assert_true(changed);
+	assert_true(is_reserved("198.51.100.0/24"));
+	assert_intact(fw);
+	assert_true(isc_firewall_set_host_nets(fw, nets, 2, &changed, &error));
+	assert_false(changed);
+	assert_true(isc_firewall_set_host_nets(fw, nets, 1, &changed, &error));
+	assert_true(changed);
+	assert_false(is_reserved("198.51.100.0/24"));
+	assert_true(isc_firewall_node_verify(fw, web, &error));
+}
+
 static void teardown_removes_our_tables_and_no_others(void **state)
 {
 	IscFirewall *fw = *state;
@@ -363,6 +407,8 @@ int main(void)
 		T(rules_change_in_one_step_and_never_lift_a_quarantine),
 		T(another_outside_interface_moves_the_rules_and_keeps_the_nodes),
 		T(a_port_is_free_or_it_is_told_who_has_it),
+		T(only_the_guards_owner_can_take_it_away),
+		T(new_networks_of_the_dock_are_reserved_at_once),
 		T(teardown_removes_our_tables_and_no_others),
 		T(counters_begin_at_zero),
 	};

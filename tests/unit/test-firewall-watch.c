@@ -94,7 +94,7 @@ static void what_cannot_be_mended_is_told_and_tried_again(void **state)
 		skip();
 	GOutputStream *in = g_subprocess_get_stdin_pipe(owner);
 	const gchar words[] =
-			"delete table inet isc-dock\nadd table inet isc-dock { flags owner; }\n";
+			"delete table inet isc-dock; add table inet isc-dock { flags owner; }\n";
 	g_output_stream_write_all(in, words, strlen(words), NULL, NULL, NULL);
 	g_output_stream_flush(in, NULL, NULL);
 	for (guint i = 0; i < 20 && !seen.failed; i++)

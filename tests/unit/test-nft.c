@@ -81,6 +81,10 @@ static void the_rules_read_as_agreed(void **state)
 	assert_no_error(error);
 	assert_golden("nft/base.nft", text);
 
+	g_autofree gchar *guard = isc_nft_render_guard(&test_config, &error);
+	assert_no_error(error);
+	assert_golden("nft/guard.nft", guard);
+
 	quiet.log_group = 0;
 	quiet.outside = NULL;
 	quiet.n_resolvers = quiet.n_host_nets = 0;

@@ -4,6 +4,8 @@
   order PORT WORD…       gives the attacker behind that port of $DOCK an order (tests/recipes/attacker), prints the answer
   attacks SELF PEER      prints one attack a line: description, kind, how many are counted, order; separated by tabs.
                          SELF, PEER: MAC,ADDRESS
+  leaks MS SELF PEER     the order to flood every way out that no rule allows
+  hold PORT              takes UDP on all addresses of the dock; at SIGTERM "took N" of what holds the mark
   sniff SECONDS          counts frames that come in by wan0 and hold the mark: "seen N HEX"
   serve PORT             takes TCP connections, answers UDP, until it is killed
   sink PORT              takes one TCP connection; "first T", and when nothing has come for 1.5 s "last T"
@@ -14,6 +16,7 @@ T: seconds of CLOCK_BOOTTIME, as in /proc/uptime.
 """
 import os
 import select
+import signal
 import socket
 import struct
 import sys
@@ -152,6 +155,15 @@ def print_attacks(self_, peer):
         say("\t".join([what, kind or "-", str(count), "|".join(orders)]))
 
 
+def print_leaks(milliseconds, self_, peer):
+    (me, own), (him, his), (gw, gateway) = ((mac(m), a) for m, a in (x.split(",") for x in (self_, peer, GATEWAY)))
+    frames = [eth(gw, me, 0x0800, ip(own, to, 17, udp(9, 4445))) for to in (LAN, FAR, META, gateway, DOCK, his)]
+    frames += [eth(gw, me, 0x0800, ip(sender, LAN, 17, udp(9, 9))) for sender in (his, "10.77.0.200", FAR)]
+    frames += [eth(him, me, 0x0800, ip(own, his, 17, udp(9, 9))), eth(BROADCAST, me, 0x0800, ip(own, "255.255.255.255", 17, udp(9, 4445)))]
+    frames += [eth(gw, me, 0x0800, ip(own, LAN, 1, icmp(8, 0))), eth(gw, me, 0x0800, ip(own, gateway, 6, tcp(own, gateway, 4445, 2)))]
+    say("flood", milliseconds, *(f.hex() for f in frames))
+
+
 # --- outside --------------------------------------------------------------------------------------
 
 
@@ -220,6 +232,25 @@ def sniff(seconds):
     say("seen", seen, first.hex())
 
 
+def hold(port):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("", int(port)))
+    took, first = 0, ""
+    ended = []
+    signal.signal(signal.SIGTERM, lambda *_: ended.append(1))
+    s.settimeout(0.2)
+    say("ready")
+    while not ended:
+        try:
+            data, sender = s.recvfrom(2048)
+        except OSError:
+            continue
+        if MARK in data:
+            took += 1
+            first = first or sender[0]
+    say("took", took, first)
+
+
 def park(port, n):
     held = [socket.create_connection((DOCK, int(port)), 10) for _ in range(int(n))]
     say("open", len(held))
@@ -230,7 +261,7 @@ def park(port, n):
 
 
 VERBS = {"order": order, "attacks": print_attacks, "sniff": sniff, "serve": serve, "sink": sink, "drain": drain,
-         "park": park}
+         "park": park, "leaks": print_leaks, "hold": hold}
 
 if __name__ == "__main__":
     VERBS[sys.argv[1]](*sys.argv[2:])

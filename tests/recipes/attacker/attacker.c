@@ -2,6 +2,7 @@
  * more.
  *
  *   frame HEX [N]            send N Ethernet frames as they are           sent N
+ *   flood MS HEX…            send these frames, one after the other, for so long  sent N
  *   tcp ADDRESS PORT         connect                                      open | closed | silent
  *   udp ADDRESS PORT WORD    send, wait for an answer                     answer | closed | silent
  *   ping ADDRESS             echo request                                 answer | silent
@@ -34,6 +35,7 @@
 #define INTERFACE "eth0"
 #define WAIT_MS 1000
 #define ORDER_MAX 16384
+#define MAX_WORDS 24
 
 static FILE *out; /* the connection */
 
@@ -91,6 +93,18 @@ static void frame(char **w)
 	int fd = packet_socket(), n = w[2] ? atoi(w[2]) : 1, sent = 0;
 	for (int i = 0; i < n; i++)
 		sent += send_frame(fd, bytes, len);
+	fprintf(out, "sent %d\n", sent);
+}
+
+static void flood(char **w)
+{
+	static uint8_t bytes[MAX_WORDS][1600];
+	size_t len[MAX_WORDS];
+	int fd = packet_socket(), n = 0, sent = 0;
+	for (; n < MAX_WORDS && w[2 + n]; n++)
+		len[n] = from_hex(w[2 + n], bytes[n], sizeof bytes[n]);
+	for (int64_t end = now_ms() + atoi(w[1]); n > 0 && now_ms() < end; usleep(500))
+		sent += send_frame(fd, bytes[sent % n], len[sent % n]);
 	fprintf(out, "sent %d\n", sent);
 }
 
@@ -327,6 +341,7 @@ static const struct {
 	void (*run)(char **words);
 } orders[] = {
 	{ "frame", 2, frame },
+	{ "flood", 3, flood },
 	{ "tcp", 3, tcp },
 	{ "udp", 3, udp },
 	{ "ping", 2, ping },
@@ -339,9 +354,9 @@ static const struct {
 
 static void obey(char *line)
 {
-	char *words[8] = { NULL }, *save = NULL;
+	char *words[MAX_WORDS + 1] = { NULL }, *save = NULL;
 	int n = 0;
-	for (char *w = strtok_r(line, " \r\n", &save); w && n < 7;
+	for (char *w = strtok_r(line, " \r\n", &save); w && n < MAX_WORDS;
 			w = strtok_r(NULL, " \r\n", &save))
 		words[n++] = w;
 	for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)

@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# The boundary fails closed and mends itself, seen from a real node that floods every way out that no rule allows: while
+# somebody flushes the rules, while the dock hangs, while it is killed and starts again, and while nobody can write rules.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+rig_up watch
+R=$TOP/tools/rig
+tool=$TOP/tests/vm/net-tool.py
+vm() { dock isc-vm "$@"; }
+evil() { client "$tool" order 8081 "$@"; }
+field() { vm list --json | jq -r --arg name "$1" ".[] | select(.name == \$name) | $2"; }
+events() { vm events -n 0 --json | jq -r --arg kind "$1" 'select(.kind == $kind) | .text'; }
+dockd() { dock pgrep -x isc-dockd; }
+# background FILE CMD…: FILE takes its output
+background() {
+	"${@:2}" >"$TMP/$1" 2>"$TMP/$1.err" &
+	at_exit stop "$!"
+}
+stop() { kill "$1" 2>/dev/null; }
+says() { grep -q "$2" "$TMP/$1"; }
+outside() { client timeout 1 bash -c "exec 3<>/dev/tcp/\$DOCK/$1" 2>/dev/null && echo open; }
+in_force() { [ "$(field evil .boundary)" = "in force" ]; }
+is_down() { [ "$(field evil .boundary)" = down ]; }
+restored() { [ "$(events boundary.restored | wc -l)" -ge "$1" ]; }
+
+ok "the image is imported" vm image import "$BUILD/images/attacker"
+vm provision peer --image attacker --memory 96 --overlay 32 --expose 8082:8080 >"$TMP/peer" 2>&1 &
+peer_pid=$!
+ok "a node gets ready that will flood" vm provision evil --image attacker --memory 96 --overlay 32 --expose 8081:8080
+ok "and a peer" wait "$peer_pid"
+self=$(vm network show evil --json | jq -r '"\(.mac),\(.address)"')
+him=$(vm network show peer --json | jq -r '"\(.mac),\(.address)"')
+tap=$(vm network show evil --json | jq -r .tap)
+ok "two rules allow what will be told from a leak" vm allow evil udp:203.0.113.2:7001 node:peer:udp/7001
+
+# --- it floods, and whatever can happen to the rules happens ----------------------------------------------------------
+background outside client "$tool" sniff 20
+background beside client "$tool" order 8082 sniff 20000 4953432d4c45414b
+background host dock "$tool" hold 4445
+background stream client "$tool" drain 8082 pour
+wait_for 5 says host ready
+wait_for 5 says stream first
+# shellcheck disable=SC2046 # the words of an order
+background flood evil $("$tool" leaks 13000 "$self" "$him")
+sleep 0.7
+n=0
+for _ in 1 2 3; do
+	dock nft flush ruleset
+	n=$((n + 1))
+	ok "flushed rules are back within 2 seconds ($n)" wait_for 2 restored $n
+done
+like "$(events boundary.drift | head -n 1)" "changed by nft, pid [0-9]+" "it is on record who it was"
+note "the dock's rules were $(events boundary.restored | grep -o 'put back.*' | paste -sd ';')"
+in_time() { [ "$(grep -oE '[0-9]+ ms' <<<"$1" | sort -n | tail -n 1 | cut -d' ' -f1)" -lt 2000 ]; }
+ok "none took 2 seconds" in_time "$(events boundary.restored)"
+
+not_ok "and the peer's transfer never stood still" says stream last
+
+dock kill -STOP "$(dockd)"
+dock nft flush ruleset
+sleep 1
+is "$(outside 8081)" "" "while the dock hangs, there are no rules, and no way in"
+dock kill -CONT "$(dockd)"
+ok "the dock goes on, and puts them back" wait_for 2 restored 4
+
+background stream2 client "$tool" drain 8082 pour
+wait_for 5 says stream2 first
+ok "the dock is killed and starts again" "$R" restart dockd --name "$RIG" --signal KILL
+not_ok "there is no gap: a transfer runs on" says stream2 last
+dock nft flush ruleset
+ok "the new one watches, too" wait_for 2 restored 5
+wait_for 15 says flood sent
+like "$(cat "$TMP/flood")" "sent [0-9]{4}" "thousands of packets tried all that time"
+evil frame "$(client "$tool" attacks "$self" "$him" | awk -F'\t' '$1 == "+outside" { print $4 }' | cut -d' ' -f2)" >/dev/null
+evil frame "$(client "$tool" attacks "$self" "$him" | awk -F'\t' '$1 == "+peer" { print $4 }' | cut -d' ' -f2)" >/dev/null
+client bash -c 'echo -n ISC-LEAK >/dev/udp/$DOCK/4445'
+wait_for 20 says outside seen
+wait_for 5 says beside seen
+dock pkill -f "$tool hold"
+wait_for 5 says host took
+like "$(tail -n 1 "$TMP/outside")" "^seen 1 " "nothing leaked to the outside but what a rule allows"
+like "$(cat "$TMP/beside")" "^seen 1 " "nor to the peer"
+is "$(tail -n 1 "$TMP/host")" "took 1 203.0.113.2" "nor to the dock itself, which hears the outside"
+
+# --- nobody can write rules -------------------------------------------------------------------------------------------
+# A table of our name that belongs to another process: nobody else may change it, not even root.
+held=$(vm list --json | jq -r '[.[].boundary] | join(",")')
+is "$held" "in force,in force" "both nodes are shown to be fenced in"
+# shellcheck disable=SC2046 # the words of an order
+background flood2 evil $("$tool" leaks 4000 "$self" "$him")
+background outside2 client "$tool" sniff 6
+background host2 dock "$tool" hold 4445
+wait_for 5 says host2 ready
+# seize: until release
+seize() {
+	rm -f "$TMP/words"
+	mkfifo "$TMP/words"
+	dock nft -i <"$TMP/words" >/dev/null 2>&1 &
+	exec 5>"$TMP/words"
+	printf 'flush ruleset; add table inet isc-dock { flags owner; }\n' >&5
+}
+release() { exec 5>&-; }
+seize
+ok "where nobody can write rules, the node's boundary is shown to be down" wait_for 3 is_down
+is "$(vm show evil --json | jq -r .boundary)" down "by 'show', too"
+like "$(vm list)" "evil +ready +down" "and in the table"
+is "$(dock busctl get-property org.iscdock.Dock1 /org/iscdock/Dock1/node/evil org.iscdock.Dock1.Node Boundary)" 's "down"' \
+	"and on the bus"
+unlike "$(dock ip -o link show "$tap")" "[<,]UP[,>]" "its link is down"
+is "$(outside 8081)" "" "nothing reaches it"
+like "$(vm network show 2>/dev/null | head -n 1)" "amiss" "the kernel is read, not believed"
+like "$(events boundary.down | tail -n 1)" "every node's link is down" "it is on record"
+not_ok "no node starts meanwhile" dock isc-vm provision third --image attacker --memory 96 --overlay 32
+release
+ok "when they can be written again, the boundary comes back by itself" wait_for 3 in_force
+is "$(outside 8081)" open "and the node is reached as before"
+is "$(events boundary.up | wc -l)" 1 "that is on record, too"
+wait_for 10 says outside2 seen
+dock pkill -f "$tool hold"
+wait_for 5 says host2 took
+is "$(tail -n 1 "$TMP/outside2")$(tail -n 1 "$TMP/host2")" "seen 0 took 0 " "nothing leaked to anybody"
+
+seize
+wait_for 3 is_down
+not_ok "the dock does not start without its rules" "$R" restart dockd --name "$RIG"
+unlike "$(dock ip -o link show "$tap")" "[<,]UP[,>]" "and leaves the link down"
+release
+ok "it starts when it can" "$R" start dockd --name "$RIG"
+ok "and the node is fenced in" wait_for 3 in_force
+is "$(outside 8081)" open "and reached"
+done_testing
