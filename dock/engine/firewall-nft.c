@@ -15,6 +15,9 @@
 #include "engine/nft-write.h"
 #include "engine/ports.h"
 
+#define GUARD_TRIES 10
+#define GUARD_PAUSE_US (20 * 1000)
+
 struct IscFirewall {
 	GMutex lock; /* over all below and over every transaction */
 	struct nft_ctx *nft;
@@ -194,19 +197,29 @@ static gboolean write_all(IscFirewall *fw, gboolean with_nodes, GError **error)
 	return TRUE;
 }
 
-/* An owned table stands as long as our socket, and through everybody's `nft flush ruleset`. */
+/* An owned table stands as long as our socket, and through everybody's `nft flush ruleset`.  That
+ * of a daemon killed this moment may still be on its way out. */
 static gboolean write_guard(IscFirewall *fw, GError **error)
 {
-	g_autofree gchar *text =
-			fw->has_guard ? g_strdup("") : isc_nft_render_guard(&fw->config, error);
-	fw->has_guard = text && run(fw, text, error);
+	g_autofree gchar *text = isc_nft_render_guard(&fw->config, error);
+
+	if (!text)
+		return FALSE;
+	for (guint i = 0; i < GUARD_TRIES && !fw->has_guard; i++) {
+		fw->has_guard = run(fw, text, NULL);
+		if (!fw->has_guard)
+			g_usleep(GUARD_PAUSE_US);
+	}
+	if (!fw->has_guard)
+		fw->has_guard = run(fw, text, error);
 	return fw->has_guard;
 }
 
 gboolean isc_firewall_setup(IscFirewall *fw, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
-	return write_all(fw, /* with_nodes= */ FALSE, error) && write_guard(fw, error);
+	return write_all(fw, /* with_nodes= */ FALSE, error) &&
+	       (fw->has_guard || write_guard(fw, error));
 }
 
 gboolean isc_firewall_sync(IscFirewall *fw, GError **error)
