@@ -38,6 +38,7 @@ static const struct {
 	{ "Dock1", "OpenEvidence",    ISC_ROLE_SECURITY | ISC_ROLE_AUDITOR },
 	{ "Dock1", "OpenEvidenceKey", ISC_ROLE_SECURITY },
 	{ "Dock1", "RemoveEvidence",  ISC_ROLE_SECURITY },
+	{ "Dock1", "NoteAnchors", ISC_ROLE_ANY },
 
 	{ "Dock1.Node", "Show",            ISC_ROLE_ANY },
 	{ "Dock1.Node", "Enable",          ISC_ROLE_OPERATOR },

@@ -111,6 +111,7 @@ gboolean isc_cmd_show(IscCli *cli, GError **error);
 gboolean isc_cmd_logs(IscCli *cli, GError **error);
 gboolean isc_cmd_audit(IscCli *cli, GError **error);
 gboolean isc_cmd_audit_verify(IscCli *cli, GError **error);
+gboolean isc_cmd_audit_anchor(IscCli *cli, GError **error);
 gboolean isc_cmd_audit_export(IscCli *cli, GError **error);
 gboolean isc_cmd_audit_report(IscCli *cli, GError **error);
 gboolean isc_cmd_events(IscCli *cli, GError **error);

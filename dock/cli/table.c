@@ -85,6 +85,7 @@ static const IscOption verify_options[] = {
 	{ "export", 0, ISC_OPT_VALUE, "DIR",  "the trail in a folder; needs no dock" },
 	{ "key",    0, ISC_OPT_VALUE, "FILE", "the dock's public key, from a place of your own" },
 	{ "anchor", 0, ISC_OPT_LIST,  "BLOCK:HASH", "an end that was noted earlier and must be in the trail; repeats" },
+	{ "anchors", 0, ISC_OPT_VALUE, "FILE", "ends that 'audit anchor' printed: each must be in its trail" },
 	{ NULL },
 };
 
@@ -139,6 +140,7 @@ const IscCommand isc_commands[] = {
 	{ "logs",             "NAME",        "print what the service wrote", 1, 1, "node", 0, follow_options, isc_cmd_logs },
 	{ "audit",            "NAME|--dock", "print the audit trail of a node, or of the dock", 0, 1, "node", 0, audit_options, isc_cmd_audit },
 	{ "audit verify",     "NAME...|--dock|--all|--export DIR", "check that audit trails are whole and unchanged", 0, ANY, "node", 0, verify_options, isc_cmd_audit_verify },
+	{ "audit anchor",     "[NAME...]",   "print the ends of audit trails, to be kept elsewhere", 0, ANY, "node", 0, none, isc_cmd_audit_anchor },
 	{ "audit export",     "NAME|--dock DIR", "copy a trail for others to verify", 1, 2, "node", 0, export_options, isc_cmd_audit_export },
 	{ "audit report",     "NAME|--dock", "count commands, logins and failures", 0, 1, "node", 0, report_options, isc_cmd_audit_report },
 	{ "events",           "[NAME]",      "print what happened on the dock", 0, 1, "node", 0, follow_options, isc_cmd_events },

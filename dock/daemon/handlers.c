@@ -50,6 +50,7 @@ static const IscHandler handlers[] = {
 	{ "Dock1", "OpenEvidence",    isc_handle_evidence_open },
 	{ "Dock1", "OpenEvidenceKey", isc_handle_evidence_open_key },
 	{ "Dock1", "RemoveEvidence",  isc_handle_evidence_remove },
+	{ "Dock1", "NoteAnchors", isc_trails_note_anchors },
 
 	{ "Dock1.Node", "Show",            isc_show_node },
 	{ "Dock1.Node", "Enable",          isc_handle_enable },

@@ -138,7 +138,7 @@ static void completion_offers_what_the_table_has(void **state)
 		{ "isc-vm help quar", "quarantine" },
 		{ "isc-vm completion ", "bash" },
 		{ "isc-vm --json li", "list" },
-		{ "isc-vm audit ", "web db-1 verify export report" },
+		{ "isc-vm audit ", "web db-1 verify anchor export report" },
 		{ "isc-vm audit w", "web" },
 		{ "isc-vm audit web --succ", "--success" },
 		{ "isc-vm audit web --success ", "yes no" },

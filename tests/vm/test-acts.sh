@@ -77,6 +77,20 @@ like "$(vm audit verify --all)" "@dock: good" "all trails are the dock's, too"
 ok "it is exported" vm audit export --dock "$TMP/good"
 status 0 "a third party verifies it" third_party audit verify --dock --export "$TMP/good"
 status 7 "it is not a node's" third_party audit verify --export "$TMP/good" dock
+vm list >"$TMP/list"
+ok "the ends of all trails are printed" as aud1 isc-vm audit anchor
+cp "$TMP/out" "$TMP/anchors"
+like "$(cat "$TMP/anchors")" "key ed25519 [0-9a-f]{64}.*@dock [0-9]+:[0-9a-f]{16} [0-9]+" "with the key"
+like "$(vm events -n 3)" "the trail of @dock ends at $(awk '$1 == "@dock" { print $2 }' "$TMP/anchors")" "and noted by the dock"
+status 0 "they stand in the trails later" dock isc-vm audit verify --all --anchors "$TMP/anchors"
+status 7 "an older copy lacks them" third_party audit verify --dock --export "$TMP/good" --anchors "$TMP/anchors"
+like "$(cat "$TMP/out")" "replayed" "and is named so"
+sed '/^@dock/s/:..../:ffff/' "$TMP/anchors" >"$TMP/resealed"
+status 7 "a tail that was sealed anew is found" dock isc-vm audit verify --dock --anchors "$TMP/resealed"
+like "$(cat "$TMP/out")" "resealed" "and named so"
+(cat "$TMP/anchors" && echo "gone 5:0011223344556677 9") >"$TMP/gone"
+status 7 "a trail that is gone is found" dock isc-vm audit verify --all --anchors "$TMP/gone"
+like "$(cat "$TMP/out")" "gone" "and named"
 ok "a report counts it" sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm audit report --dock --json | jq -e '.types.VIRT_CONTROL >= 2'"
 dock sh -c 'cd /var/log/isc-dock/dock && { chattr -a -i audit.log; sed -i "2s/res=/Res=/" audit.log && chmod 644 audit.log; }'
 status 7 "an edit on the dock itself is found" as aud1 isc-vm audit verify --dock

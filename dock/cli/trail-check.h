@@ -1,0 +1,58 @@
+#pragma once
+#include "cli/anchors.h"
+#include "cli/cli.h"
+#include "cli/segments.h"
+#include "cli/serials.h"
+#include "collector/trail-verify.h"
+
+/* Checking one trail, for the verbs that do: what the command line says it must be, the look at it,
+ * and how the finding is told. */
+
+typedef struct {
+	IscTrailExpect expect;
+	guint8 key[32];
+	GArray *anchors;  /* of IscTrailAnchor: --anchor */
+	IscAnchors *book; /* --anchors, or NULL */
+} IscTrailWanted;
+
+/* Reads --key, --anchor and --anchors; @w is used as long as checks go on.  Errors:
+ * ISC_ERROR_INVALID. */
+gboolean isc_trail_wanted_get(const IscCli *cli, IscTrailWanted *w, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+void isc_trail_wanted_clear(IscTrailWanted *w);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IscTrailWanted, isc_trail_wanted_clear)
+
+/* One trail that was looked at. */
+typedef struct {
+	IscTrailReport report;
+	IscSerialReport serials;
+	gchar *file; /* of the first bad record */
+} IscTrailFound;
+
+void isc_trail_found_clear(IscTrailFound *r);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IscTrailFound, isc_trail_found_clear)
+
+/* The files of a trail, as the dock opens them. */
+gboolean isc_trail_open(IscCli *cli, const gchar *name, IscSegments *out, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * isc_trail_check:
+ * @name: of a node, or ISC_TRAIL_DOCK
+ * @func: (nullable): gets each good record
+ *
+ * Checks a trail as the dock has it.  FALSE with a fault in @out: it was read and does not hold.
+ */
+gboolean isc_trail_check(IscCli *cli, const gchar *name, const IscTrailWanted *wanted,
+		IscTrailRecordFunc func, gpointer data, IscTrailFound *out, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same for a folder, without any dock.  @name: (nullable): whose trail it must be */
+gboolean isc_trail_check_folder(const gchar *path, const gchar *name, const IscTrailWanted *wanted,
+		IscTrailFound *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* (transfer full) */
+IscJson *isc_trail_found_json(const IscTrailFound *r, const gchar *name);
+
+/* One line: what was found. */
+void isc_trail_found_print(GString *out, const IscTrailFound *r, const gchar *name);
