@@ -111,7 +111,8 @@ static void print_all(IscCli *cli, GVariant *all)
 gboolean isc_cmd_network_show(IscCli *cli, GError **error)
 {
 	static const gchar *const first[] = { "name", "state", "boundary", "link", "tap", "mac",
-		"address", "pinned", "expose", "egress", "health", "counters", NULL };
+		"address", "network", "pinned", "expose", "egress", "bandwidth", "health",
+		"counters", NULL };
 	const gchar *name = cli->n_words ? isc_cli_name(cli, 0, "node", error) : "";
 	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
 	g_autoptr(GVariant) result =

@@ -10,9 +10,9 @@
 #include "model/spec.h"
 
 /* Options that say what the node is; a node file says all of that itself. */
-static const gchar *const spec_options[] = { "image", "expose", "egress", "memory", "vcpus",
-	"overlay", "env", "env-file", "writable", "environment", "machine", "label", "description",
-	NULL };
+static const gchar *const spec_options[] = { "image", "network", "expose", "egress", "bandwidth",
+	"memory", "vcpus", "overlay", "env", "env-file", "writable", "environment", "machine",
+	"label", "description", NULL };
 
 /* A file that the operator names, "-" for standard input.  Links are followed: it is the operator's
  * own file, read with the operator's own rights.  Returns: (transfer full) */

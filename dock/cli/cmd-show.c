@@ -69,8 +69,9 @@ gboolean isc_cmd_show(IscCli *cli, GError **error)
 {
 	static const gchar *const first[] = { "name", "state", "reason", "boundary", "boundary-why",
 		"description", "image", "version", "digest", "environment", "emulated", "address",
-		"expose", "egress", "since", "created", "memory", "vcpus", "overlay", "labels",
-		"snapshots", "uuid", "domain", "uid", "pid", "tap", "mac", NULL };
+		"network", "expose", "egress", "bandwidth", "since", "created", "memory", "vcpus",
+		"overlay", "labels", "snapshots", "uuid", "domain", "uid", "pid", "tap", "mac",
+		NULL };
 	const gchar *name = isc_cli_name(cli, 0, "node", error);
 	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
 	g_autoptr(GVariant) node =

@@ -23,8 +23,10 @@ static const struct {
 	{ "memory",      "Resources", "Memory" },
 	{ "vcpus",       "Resources", "VCPUs" },
 	{ "overlay",     "Resources", "Overlay" },
+	{ "network",     "Network",   "Network" },
 	{ "expose",      "Network",   "Expose" },
 	{ "egress",      "Network",   "Egress" },
+	{ "bandwidth",   "Network",   "Bandwidth" },
 	{ "writable",    "Service",   "Writable" },
 };
 /* clang-format on */

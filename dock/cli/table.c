@@ -27,8 +27,10 @@ static const IscOption list_options[] = {
 static const IscOption provision_options[] = {
 	{ "file",        'f', ISC_OPT_VALUE, "FILE",      "take all of it from a node file, see isc-node(5); - is standard input" },
 	{ "image",       'i', ISC_OPT_VALUE, "IMG",       "image: NAME, NAME:VERSION or a digest" },
+	{ "network",     0,   ISC_OPT_VALUE, "isolated|group:NAME", "how the node is joined to others" },
 	{ "expose",      'p', ISC_OPT_LIST,  "[tcp:|udp:]HOSTPORT:NODEPORT", "make a port reachable from outside; repeats" },
 	{ "egress",      0,   ISC_OPT_LIST,  "RULE",      "let the node connect out; repeats" },
+	{ "bandwidth",   0,   ISC_OPT_VALUE, "[in:]RATE [out:RATE]", "most that the node may receive and send, in bits per second: 10M, 'in:10M out:512k'" },
 	{ "memory",      'm', ISC_OPT_VALUE, "MiB",       "memory" },
 	{ "vcpus",       0,   ISC_OPT_VALUE, "N",         "virtual CPUs" },
 	{ "overlay",     0,   ISC_OPT_VALUE, "MiB",       "size of the encrypted scratch space" },

@@ -105,6 +105,7 @@ static GVariant *show_one(IscDock *dock, Wanted *w, guint i, IscFirewallShow *ke
 	const IscNode *node = w->nodes->pdata[i];
 	const IscFence *fence = &w->fences[i];
 	g_autofree gchar *mac = isc_node_mac_text(node->slot);
+	g_autofree gchar *network = isc_spec_network_text(node->spec);
 	g_autofree gchar *address = isc_address_print(fence->address);
 	g_auto(IscFirewallView) view = { 0 };
 	isc_firewall_show_node(kernel, fence, name_at, w, &view);
@@ -119,9 +120,13 @@ static GVariant *show_one(IscDock *dock, Wanted *w, guint i, IscFirewallShow *ke
 	put_text(&b, "tap", fence->tap);
 	put_text(&b, "mac", mac);
 	put_text(&b, "address", address);
+	put_text(&b, "network", network);
 	put(&b, "pinned", g_variant_new_boolean(view.is_pinned));
 	put_texts(&b, "expose", view.expose);
 	put_texts(&b, "egress", view.egress);
+	g_autofree gchar *bandwidth = isc_bandwidth_print(&view.bandwidth);
+	if (*bandwidth)
+		put_text(&b, "bandwidth", bandwidth);
 	put(&b, "health", g_variant_new_uint32(view.health_port));
 	put(&b, "counters", isc_steps_counters(dock, node));
 	return g_variant_builder_end(&b);

@@ -34,8 +34,13 @@ static void put_rules(GVariantBuilder *b, const IscSpec *spec)
 	for (guint i = 0; i < spec->egress->len; i++)
 		g_ptr_array_add(egress,
 				isc_egress_print(&g_array_index(spec->egress, IscEgress, i)));
+	g_autofree gchar *network = isc_spec_network_text(spec);
+	put_text(b, "network", network);
 	put_pointers(b, "expose", expose);
 	put_pointers(b, "egress", egress);
+	g_autofree gchar *bandwidth = isc_bandwidth_print(&spec->bandwidth);
+	if (*bandwidth)
+		put_text(b, "bandwidth", bandwidth);
 }
 
 /* --- nodes --------------------------------------------------------------------------------- */

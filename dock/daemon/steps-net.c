@@ -15,10 +15,13 @@ void isc_steps_fence(
 		.address = isc_node_address(node->slot),
 		.health_port = image ? isc_ready_health_port(image) : 0,
 		.quarantined = quarantined,
+		.rate_up = node->spec->bandwidth.out / 8,
+		.rate_down = node->spec->bandwidth.in / 8,
 		.expose = g_array_ref(node->spec->expose),
 		.egress = g_array_ref(node->spec->egress) };
 	isc_node_mac(node->slot, out->mac);
 	g_strlcpy(out->name, node->spec->name, sizeof(out->name));
+	g_strlcpy(out->group, node->spec->group, sizeof(out->group));
 	g_strlcpy(out->tap, tap, sizeof(out->tap));
 }
 

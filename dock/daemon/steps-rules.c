@@ -20,14 +20,23 @@ static gboolean put_in_force(IscDock *dock, const IscNode *node, GError **error)
 	return ok;
 }
 
-/* Where a rule that names another node led to; 0, which no flow goes to, where there is no such
- * node. */
-static guint32 peer_of(IscDock *dock, const IscEgress *rule)
+/* Where a rule that names another node, or a group, led to; none where there is no such node. */
+static GArray *peers_of(IscDock *dock, const IscEgress *rule)
 {
-	g_autoptr(IscNode) peer = rule->kind == ISC_EGRESS_NODE ? isc_register_get_node(dock->reg,
-										  rule->node, NULL)
-								: NULL;
-	return peer ? isc_node_address(peer->slot) : 0;
+	GArray *out = g_array_new(FALSE, FALSE, sizeof(guint32));
+	g_autoptr(GPtrArray) nodes = NULL;
+
+	if (rule->kind == ISC_EGRESS_NODE || rule->kind == ISC_EGRESS_GROUP)
+		nodes = isc_register_list_nodes(dock->reg, NULL);
+	for (guint i = 0; nodes && i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		const gchar *name = rule->kind == ISC_EGRESS_NODE ? node->spec->name
+								  : node->spec->group;
+		guint32 address = isc_node_address(node->slot);
+		if (g_str_equal(name, rule->name))
+			g_array_append_val(out, address);
+	}
+	return out;
 }
 
 /* A connection that another rule would still allow ends as well; it can be opened anew. */
@@ -41,7 +50,8 @@ static gboolean end_connections(
 			return FALSE;
 	for (guint i = 0; i < change->denied->len; i++) {
 		const IscEgress *rule = &g_array_index(change->denied, IscEgress, i);
-		if (!isc_conntrack_end_egress(address, rule, peer_of(dock, rule), NULL, error))
+		g_autoptr(GArray) peers = peers_of(dock, rule);
+		if (!isc_conntrack_end_egress(address, rule, peers, NULL, error))
 			return FALSE;
 	}
 	return TRUE;

@@ -18,8 +18,8 @@ typedef struct {
 	guint32 node;
 	const IscExpose *expose; /* NULL: any */
 	const IscEgress *egress; /* NULL: any */
-	guint32 peer;
-	GPtrArray *found; /* of struct nf_conntrack */
+	const GArray *peers;     /* of guint32; where a rule by name led to */
+	GPtrArray *found;        /* of struct nf_conntrack */
 } Search;
 
 static guint32 address_of(const struct nf_conntrack *ct, enum nf_conntrack_attr attr)
@@ -45,6 +45,14 @@ static gboolean is_by_expose(const struct nf_conntrack *ct, const Search *s)
 	       (!x->outside || address_of(ct, ATTR_ORIG_IPV4_DST) == x->outside);
 }
 
+static gboolean is_peer(guint32 address, const Search *s)
+{
+	for (guint i = 0; s->peers && i < s->peers->len; i++)
+		if (g_array_index(s->peers, guint32, i) == address)
+			return TRUE;
+	return FALSE;
+}
+
 static gboolean is_by_egress(const struct nf_conntrack *ct, const Search *s)
 {
 	const IscEgress *e = s->egress;
@@ -56,7 +64,7 @@ static gboolean is_by_egress(const struct nf_conntrack *ct, const Search *s)
 		return TRUE;
 	if (e->kind == ISC_EGRESS_DENY || nfct_get_attr_u8(ct, ATTR_L4PROTO) != e->proto)
 		return FALSE;
-	if (e->kind == ISC_EGRESS_NODE ? to.address != s->peer : !isc_net_contains(&e->net, &to))
+	if (e->kind == ISC_EGRESS_NET ? !isc_net_contains(&e->net, &to) : !is_peer(to.address, s))
 		return FALSE;
 	return e->proto == ISC_PROTO_ICMP ||
 	       is_in_ports(ntohs(nfct_get_attr_u16(ct, ATTR_ORIG_PORT_DST)), e->port_first,
@@ -127,10 +135,10 @@ gboolean isc_conntrack_end_expose(
 	return end_found(&s, ended, error);
 }
 
-gboolean isc_conntrack_end_egress(
-		guint32 address, const IscEgress *rule, guint32 peer, guint *ended, GError **error)
+gboolean isc_conntrack_end_egress(guint32 address, const IscEgress *rule, const GArray *peers,
+		guint *ended, GError **error)
 {
 	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(flow_free);
-	Search s = { .node = address, .egress = rule, .peer = peer, .found = found };
+	Search s = { .node = address, .egress = rule, .peers = peers, .found = found };
 	return end_found(&s, ended, error);
 }

@@ -22,6 +22,7 @@ gboolean isc_conntrack_end_expose(guint32 address, const IscExpose *expose, guin
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Flows that the node opened and @rule allowed: after the rule has been taken away. ISC_EGRESS_OPEN
- * means all that it opened; for a node as target give its @peer address, else 0. */
-gboolean isc_conntrack_end_egress(guint32 address, const IscEgress *rule, guint32 peer,
+ * means all that it opened.  @peers: of guint32, where a rule that names its target led to; NULL
+ * for the others. */
+gboolean isc_conntrack_end_egress(guint32 address, const IscEgress *rule, const GArray *peers,
 		guint *ended, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -17,12 +17,19 @@ typedef struct {
 	guint refs;
 } Owner;
 
+/* A group that nodes are in. */
+typedef struct {
+	gchar name[ISC_NAME_MAX + 1];
+	guint members;
+} Group;
+
 struct IscBook {
 	GHashTable *nodes;     /* slot → Node */
 	GHashTable *owners;    /* IscNftElement → Owner */
 	GHashTable *names;     /* node name → slot */
 	GHashTable *referrers; /* node name → GHashTable of slots whose rules name it */
 	GHashTable *classes;   /* name of an egress class → number of its elements */
+	GHashTable *groups;    /* number of a group → Group */
 };
 
 static void node_free(gpointer p)
@@ -44,6 +51,7 @@ IscBook *isc_book_new(void)
 	book->referrers = g_hash_table_new_full(
 			g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_hash_table_unref);
 	book->classes = g_hash_table_new(NULL, NULL);
+	book->groups = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 	return book;
 }
 
@@ -56,6 +64,7 @@ void isc_book_free(IscBook *book)
 	g_hash_table_unref(book->names);
 	g_hash_table_unref(book->referrers);
 	g_hash_table_unref(book->classes);
+	g_hash_table_unref(book->groups);
 	g_free(book);
 }
 
@@ -84,6 +93,22 @@ static gboolean is_name_free(IscBook *book, const IscFence *fence, GError **erro
 		return TRUE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_STATE, "node '%s' has slot %u already", fence->name,
 			holder);
+	return FALSE;
+}
+
+/* Two groups of one number would be one group to the kernel. */
+static gboolean is_group_sound(IscBook *book, const IscFence *fence, GError **error)
+{
+	const Group *group = *fence->group ? g_hash_table_lookup(book->groups,
+							     GUINT_TO_POINTER(isc_nft_group_id(
+									     fence->group)))
+					   : NULL;
+	if (!group || strcmp(group->name, fence->group) == 0)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+			"group '%s': its short name collides with that of group '%s'; name it "
+			"differently",
+			fence->group, group->name);
 	return FALSE;
 }
 
@@ -242,7 +267,9 @@ gboolean isc_book_plan(IscBook *book, const IscNftConfig *config, guint slot, co
 		g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref),
 		g_array_new(FALSE, FALSE, sizeof(IscBookStep)), g_ptr_array_new(),
 		g_ptr_array_new() };
-	return (!fence || is_name_free(book, fence, error)) && plan_node(out, slot, fence, error) &&
+	return (!fence || (is_name_free(book, fence, error) &&
+					  is_group_sound(book, fence, error))) &&
+	       plan_node(out, slot, fence, error) &&
 	       plan_referrers(out, node ? node->fence->name : NULL, error) && settle(out, error);
 }
 
@@ -283,6 +310,24 @@ static void enter_step(IscBook *book, const IscBookStep *step)
 		g_hash_table_remove(book->owners, &owner->element);
 }
 
+/* Counts a node in, or out of, its group. */
+static void join(IscBook *book, const IscFence *fence, gboolean on)
+{
+	gpointer id = GUINT_TO_POINTER(isc_nft_group_id(fence->group));
+	Group *group = *fence->group ? g_hash_table_lookup(book->groups, id) : NULL;
+
+	if (!*fence->group)
+		return;
+	if (!group) {
+		group = g_new0(Group, 1);
+		g_strlcpy(group->name, fence->group, sizeof group->name);
+		g_hash_table_insert(book->groups, id, group);
+	}
+	group->members = on ? group->members + 1 : group->members - 1;
+	if (group->members == 0)
+		g_hash_table_remove(book->groups, id);
+}
+
 /* Notes, or forgets, whom the rules of @fence name. */
 static void refer(IscBook *book, const IscFence *fence, gboolean on)
 {
@@ -292,15 +337,15 @@ static void refer(IscBook *book, const IscFence *fence, gboolean on)
 		const IscEgress *rule = &g_array_index(fence->egress, IscEgress, i);
 		if (rule->kind != ISC_EGRESS_NODE)
 			continue;
-		GHashTable *slots = g_hash_table_lookup(book->referrers, rule->node);
+		GHashTable *slots = g_hash_table_lookup(book->referrers, rule->name);
 		if (!slots && on) {
 			slots = g_hash_table_new(NULL, NULL);
-			g_hash_table_insert(book->referrers, g_strdup(rule->node), slots);
+			g_hash_table_insert(book->referrers, g_strdup(rule->name), slots);
 		}
 		if (on)
 			g_hash_table_add(slots, slot);
 		else if (slots && g_hash_table_remove(slots, slot) && g_hash_table_size(slots) == 0)
-			g_hash_table_remove(book->referrers, rule->node);
+			g_hash_table_remove(book->referrers, rule->name);
 	}
 }
 
@@ -313,6 +358,7 @@ static void enter_node(IscBookChange *c, GArray *elements)
 
 	if (old) {
 		refer(book, old->fence, FALSE);
+		join(book, old->fence, FALSE);
 		g_hash_table_remove(book->names, old->fence->name);
 		g_hash_table_remove(book->nodes, slot);
 	}
@@ -324,6 +370,7 @@ static void enter_node(IscBookChange *c, GArray *elements)
 	g_hash_table_insert(book->nodes, slot, node);
 	g_hash_table_insert(book->names, g_strdup(fence->name), slot);
 	refer(book, fence, TRUE);
+	join(book, fence, TRUE);
 }
 
 void isc_book_commit(IscBookChange *c)

@@ -461,7 +461,8 @@ static gchar *set_amiss(IscFirewall *fw, IscNftSet set, guint wanted, GError **e
 	for (guint i = 0; i < held->len; i++) {
 		const IscNftElement *e = &g_array_index(held, IscNftElement, i);
 		const IscNftElement *own = isc_book_find(fw->book, e);
-		gboolean is_ours = own && memcmp(own->data, e->data, sizeof e->data) == 0;
+		gboolean is_ours = own && own->rate == e->rate &&
+				   memcmp(own->data, e->data, sizeof e->data) == 0;
 		known += is_ours ? 1 : 0;
 		if (is_ours || !fw->is_exact)
 			continue;

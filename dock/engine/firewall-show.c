@@ -199,6 +199,31 @@ static void take_peers(const IscFirewallShow *show, guint32 address, IscFirewall
 	}
 }
 
+/* Rules for the node's own group, whose name only @fence tells: the kernel has its number. */
+static void take_group(const IscFirewallShow *show, const IscFence *fence, GPtrArray *out)
+{
+	g_autoptr(GArray) ports = g_array_new(FALSE, FALSE, sizeof(Port));
+	const guint32 id = isc_nft_group_id(fence->group);
+	for (guint i = 0; i < show->sets[ISC_NFT_GROUP_PEER]->len; i++) {
+		const IscNftElement *e =
+				&g_array_index(show->sets[ISC_NFT_GROUP_PEER], IscNftElement, i);
+		const Port port = { 0, (IscProto)e->key[8], get_u16(e->key + 12), 0 };
+		if (get_u32(e->key) == fence->address && memcmp(e->key + 4, &id, sizeof id) == 0)
+			g_array_append_val(ports, port);
+	}
+	g_array_sort(ports, compare_ports);
+	for (guint i = 0, n; i < ports->len; i += n) {
+		const Port *first = &g_array_index(ports, Port, i);
+		n = run_length(ports, i);
+		IscEgress e = { .kind = ISC_EGRESS_GROUP,
+			.proto = first->proto,
+			.port_first = first->port,
+			.port_last = (guint16)(first->port + n - 1) };
+		g_strlcpy(e.name, fence->group, sizeof e.name);
+		g_ptr_array_add(out, isc_egress_print(&e));
+	}
+}
+
 /* A network, or two ends of what the kernel merged. */
 static gchar *print_range(guint32 first, guint32 last)
 {
@@ -260,6 +285,17 @@ static guint16 health_port(const IscFirewallShow *show, guint32 address)
 	return 0;
 }
 
+/* Bytes per second. */
+static guint64 rate_of(const IscFirewallShow *show, IscNftSet set, guint32 address)
+{
+	for (guint i = 0; i < show->sets[set]->len; i++) {
+		const IscNftElement *e = &g_array_index(show->sets[set], IscNftElement, i);
+		if (get_u32(e->key) == address)
+			return e->rate;
+	}
+	return 0;
+}
+
 void isc_firewall_show_node(IscFirewallShow *show, const IscFence *fence, IscFirewallNames names,
 		gpointer data, IscFirewallView *out)
 {
@@ -274,14 +310,15 @@ void isc_firewall_show_node(IscFirewallShow *show, const IscFence *fence, IscFir
 					       has_address(show, ISC_NFT_NODES, fence->address),
 		.is_cut = has_key(show, ISC_NFT_CUT, pin, 16),
 		.is_quarantined = has_address(show, ISC_NFT_QUARANTINED, fence->address),
-		.is_limited = has_address(show, ISC_NFT_RATE_UP, fence->address) ||
-			      has_address(show, ISC_NFT_RATE_DOWN, fence->address),
+		.bandwidth = { .in = rate_of(show, ISC_NFT_RATE_DOWN, fence->address) * 8,
+				.out = rate_of(show, ISC_NFT_RATE_UP, fence->address) * 8 },
 		.health_port = health_port(show, fence->address),
 		.expose = g_ptr_array_new_with_free_func(g_free),
 		.egress = g_ptr_array_new_with_free_func(g_free) };
 	take_exposes(show, fence->address, out->expose);
 	take_exact(show, fence->address, out->egress);
 	take_peers(show, fence->address, names, data, out->egress);
+	take_group(show, fence, out->egress);
 	if (has_address(show, ISC_NFT_EGRESS_OPEN, fence->address))
 		g_ptr_array_add(out->egress, g_strdup("open"));
 	take_wide(show, fence->address, out->egress);

@@ -1,4 +1,5 @@
 #pragma once
+#include "model/bandwidth.h"
 #include "render/nft.h"
 
 /* What the kernel enforces, read back and put into the words of rules.  Reads by a netlink socket
@@ -20,7 +21,7 @@ typedef struct {
 			     */
 	gboolean is_cut;    /* quarantine at its port … */
 	gboolean is_quarantined; /* … and above */
-	gboolean is_limited;     /* has a bandwidth limit */
+	IscBandwidth bandwidth;  /* in whole bytes per second; 0: none */
 	guint16 health_port;     /* 0: none */
 	GPtrArray *expose;       /* of gchar*: as Expose=, ranges joined */
 	GPtrArray *egress; /* of gchar*: as Egress=; wide rules as the kernel holds them, overlaps
@@ -30,7 +31,7 @@ typedef struct {
 /* The name of the node at @address, or NULL; borrowed. */
 typedef const gchar *(*IscFirewallNames)(guint32 address, gpointer data);
 
-/* @fence: of it only tap, MAC and address.  Release @out with isc_firewall_view_clear(). */
+/* @fence: of it only tap, MAC, address and group.  Release @out with isc_firewall_view_clear(). */
 void isc_firewall_show_node(IscFirewallShow *show, const IscFence *fence, IscFirewallNames names,
 		gpointer data, IscFirewallView *out);
 

@@ -95,6 +95,27 @@ static gboolean take_value(struct nlattr *attr, guint8 *to, guint len)
 	return TRUE;
 }
 
+static guint64 take_be64(struct nlattr *attr)
+{
+	guint64 value = 0;
+	if (attr && nla_len(attr) == 8)
+		memcpy(&value, nla_data(attr), sizeof value);
+	return GUINT64_FROM_BE(value);
+}
+
+/* Bytes per second of the limit that an element carries; 0: none. */
+static guint64 take_limit(struct nlattr *attr)
+{
+	struct nlattr *expr[NFTA_EXPR_MAX + 1], *tb[NFTA_LIMIT_MAX + 1];
+
+	if (!attr || nla_parse_nested(expr, NFTA_EXPR_MAX, attr, NULL) < 0 ||
+			!expr[NFTA_EXPR_DATA] ||
+			nla_parse_nested(tb, NFTA_LIMIT_MAX, expr[NFTA_EXPR_DATA], NULL) < 0)
+		return 0;
+	guint64 unit = take_be64(tb[NFTA_LIMIT_UNIT]);
+	return unit ? take_be64(tb[NFTA_LIMIT_RATE]) / unit : 0;
+}
+
 typedef struct {
 	IscNftSet set;
 	GArray *out; /* of IscNftElement */
@@ -122,6 +143,7 @@ static int on_elements(struct nl_msg *msg, void *data)
 			memcpy(element.key_end, element.key, sizeof element.key);
 		if (info->data_len)
 			take_value(tb[NFTA_SET_ELEM_DATA], element.data, info->data_len);
+		element.rate = take_limit(tb[NFTA_SET_ELEM_EXPR]);
 		g_array_append_val(e->out, element);
 	}
 	return NL_OK;
@@ -165,6 +187,7 @@ gboolean isc_nft_read_has(IscNftReader *reader, const GPtrArray *elements, gbool
 			return fail(error, err, "cannot read an element back");
 		const IscNftElement *got = (const IscNftElement *)(void *)found->data;
 		if (err == 0 && found->len == 1 && isc_nft_element_equal(got, e) &&
+				got->rate == e->rate &&
 				memcmp(got->data, e->data, sizeof e->data) == 0)
 			continue;
 		if (missing)
@@ -265,14 +288,6 @@ gchar *isc_nft_read_print(IscNftReader *reader, guint *n_rules, GError **error)
 }
 
 /* --- counters -------------------------------------------------------------------------------- */
-
-static guint64 take_be64(struct nlattr *attr)
-{
-	guint64 value = 0;
-	if (attr && nla_len(attr) == 8)
-		memcpy(&value, nla_data(attr), sizeof value);
-	return GUINT64_FROM_BE(value);
-}
 
 static void take_counter(struct nlattr *attr, guint64 *packets, guint64 *bytes)
 {

@@ -27,7 +27,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNftReader, isc_nft_reader_free)
 gboolean isc_nft_read_has(IscNftReader *reader, const GPtrArray *elements, gboolean *all,
 		const IscNftElement **missing, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* All elements of @set, as (transfer full) GArray of IscNftElement (rates are not read).  A missing
+/* All elements of @set, as (transfer full) GArray of IscNftElement.  A missing
  * set is empty. */
 GArray *isc_nft_read_set(IscNftReader *reader, IscNftSet set, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;

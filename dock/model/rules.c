@@ -200,15 +200,16 @@ gboolean isc_expose_overlaps(const IscExpose *a, const IscExpose *b)
 	       (!a->outside || !b->outside || a->outside == b->outside);
 }
 
-static gboolean take_node(Cursor *c, IscEgress *e)
+/* NAME:tcp/PORT-PORT of a node or a group. */
+static gboolean take_named(Cursor *c, IscEgressKind kind, IscEgress *e)
 {
 	gsize len = strcspn(c->at, ":");
 	g_autofree gchar *name = g_strndup(c->at, len);
 
 	if (!isc_name_is_valid(name))
-		return fail(c, "no node name");
-	g_strlcpy(e->node, name, sizeof e->node);
-	e->kind = ISC_EGRESS_NODE;
+		return fail(c, kind == ISC_EGRESS_GROUP ? "no group name" : "no node name");
+	g_strlcpy(e->name, name, sizeof e->name);
+	e->kind = kind;
 	c->at += len;
 	if (!take(c, ":"))
 		return fail(c, "':' and tcp/PORT or udp/PORT expected");
@@ -230,7 +231,9 @@ static gboolean take_node(Cursor *c, IscEgress *e)
 static gboolean take_egress(Cursor *c, IscEgress *e)
 {
 	if (take(c, "node:"))
-		return take_node(c, e);
+		return take_named(c, ISC_EGRESS_NODE, e);
+	if (take(c, "group:"))
+		return take_named(c, ISC_EGRESS_GROUP, e);
 	e->kind = ISC_EGRESS_NET;
 	if (take(c, "icmp")) {
 		e->proto = ISC_PROTO_ICMP;
@@ -242,7 +245,8 @@ static gboolean take_egress(Cursor *c, IscEgress *e)
 	else if (take(c, "udp:"))
 		e->proto = ISC_PROTO_UDP;
 	else
-		return fail(c, "a rule begins with deny, open, tcp:, udp:, icmp or node:");
+		return fail(c, "a rule begins with deny, open, tcp:, udp:, icmp, node: or "
+			       "group:");
 	if (!take_net(c, &e->net))
 		return FALSE;
 	if (!take(c, ":"))
@@ -286,7 +290,10 @@ gchar *isc_egress_print(const IscEgress *e)
 		break;
 	}
 	case ISC_EGRESS_NODE:
-		g_string_append_printf(s, "node:%s:%s/", e->node, isc_proto_name(e->proto));
+	case ISC_EGRESS_GROUP:
+		g_string_append_printf(s, "%s:%s:%s/",
+				e->kind == ISC_EGRESS_NODE ? "node" : "group", e->name,
+				isc_proto_name(e->proto));
 		append_ports(s, e->port_first, e->port_last);
 		break;
 	default:

@@ -39,19 +39,20 @@ typedef struct {
 } IscExpose;
 
 typedef enum {
-	ISC_EGRESS_DENY, /* says the default aloud; stands alone */
-	ISC_EGRESS_OPEN, /* anywhere but reserved networks (metadata, private, the dock's own) */
-	ISC_EGRESS_NET,  /* protocol, network, ports */
-	ISC_EGRESS_NODE, /* another node of the dock, by name */
+	ISC_EGRESS_DENY,  /* says the default aloud; stands alone */
+	ISC_EGRESS_OPEN,  /* anywhere but reserved networks (metadata, private, the dock's own) */
+	ISC_EGRESS_NET,   /* protocol, network, ports */
+	ISC_EGRESS_NODE,  /* another node of the dock, by name */
+	ISC_EGRESS_GROUP, /* every other node of the group that the node itself is in */
 } IscEgressKind;
 
 /* Where a node may open connections to. */
 typedef struct {
 	IscEgressKind kind;
-	IscProto proto;                /* NET: any; NODE: TCP or UDP */
+	IscProto proto;                /* NET: any; else TCP or UDP */
 	IscNet net;                    /* NET */
-	guint16 port_first, port_last; /* NET and NODE; 0 for ICMP */
-	gchar node[ISC_NAME_MAX + 1];  /* NODE */
+	guint16 port_first, port_last; /* 0 for ICMP */
+	gchar name[ISC_NAME_MAX + 1];  /* NODE, GROUP */
 } IscEgress;
 
 /**
@@ -74,7 +75,8 @@ gboolean isc_expose_overlaps(const IscExpose *a, const IscExpose *b);
 /**
  * isc_egress_parse:
  * @text: "deny", "open", "icmp", "icmp:NET", "tcp:NET:PORT[-PORT]", "udp:NET:PORT[-PORT]" with NET
- * an address or ADDRESS/BITS, or "node:NAME:tcp/PORT[-PORT]" (udp as well)
+ * an address or ADDRESS/BITS, or "node:NAME:tcp/PORT[-PORT]", "group:NAME:tcp/PORT[-PORT]" (udp as
+ * well)
  *
  * Errors: as isc_expose_parse(); a network with bits behind its prefix is one, with the network
  * that was meant.

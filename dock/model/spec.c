@@ -202,6 +202,34 @@ static gboolean take_egress(
 	return TRUE;
 }
 
+static gboolean take_network(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	const gchar *group = g_str_has_prefix(entry->value, "group:") ? entry->value + 6 : NULL;
+	g_autoptr(GError) why = NULL;
+
+	if (g_str_equal(entry->value, "isolated"))
+		return TRUE;
+	if (!group) {
+		g_autofree gchar *shown = isc_text_escape(entry->value, -1, 64);
+		return isc_conf_error(
+				conf, entry, error, "'%s' is none of isolated, group:NAME", shown);
+	}
+	if (!isc_name_check("group", group, &why))
+		return isc_conf_error(conf, entry, error, "%s", why->message);
+	spec->network = ISC_NETWORK_GROUP;
+	g_strlcpy(spec->group, group, sizeof spec->group);
+	return TRUE;
+}
+
+static gboolean take_bandwidth(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	return isc_bandwidth_parse(entry->value, &spec->bandwidth, &why) ||
+	       isc_conf_error(conf, entry, error, "%s", why->message);
+}
+
 /* clang-format off */
 static const struct {
 	IscConfKey key;
@@ -219,6 +247,8 @@ static const struct {
 	{ { "Resources", "Overlay",     FALSE }, take_overlay },
 	{ { "Network",   "Expose",      TRUE  }, take_expose },
 	{ { "Network",   "Egress",      TRUE  }, take_egress },
+	{ { "Network",   "Network",     FALSE }, take_network },
+	{ { "Network",   "Bandwidth",   FALSE }, take_bandwidth },
 	{ { "Service",   "Env",         TRUE  }, take_env },
 	{ { "Service",   "Writable",    TRUE  }, take_writable },
 };
@@ -267,6 +297,30 @@ static gboolean check_expose(const gchar *what, const IscSpec *spec, GError **er
 	return TRUE;
 }
 
+gboolean isc_spec_check_egress(const IscSpec *spec, const IscEgress *rule, GError **error)
+{
+	if (rule->kind != ISC_EGRESS_GROUP || g_str_equal(rule->name, spec->group))
+		return TRUE;
+	g_autofree gchar *text = isc_egress_print(rule), *network = isc_spec_network_text(spec);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+			"rule '%s' is for nodes of group '%s', and node '%s' is %s: name single "
+			"nodes by node:NAME:…, or give it Network=group:%s",
+			text, rule->name, spec->name, network, rule->name);
+	return FALSE;
+}
+
+/* Of rules, wherever Network= stands in the file. */
+static gboolean check_groups(const gchar *what, const IscSpec *spec, GError **error)
+{
+	for (guint i = 0; i < spec->egress->len; i++)
+		if (!isc_spec_check_egress(
+				    spec, &g_array_index(spec->egress, IscEgress, i), error)) {
+			g_prefix_error(error, "%s: ", what);
+			return FALSE;
+		}
+	return TRUE;
+}
+
 IscSpec *isc_spec_parse(const gchar *what, const gchar *text, gsize len, GError **error)
 {
 	IscConfKey keys[G_N_ELEMENTS(table) + 1] = { 0 };
@@ -289,7 +343,7 @@ IscSpec *isc_spec_parse(const gchar *what, const gchar *text, gsize len, GError 
 				spec->name ? "Image" : "Name");
 		return NULL;
 	}
-	if (!check_expose(what, spec, error))
+	if (!check_expose(what, spec, error) || !check_groups(what, spec, error))
 		return NULL;
 	return g_steal_pointer(&spec);
 }
@@ -312,8 +366,13 @@ static gchar *print(const IscSpec *spec, gboolean with_env)
 	print_pairs(out, "Label", spec->labels);
 	g_string_append_printf(out, "\n[Resources]\nMemory=%u\nVCPUs=%u\nOverlay=%u\n",
 			spec->memory_mib, spec->vcpus, spec->overlay_mib);
-	if (spec->expose->len || spec->egress->len)
+	g_autofree gchar *bandwidth = isc_bandwidth_print(&spec->bandwidth);
+	if (spec->expose->len || spec->egress->len || spec->network || *bandwidth)
 		g_string_append(out, "\n[Network]\n");
+	if (spec->network) {
+		g_autofree gchar *network = isc_spec_network_text(spec);
+		g_string_append_printf(out, "Network=%s\n", network);
+	}
 	for (guint i = 0; i < spec->expose->len; i++) {
 		g_autofree gchar *text =
 				isc_expose_print(&g_array_index(spec->expose, IscExpose, i));
@@ -324,6 +383,8 @@ static gchar *print(const IscSpec *spec, gboolean with_env)
 				isc_egress_print(&g_array_index(spec->egress, IscEgress, i));
 		g_string_append_printf(out, "Egress=%s\n", text);
 	}
+	if (*bandwidth)
+		g_string_append_printf(out, "Bandwidth=%s\n", bandwidth);
 	gboolean env = with_env && spec->env->len;
 	if (env || spec->writable->len)
 		g_string_append(out, "\n[Service]\n");
@@ -359,6 +420,12 @@ void isc_spec_set_rules(IscSpec *spec, GArray *expose, GArray *egress)
 	spec->egress = g_array_ref(egress);
 	g_array_unref(old_expose);
 	g_array_unref(old_egress);
+}
+
+gchar *isc_spec_network_text(const IscSpec *spec)
+{
+	return spec->network == ISC_NETWORK_GROUP ? g_strconcat("group:", spec->group, NULL)
+						  : g_strdup("isolated");
 }
 
 const gchar *isc_environment_name(IscEnvironment environment)

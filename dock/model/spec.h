@@ -1,6 +1,7 @@
 #pragma once
 #include <glib.h>
 
+#include "model/bandwidth.h"
 #include "model/rules.h"
 
 #define ISC_SPEC_MAX_BYTES (64 * 1024)
@@ -18,6 +19,13 @@ typedef enum {
 	ISC_N_MACHINES,
 } IscMachine;
 
+/* How the node is joined to others.  In none of them do nodes reach each other without a rule. */
+typedef enum {
+	ISC_NETWORK_ISOLATED, /* by itself */
+	ISC_NETWORK_GROUP,    /* rules of and for the group may name all of its nodes at once */
+	ISC_N_NETWORKS,
+} IscNetworkModel;
+
 /* What the operator asks for: a NAME.node file, see isc-node(5).  Plain data: built by
  * isc_spec_parse(), then never changed; everything is owned by the spec. */
 typedef struct {
@@ -33,9 +41,12 @@ typedef struct {
 	guint memory_mib;    /* MiB, 48..65536 */
 	guint vcpus;         /* 1..64 */
 	guint overlay_mib;   /* MiB, 16..1048576 */
-	GArray *expose;      /* of IscExpose */
-	GArray *egress;      /* of IscEgress; empty: denied */
-	guint timeout_s;     /* s to get ready, 1..3600 */
+	IscNetworkModel network;
+	gchar group[ISC_NAME_MAX + 1]; /* ISC_NETWORK_GROUP; else "" */
+	GArray *expose;                /* of IscExpose */
+	GArray *egress;                /* of IscEgress; empty: denied */
+	IscBandwidth bandwidth;
+	guint timeout_s; /* s to get ready, 1..3600 */
 } IscSpec;
 
 /**
@@ -68,6 +79,13 @@ void isc_spec_set_rules(IscSpec *spec, GArray *expose, GArray *egress);
 /* "development", "staging", "production"; "microvm", "q35"; static. */
 const gchar *isc_environment_name(IscEnvironment environment);
 const gchar *isc_machine_name(IscMachine machine);
+
+/* Errors: ISC_ERROR_INVALID: @rule speaks of a group that the node is not in. */
+gboolean isc_spec_check_egress(const IscSpec *spec, const IscEgress *rule, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/* "isolated", "group:NAME".  Returns: (transfer full) */
+gchar *isc_spec_network_text(const IscSpec *spec);
 
 void isc_spec_free(IscSpec *spec);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscSpec, isc_spec_free)

@@ -271,6 +271,14 @@ static void node_to_outside(Question *q, const IscFence *fence)
 				fence->name);
 }
 
+static gboolean names_peer(const IscEgress *rule, const IscFence *fence, const IscFence *peer)
+{
+	if (rule->kind == ISC_EGRESS_GROUP)
+		return g_str_equal(rule->name, fence->group) &&
+		       g_str_equal(rule->name, peer->group);
+	return rule->kind == ISC_EGRESS_NODE && g_str_equal(rule->name, peer->name);
+}
+
 static void node_to_node(Question *q, const IscFence *fence, const IscNetworkNode *peer)
 {
 	static const gchar to_peer[] = "inet forward, chain to-peer";
@@ -285,11 +293,13 @@ static void node_to_node(Question *q, const IscFence *fence, const IscNetworkNod
 	}
 	for (guint i = 0; fence->egress && i < fence->egress->len; i++) {
 		const IscEgress *rule = &g_array_index(fence->egress, IscEgress, i);
-		if (rule->kind != ISC_EGRESS_NODE || rule->proto != q->proto ||
-				!g_str_equal(rule->node, peer->fence->name) ||
+		if (!names_peer(rule, fence, peer->fence) || rule->proto != q->proto ||
 				!is_in_ports(q, rule->port_first, rule->port_last))
 			continue;
-		if (peer->is_up)
+		if (peer->is_up && rule->kind == ISC_EGRESS_GROUP)
+			answer(q, ISC_VERDICT_ALLOWED, 0, to_peer, egress_text(fence, rule),
+					"both are nodes of group '%s'", fence->group);
+		else if (peer->is_up)
 			answer(q, ISC_VERDICT_ALLOWED, 0, to_peer, egress_text(fence, rule),
 					"the rule names node '%s'", peer->fence->name);
 		else

@@ -142,6 +142,8 @@ static gboolean check_new(
 				spec->name, ISC_RULES_MAX);
 		return FALSE;
 	}
+	if (!rule->is_expose && !isc_spec_check_egress(spec, &rule->egress, error))
+		return FALSE;
 	for (guint i = 0; rule->is_expose && i < c->expose->len && index_of(c, rule) < 0; i++) {
 		const IscExpose *has = &g_array_index(c->expose, IscExpose, i);
 		if (!isc_expose_overlaps(has, &rule->expose))

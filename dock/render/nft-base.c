@@ -233,6 +233,9 @@ static const gchar inet_rules[] =
 	"\t}\n"
 	"\tchain to-peer {\n"
 	"\t\tmeta l4proto { tcp, udp } ip saddr . ip daddr . meta l4proto . th dport @peers goto pass\n"
+	/* A node of a group is one element, and so is a rule for all of the group: joining costs the same in any. */
+	"\t\tmeta mark set ip daddr map @groups\n"
+	"\t\tmeta l4proto { tcp, udp } ip saddr . meta mark . meta l4proto . th dport @group-peers goto pass\n"
 	"\t\tgoto drop-peer\n"
 	"\t}\n"
 	"\tchain outward {\n"

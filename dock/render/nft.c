@@ -49,6 +49,8 @@ static const SetRow sets[ISC_N_NFT_SETS] = {
 	[ISC_NFT_ICMP] =         { { FALSE, "icmp-wide",    TRUE,   8, 0 }, { F_CLASS, F_IPV4 }, { 0 }, FALSE },
 	[ISC_NFT_RATE_UP] =      { { FALSE, "rate-up",      FALSE,  4, 0 }, { F_IPV4 }, { 0 }, TRUE },
 	[ISC_NFT_RATE_DOWN] =    { { FALSE, "rate-down",    FALSE,  4, 0 }, { F_IPV4 }, { 0 }, TRUE },
+	[ISC_NFT_GROUP] =        { { FALSE, "groups",       FALSE,  4, 4 }, { F_IPV4 }, { F_MARK }, FALSE },
+	[ISC_NFT_GROUP_PEER] =   { { FALSE, "group-peers",  FALSE, 16, 0 }, { F_IPV4, F_MARK, F_PROTO, F_PORT }, { 0 }, FALSE },
 };
 
 static const gchar *const drop_names[ISC_N_DROPS] = {
@@ -209,6 +211,39 @@ static void add_exact(GArray *out, IscNftSet set, guint32 from, guint32 to, cons
 	}
 }
 
+guint32 isc_nft_group_id(const gchar *name)
+{
+	g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+	guint8 digest[32];
+	gsize len = sizeof digest;
+	guint32 id;
+
+	g_checksum_update(sum, (const guchar *)name, (gssize)strlen(name));
+	g_checksum_get_digest(sum, digest, &len);
+	memcpy(&id, digest, sizeof id);
+	return id | 0x80000000u;
+}
+
+static void add_membership(GArray *out, const IscFence *fence)
+{
+	IscNftElement *e = add(out, ISC_NFT_GROUP);
+	put_u32(e->key, fence->address);
+	put_mark(e->data, isc_nft_group_id(fence->group));
+	close_key(e);
+}
+
+/* One element a port, whatever the number of nodes in the group. */
+static void add_group_rule(GArray *out, const IscFence *fence, const IscEgress *rule)
+{
+	for (guint port = rule->port_first; port <= rule->port_last; port++) {
+		IscNftElement *e = add(out, ISC_NFT_GROUP_PEER);
+		guint8 *at = put_u32(e->key, fence->address);
+		at = put_mark(at, isc_nft_group_id(rule->name));
+		put_u16(put_proto(at, rule->proto), (guint16)port);
+		close_key(e);
+	}
+}
+
 static void add_boxes(
 		GArray *out, IscNftSet set, guint32 class_id, IscProto proto, const GArray *boxes)
 {
@@ -297,8 +332,10 @@ static void add_egress(GArray *out, const IscNftConfig *config, const IscFence *
 		if (isc_egress_is_exact(rule))
 			add_exact(out, ISC_NFT_EGRESS, fence->address, rule->net.address, rule);
 		else if (rule->kind == ISC_EGRESS_NODE && resolve &&
-				resolve(rule->node, &peer, data))
+				resolve(rule->name, &peer, data))
 			add_exact(out, ISC_NFT_PEER, fence->address, peer, rule);
+		else if (rule->kind == ISC_EGRESS_GROUP && strcmp(rule->name, fence->group) == 0)
+			add_group_rule(out, fence, rule);
 		is_open |= rule->kind == ISC_EGRESS_OPEN;
 	}
 	if (is_open)
@@ -311,7 +348,8 @@ static gboolean is_sound(const IscNftConfig *config, const IscFence *fence, GErr
 	const IscNet host = { fence->address, 32 };
 	const gchar *what = NULL;
 
-	if (!isc_name_check("node", fence->name, error))
+	if (!isc_name_check("node", fence->name, error) ||
+			(*fence->group && !isc_name_check("group", fence->group, error)))
 		return FALSE;
 	if (!isc_nft_is_ifname(fence->tap) || !g_str_has_prefix(fence->tap, config->tap_prefix))
 		what = "its tap's name does not begin as the rules expect";
@@ -368,6 +406,8 @@ GArray *isc_nft_fence_elements(const IscNftConfig *config, const IscFence *fence
 		add_address(out, ISC_NFT_RATE_UP, fence->address, fence->rate_up);
 	if (fence->rate_down)
 		add_address(out, ISC_NFT_RATE_DOWN, fence->address, fence->rate_down);
+	if (*fence->group)
+		add_membership(out, fence);
 	add_exposes(out, fence);
 	add_egress(out, config, fence, resolve, data);
 	drop_repeats(out);

@@ -72,7 +72,8 @@ typedef struct {
 typedef struct {
 	guint slot; /* 2..65000 */
 	gchar name[ISC_NAME_MAX + 1];
-	gchar tap[16]; /* "isct<slot>" */
+	gchar group[ISC_NAME_MAX + 1]; /* that it is a node of, or "" */
+	gchar tap[16];                 /* "isct<slot>" */
 	guint8 mac[6];
 	guint32 address;            /* host byte order */
 	guint16 health_port;        /* TCP port the dock may probe; 0: none */
@@ -108,6 +109,8 @@ typedef enum {
 	ISC_NFT_ICMP,
 	ISC_NFT_RATE_UP, /* address, with its own limit */
 	ISC_NFT_RATE_DOWN,
+	ISC_NFT_GROUP,      /* address : group */
+	ISC_NFT_GROUP_PEER, /* address . group . protocol . port */
 	ISC_N_NFT_SETS,
 } IscNftSet;
 
@@ -156,6 +159,11 @@ typedef gboolean (*IscNftResolve)(const gchar *name, guint32 *address, gpointer 
  */
 GArray *isc_nft_fence_elements(const IscNftConfig *config, const IscFence *fence,
 		IscNftResolve resolve, gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* How the kernel calls group @name: a hash with bit 31 set, which keeps it apart from every other
+ * mark of ours but egress classes, which no rule compares with it.  Whoever applies the elements
+ * refuses two groups of one number. */
+guint32 isc_nft_group_id(const gchar *name);
 
 /* Set is shared between the nodes of a class, and so counted by the caller. */
 gboolean isc_nft_element_is_shared(const IscNftElement *element);

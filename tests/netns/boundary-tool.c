@@ -32,7 +32,8 @@ static void fill_fence(IscFence *f, guint slot)
 	memcpy(f->mac, mac, sizeof mac);
 }
 
-/* "expose=8080:80" "egress=open" "health=80" "rate-up=N" "rate-down=N", any number of them. */
+/* "expose=8080:80" "egress=open" "group=shop" "health=80" "rate-up=N" "rate-down=N", any number of
+ * them. */
 static gboolean take_options(IscFence *f, gchar **words, GError **error)
 {
 	g_autoptr(GPtrArray) expose = g_ptr_array_new(), egress = g_ptr_array_new();
@@ -46,6 +47,8 @@ static gboolean take_options(IscFence *f, gchar **words, GError **error)
 			g_ptr_array_add(expose, value);
 		else if (strcmp(words[i], "egress") == 0)
 			g_ptr_array_add(egress, value);
+		else if (strcmp(words[i], "group") == 0)
+			g_strlcpy(f->group, value, sizeof f->group);
 		else if (strcmp(words[i], "health") == 0)
 			f->health_port = (guint16)atoi(value);
 		else if (strcmp(words[i], "rate-up") == 0)
@@ -125,7 +128,7 @@ static gboolean end_flows(const IscFence *f, gchar **words, gchar **answer, GErr
 	else if (g_str_has_prefix(words[2], "expose=") && isc_expose_parse(words[2] + 7, &x, error))
 		ok = isc_conntrack_end_expose(f->address, &x, &n, error);
 	else if (g_str_has_prefix(words[2], "egress=") && isc_egress_parse(words[2] + 7, &e, error))
-		ok = isc_conntrack_end_egress(f->address, &e, 0, &n, error);
+		ok = isc_conntrack_end_egress(f->address, &e, NULL, &n, error);
 	*answer = g_strdup_printf("%u", n);
 	return ok;
 }

@@ -124,6 +124,7 @@ static void a_withdrawn_rule_ends_what_it_allowed(void **state)
 		{ "node:db:tcp/5433", PEER, 0 },
 		{ "node:db:tcp/5432", CLIENT, 0 },
 		{ "node:db:tcp/5432", PEER, 1 },
+		{ "group:shop:tcp/5432", CLIENT, 0 },
 		{ "open", 0, 0 },
 	};
 	GError *error = NULL;
@@ -132,7 +133,9 @@ static void a_withdrawn_rule_ends_what_it_allowed(void **state)
 		IscEgress e;
 		guint ended;
 		assert_true(isc_egress_parse(cases[i].rule, &e, NULL));
-		assert_true(isc_conntrack_end_egress(NODE, &e, cases[i].peer, &ended, &error));
+		g_autoptr(GArray) peers = g_array_new(FALSE, FALSE, sizeof(guint32));
+		g_array_append_val(peers, cases[i].peer);
+		assert_true(isc_conntrack_end_egress(NODE, &e, peers, &ended, &error));
 		if (ended != cases[i].ended)
 			fail_msg("'%s' ended %u", cases[i].rule, ended);
 	}
@@ -140,7 +143,7 @@ static void a_withdrawn_rule_ends_what_it_allowed(void **state)
 	setup(NULL);
 	IscEgress open = { .kind = ISC_EGRESS_OPEN };
 	guint ended;
-	assert_true(isc_conntrack_end_egress(NODE, &open, 0, &ended, &error));
+	assert_true(isc_conntrack_end_egress(NODE, &open, NULL, &ended, &error));
 	assert_int_equal(ended, 3);
 }
 

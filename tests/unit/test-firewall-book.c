@@ -126,6 +126,53 @@ static void rules_that_name_a_node_hold_while_it_is_there(void **state)
 	assert_int_equal(rest->len, 0);
 }
 
+static void joining_a_group_costs_the_same_however_many_are_in_it(void **state)
+{
+	(void)state;
+	g_autoptr(IscBook) book = isc_book_new();
+	guint gone, come;
+
+	for (guint slot = 2; slot < 200; slot++) {
+		g_autofree gchar *name = g_strdup_printf("n%u", slot);
+		g_autoptr(IscFence) f = fence_new(slot, name, NULL, "group:shop:tcp/80-81");
+		g_strlcpy(f->group, "shop", sizeof f->group);
+		enter(book, slot, f, &gone, &come);
+		assert_int_equal(gone, 0);
+		assert_int_equal(come, 3 + 1 + 2);
+	}
+	assert_int_equal(count(book, ISC_NFT_GROUP), 198);
+	for (guint slot = 2; slot < 200; slot++) {
+		enter(book, slot, NULL, &gone, &come);
+		assert_int_equal(gone, 3 + 1 + 2);
+		assert_int_equal(come, 0);
+	}
+	assert_int_equal(count(book, ISC_NFT_GROUP_PEER), 0);
+}
+
+/* Names whose hashes agree in the 31 bits that the kernel is told of; found by trying. */
+static void two_groups_of_one_number_are_not_one(void **state)
+{
+	(void)state;
+	g_autoptr(IscBook) book = isc_book_new();
+	g_autoptr(IscFence) a = fence_new(2, "a", NULL, NULL);
+	g_autoptr(IscFence) b = fence_new(3, "b", NULL, NULL);
+	g_auto(IscBookChange) c = { 0 };
+	GError *error = NULL;
+	guint gone, come;
+
+	g_strlcpy(a->group, "g19493", sizeof a->group);
+	g_strlcpy(b->group, "g48715", sizeof b->group);
+	assert_int_equal(isc_nft_group_id(a->group), isc_nft_group_id(b->group));
+	enter(book, 2, a, &gone, &come);
+	assert_false(isc_book_plan(book, &test_config, 3, b, &c, &error));
+	assert_error(error, ISC_ERROR_STATE, "collides with that of group 'g19493'");
+	enter(book, 2, NULL, &gone, &come);
+	enter(book, 3, b, &gone, &come);
+	enter(book, 3, b, &gone, &come);
+	enter(book, 3, NULL, &gone, &come);
+	enter(book, 2, a, &gone, &come);
+}
+
 static void a_class_stays_until_its_last_node_goes(void **state)
 {
 	(void)state;
@@ -193,6 +240,8 @@ int main(void)
 		cmocka_unit_test(a_new_value_under_the_same_key_goes_and_comes),
 		cmocka_unit_test(what_another_node_has_is_refused_and_its_name_told),
 		cmocka_unit_test(rules_that_name_a_node_hold_while_it_is_there),
+		cmocka_unit_test(joining_a_group_costs_the_same_however_many_are_in_it),
+		cmocka_unit_test(two_groups_of_one_number_are_not_one),
 		cmocka_unit_test(a_class_stays_until_its_last_node_goes),
 		cmocka_unit_test(random_lives_leave_what_stands),
 	};

@@ -56,13 +56,15 @@ static void a_node_is_shown_as_it_was_written_and_no_other(void **state)
 	static const gchar *const expose[] = { "tcp:80:80", "tcp:8080-8089:80-89", "tcp:9000:91",
 		"tcp:9001:91", "udp:53:53", "tcp:192.0.2.7:443:8443", NULL };
 	static const gchar *const egress[] = { "tcp:198.51.100.7:443-445", "udp:198.51.100.7:53",
-		"node:db:tcp/5432-5433", "open", "tcp:10.0.0.0/8:22", "icmp",
-		"udp:0.0.0.0/0:1-1000", NULL };
+		"node:db:tcp/5432-5433", "group:shop:tcp/80-82", "group:shop:udp/53", "open",
+		"tcp:10.0.0.0/8:22", "icmp", "udp:0.0.0.0/0:1-1000", NULL };
 	static const gchar *const other[] = { "tcp:81:80", NULL };
 	static const gchar *const other_egress[] = { "tcp:10.0.0.0/8:23", NULL };
 	IscFence one = fence_of(2, expose, egress), two = fence_of(4, other, other_egress);
 	one.health_port = 80;
 	one.rate_up = 1000;
+	g_strlcpy(one.group, "shop", sizeof one.group);
+	g_strlcpy(two.group, "shop", sizeof two.group);
 	two.quarantined = TRUE;
 
 	g_autoptr(GArray) elements = g_array_new(FALSE, TRUE, sizeof(IscNftElement));
@@ -76,15 +78,17 @@ static void a_node_is_shown_as_it_was_written_and_no_other(void **state)
 	static const gchar *const a_expose[] = { "tcp:80:80", "tcp:8080-8089:80-89", "tcp:9000:91",
 		"tcp:9001:91", "udp:53:53", "tcp:192.0.2.7:443:8443", NULL };
 	static const gchar *const a_egress[] = { "tcp:198.51.100.7:443-445", "udp:198.51.100.7:53",
-		"node:db:tcp/5432-5433", "open", "tcp:10.0.0.0/8:22", "udp:0.0.0.0/0:1-1000",
-		"icmp:0.0.0.0/0", NULL };
+		"node:db:tcp/5432-5433", "group:shop:tcp/80-82", "group:shop:udp/53", "open",
+		"tcp:10.0.0.0/8:22", "udp:0.0.0.0/0:1-1000", "icmp:0.0.0.0/0", NULL };
 	is_list(a.expose, a_expose);
 	is_list(a.egress, a_egress);
-	assert_true(a.is_pinned && a.is_limited && !a.is_cut && !a.is_quarantined);
+	assert_true(a.bandwidth.out == 8000 && a.bandwidth.in == 0);
+	assert_true(a.is_pinned && !a.is_cut && !a.is_quarantined);
 	assert_int_equal(a.health_port, 80);
 	is_list(b.expose, other);
 	is_list(b.egress, other_egress);
-	assert_true(b.is_pinned && !b.is_limited && b.is_cut && b.is_quarantined);
+	assert_true(b.bandwidth.out == 0 && b.bandwidth.in == 0);
+	assert_true(b.is_pinned && b.is_cut && b.is_quarantined);
 	assert_int_equal(b.health_port, 0);
 	isc_fence_clear(&one);
 	isc_fence_clear(&two);

@@ -32,7 +32,8 @@ typedef struct {
 #define PARTLY ISC_VERDICT_PARTLY
 #define UNJUDGED ISC_VERDICT_NOT_JUDGED
 
-/* web 10.77.0.2, db .3, open .4, cut .5 (quarantine), off .6 (stopped); the dock is 203.0.113.1 and
+/* web 10.77.0.2, db .3, open .4, cut .5 (quarantine), off .6 (stopped), shop .7;
+ * web and shop are group front; the dock is 203.0.113.1 and
  * 192.168.7.1 */
 /* clang-format off */
 static const Case cases[] = {
@@ -101,13 +102,19 @@ static const Case cases[] = {
 	{ "open", "web", "80", NO, ISC_DROP_PEER, "none", "" },
 	{ "web", "cut", "1", NO, ISC_DROP_QUARANTINE, "none", "'cut'" },
 	{ "web", "off", "1", NO, ISC_DROP_PEER, "Egress=node:off:tcp/1", "when node 'off' runs" },
+	{ "web", "shop", "80", YES, 0, "Egress=group:front:tcp/80", "group 'front'" },
+	{ "web", "shop", "81", NO, ISC_DROP_PEER, "none", "by rule only" },
+	{ "web", "shop", "udp/80", NO, ISC_DROP_PEER, "none", "by rule only" },
+	{ "shop", "web", "80", NO, ISC_DROP_PEER, "none", "by rule only" },
+	{ "web", "db", "80", NO, ISC_DROP_PEER, "none", "by rule only" },
+	{ "web", "open", "80", NO, ISC_DROP_PEER, "none", "by rule only" },
 	{ "web", "web", "80", UNJUDGED, 0, "none", "does not leave" },
 };
 /* clang-format on */
 
 typedef struct {
-	IscFence fences[5];
-	IscNetworkNode nodes[5];
+	IscFence fences[6];
+	IscNetworkNode nodes[6];
 	IscNftConfig config;
 	IscNetwork network;
 } World;
@@ -117,7 +124,7 @@ static void world_init(World *w)
 	static const gchar *const none[] = { NULL };
 	static const gchar *const web_expose[] = { "8080:80", "udp:5000-5010:6000-6010", NULL };
 	static const gchar *const web_egress[] = { "node:db:tcp/5432", "node:cut:tcp/1",
-		"node:off:tcp/1", NULL };
+		"node:off:tcp/1", "group:front:tcp/80", NULL };
 	static const gchar *const db_expose[] = { "203.0.113.1:7000:70", NULL };
 	static const gchar *const db_egress[] = { "tcp:198.51.100.7:443", "udp:198.18.0.0/16:1-100",
 		"icmp:192.0.2.0/24", "tcp:0.0.0.0/1:80", NULL };
@@ -135,19 +142,23 @@ static void world_init(World *w)
 	w->fences[3] = fence_of(5, "cut", cut_expose, open);
 	w->fences[3].quarantined = TRUE;
 	w->fences[4] = fence_of(6, "off", off_expose, open);
-	for (gsize i = 0; i < 5; i++)
+	w->fences[5] = fence_of(7, "shop", none, none);
+	g_strlcpy(w->fences[0].group, "front", sizeof w->fences[0].group);
+	g_strlcpy(w->fences[5].group, "front", sizeof w->fences[5].group);
+	g_strlcpy(w->fences[2].group, "back", sizeof w->fences[2].group);
+	for (gsize i = 0; i < 6; i++)
 		w->nodes[i] = (IscNetworkNode){ &w->fences[i], i != 4 };
 	w->config = (IscNftConfig){ .subnet = { IP(10, 77, 0, 0), 16 },
 		.resolvers = resolvers,
 		.n_resolvers = 1,
 		.host_nets = host_nets,
 		.n_host_nets = 2 };
-	w->network = (IscNetwork){ &w->config, w->nodes, 5, dock, 3 };
+	w->network = (IscNetwork){ &w->config, w->nodes, 6, dock, 3 };
 }
 
 static void world_clear(World *w)
 {
-	for (gsize i = 0; i < 5; i++)
+	for (gsize i = 0; i < 6; i++)
 		isc_fence_clear(&w->fences[i]);
 }
 

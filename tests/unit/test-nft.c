@@ -27,40 +27,52 @@ static void each_option_of_a_node_reads_as_agreed(void **state)
 {
 	(void)state;
 	static const struct {
-		const gchar *golden, *expose, *egress;
+		const gchar *golden, *expose, *egress, *group;
 		guint16 health;
 		guint64 up, down;
 		gboolean quarantined;
 	} cases[] = {
-		{ "nft/node-bare.nft", NULL, NULL, 0, 0, 0, FALSE },
-		{ "nft/node-quarantined.nft", "8080:80", "open", 80, 0, 0, TRUE },
+		{ "nft/node-bare.nft", NULL, NULL, NULL, 0, 0, 0, FALSE },
+		{ "nft/node-quarantined.nft", "8080:80", "open", NULL, 80, 0, 0, TRUE },
 		{ "nft/node-expose.nft", "8080:80 udp:5000-5003:6000-6003 192.0.2.7:443:8443", NULL,
-				80, 0, 0, FALSE },
-		{ "nft/node-rates.nft", NULL, NULL, 0, 125000, 12500000, FALSE },
-		{ "nft/egress-open.nft", NULL, "open", 0, 0, 0, FALSE },
-		{ "nft/egress-deny.nft", NULL, "deny", 0, 0, 0, FALSE },
+				NULL, 80, 0, 0, FALSE },
+		{ "nft/node-rates.nft", NULL, NULL, NULL, 0, 125000, 12500000, FALSE },
+		{ "nft/egress-open.nft", NULL, "open", NULL, 0, 0, 0, FALSE },
+		{ "nft/egress-deny.nft", NULL, "deny", NULL, 0, 0, 0, FALSE },
 		{ "nft/egress-exact.nft", NULL,
-				"tcp:203.0.113.7:443 udp:203.0.113.7:53 tcp:203.0.113.8:80-82", 0,
-				0, 0, FALSE },
-		{ "nft/egress-wide.nft", NULL, "tcp:203.0.113.0/24:443 udp:0.0.0.0/0:123 icmp", 0,
-				0, 0, FALSE },
+				"tcp:203.0.113.7:443 udp:203.0.113.7:53 tcp:203.0.113.8:80-82",
+				NULL, 0, 0, 0, FALSE },
+		{ "nft/egress-wide.nft", NULL, "tcp:203.0.113.0/24:443 udp:0.0.0.0/0:123 icmp",
+				NULL, 0, 0, 0, FALSE },
 		{ "nft/egress-overlap.nft", NULL,
 				"tcp:203.0.113.0/24:400-500 tcp:203.0.113.128/25:450-600 "
 				"tcp:203.0.0.0/16:80",
-				0, 0, 0, FALSE },
+				NULL, 0, 0, 0, FALSE },
 		{ "nft/egress-reserved.nft", NULL,
 				"tcp:10.0.0.0/8:80 tcp:169.254.0.0/16:80 tcp:169.254.169.254:80 "
 				"icmp:192.168.1.0/24 "
 				"tcp:198.51.100.0/25:22 tcp:0.0.0.0/0:443",
-				0, 0, 0, FALSE },
+				NULL, 0, 0, 0, FALSE },
 		{ "nft/egress-node.nft", NULL, "node:db:tcp/5432 node:gone:tcp/1 node:db:udp/7-8",
-				0, 0, 0, FALSE },
-		{ "nft/egress-twice.nft", NULL, "tcp:203.0.113.7:80 tcp:203.0.113.7:80-81", 0, 0, 0,
+				NULL, 0, 0, 0, FALSE },
+		{ "nft/egress-twice.nft", NULL, "tcp:203.0.113.7:80 tcp:203.0.113.7:80-81", NULL, 0,
+				0, 0, FALSE },
+		{ "nft/node-group.nft", NULL, NULL, "shop", 0, 0, 0, FALSE },
+		{ "nft/egress-group.nft", NULL, "group:shop:tcp/80 group:shop:udp/7-8", "shop", 0,
+				0, 0, FALSE },
+		/* Whoever made the fence, a rule for a group is nothing to one outside of it. */
+		{ "nft/egress-group-alien.nft", NULL, "group:shop:tcp/80", "other", 0, 0, 0,
 				FALSE },
+		{ "nft/node-everything.nft", "8080:80 192.0.2.7:443:8443",
+				"node:db:tcp/5432 group:shop:tcp/80 tcp:203.0.113.7:443 "
+				"tcp:10.0.0.0/8:80 udp:0.0.0.0/0:123 open",
+				"shop", 80, 125000, 250000, TRUE },
 	};
 
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(IscFence) fence = fence_new(2, "web", cases[i].expose, cases[i].egress);
+		if (cases[i].group)
+			g_strlcpy(fence->group, cases[i].group, sizeof fence->group);
 		fence->health_port = cases[i].health;
 		fence->rate_up = cases[i].up;
 		fence->rate_down = cases[i].down;

@@ -56,6 +56,7 @@ static void what_cannot_be_is_refused_by_name(void **state)
 		{ ISC_VERB_UNEXPOSE, { "8081:80" }, ISC_ERROR_NOT_FOUND, "tcp:8081:80" },
 		{ ISC_VERB_UNEXPOSE, { "8080:80", "8080:80" }, ISC_ERROR_NOT_FOUND, "udp:53:53" },
 		{ ISC_VERB_ALLOW, { "deny" }, ISC_ERROR_INVALID, "deny" },
+		{ ISC_VERB_ALLOW, { "group:shop:tcp/80" }, ISC_ERROR_INVALID, "is isolated" },
 		{ ISC_VERB_DENY, { "open" }, ISC_ERROR_NOT_FOUND, "tcp:192.0.2.1:443" },
 		{ ISC_VERB_DENY, { "deny" }, ISC_ERROR_INVALID, "deny" },
 	};

@@ -82,6 +82,8 @@ static void a_good_egress_prints_its_canonical_form(void **state)
 		{ "icmp:10.0.0.0/8", "icmp:10.0.0.0/8" },
 		{ "node:db1:tcp/5432", "node:db1:tcp/5432" },
 		{ "node:db-2:udp/1-9", "node:db-2:udp/1-9" },
+		{ "group:shop:tcp/80", "group:shop:tcp/80" },
+		{ "group:shop:udp/5-5", "group:shop:udp/5" },
 	};
 
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -114,6 +116,10 @@ static void a_bad_egress_is_refused_with_text_and_position(void **state)
 		{ "icmp:10.0.0.0/8:1", "position 16" },
 		{ "node:../etc:tcp/1", "position 6: no node name" },
 		{ "node:Db:tcp/1", "position 6" },
+		{ "group:Shop:tcp/80", "position 7: no group name" },
+		{ "group:shop", "position 11: ':' and tcp/PORT" },
+		{ "group:shop:80", "position 12: tcp/PORT or udp/PORT" },
+		{ "group:shop:tcp/0", "position 16" },
 		{ "node:db1", "position 9" },
 		{ "node:db1:icmp", "position 10" },
 		{ "node:db1:tcp/5432 accept", "position 18" },

@@ -20,7 +20,8 @@ says() { grep -q "$2" "$TMP/$1"; }
 
 # --- two nodes --------------------------------------------------------------------------------------------------
 ok "the image is imported" vm image import "$BUILD/images/attacker"
-vm provision peer --image attacker --memory 96 --overlay 32 --expose 8082:8080 --expose 8092:8090 >"$TMP/peer" 2>&1 &
+vm provision peer --image attacker --memory 96 --overlay 32 --expose 8082:8080 --expose 8092:8090 \
+	--bandwidth "in:1G out:16M" >"$TMP/peer" 2>&1 &
 peer_pid=$!
 ok "a node gets ready that will attack" vm provision evil --image attacker --memory 96 --overlay 32 --expose 8081:8080
 ok "and one that will be attacked" wait "$peer_pid"
@@ -29,6 +30,8 @@ his=${him#*,}
 is "$(field evil '.boundary + " " + .link + " " + (.expose | join(","))')" "in force up tcp:8081:8080" \
 	"what is in force is read from the kernel"
 is "$(vm network show --json | jq -r '.boundary')" "in force" "for the whole dock, too"
+
+is "$(field peer .bandwidth)$(field evil .bandwidth)" "in:1G out:16Mnull" "so is a limit of its bandwidth"
 
 # --- changes are checked ------------------------------------------------------------------------------------------
 status 4 "another node's port is taken" dock isc-vm expose evil 8082:8080
@@ -157,6 +160,7 @@ ok "the thousand others did not notice" says parked "alive 1000"
 
 background stream3 client "$tool" drain 8082 pour
 ends 1 stream3 "quarantine ends a transfer within a second" vm quarantine peer --reason test
+ok "the transfer met the limit of the node's bandwidth" [ "$(field peer '.counters.rate // 0')" -gt 0 ]
 ok "rules may change in quarantine" vm expose peer 8084:8080
 is "$(field peer '.boundary + " " + (.expose | join(","))')" "quarantined tcp:8082:8080,tcp:8084:8080,tcp:8092:8090" \
 	"they are in force below the cut"
