@@ -26,7 +26,7 @@ MAINS   := $(wildcard dock/*/main.c node-images/builder/main.c node-images/build
 # nodeconf.c: isc-image asks the guest's own parser which capabilities a service may have.
 LIB_SRC := $(filter-out $(MAINS),$(wildcard dock/*/*.c node-images/builder/*.c)) node-images/init/nodeconf.c
 LIB_OBJ := $(LIB_SRC:%.c=$B/%.o) $B/gen/iscdock-dbus.o
-BINS    := $B/isc-vm $B/isc-evidence-read $B/isc-image $B/isc-image-check $B/isc-dockd $B/isc-collectord $B/isc-node-init
+BINS    := $B/isc-vm $B/isc-evidence-read $B/isc-image $B/isc-image-check $B/isc-dockd $B/isc-collectord $B/isc-forwardd $B/isc-node-init
 UNIT    := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test-*.c))
 
 .DEFAULT_GOAL := all
@@ -44,6 +44,7 @@ $(eval $(call binary,isc-vm,dock/cli/main,$$(PKG_LIBS)))
 $(eval $(call binary,isc-evidence-read,dock/reader/main,$$(PKG_LIBS) $$(shell pkg-config --libs libguestfs)))
 $(eval $(call binary,isc-dockd,dock/daemon/main,$$(PKG_LIBS)))
 $(eval $(call binary,isc-collectord,dock/collector/main,$$(PKG_LIBS)))
+$(eval $(call binary,isc-forwardd,dock/forward/main,$$(PKG_LIBS)))
 $(eval $(call binary,isc-image,node-images/builder/main,$$(PKG_LIBS)))
 $(eval $(call binary,isc-image-check,node-images/builder/check-main,$$(PKG_LIBS) $$(shell pkg-config --libs libguestfs)))
 

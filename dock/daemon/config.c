@@ -38,6 +38,11 @@ static const struct {
 	{ "Dock", "OutsideInterface",  KIND_TEXT, offsetof(IscConfig, outside),        NULL },
 	{ "Dock", "User",              KIND_TEXT, offsetof(IscConfig, user),           "isc-dock" },
 	{ "Dock", "CollectorUser",     KIND_TEXT, offsetof(IscConfig, collector_user), "isc-collect" },
+	{ "Syslog", "Receiver",        KIND_TEXT, offsetof(IscConfig, syslog_receiver), NULL },
+	{ "Syslog", "Facility",        KIND_TEXT, offsetof(IscConfig, syslog_facility), "local6" },
+	{ "Syslog", "Level",           KIND_TEXT, offsetof(IscConfig, syslog_level),    "info" },
+	{ "Syslog", "Format",          KIND_TEXT, offsetof(IscConfig, syslog_format),   "rfc5424" },
+	{ "Syslog", "Spool",           KIND_NUMBER, offsetof(IscConfig, syslog_spool_mib), "1024" },
 	{ "Limits", "MaxMemory",       KIND_NUMBER, offsetof(IscConfig, max_memory_mib), "0" },
 	{ "Limits", "MaxNodes",        KIND_NUMBER, offsetof(IscConfig, max_nodes),      "64999" },
 };

@@ -4,17 +4,23 @@
 /* /etc/isc-dock/dock.conf, see isc-dock.conf(5).  Every key has a default: the file may be empty or
  * missing. */
 typedef struct {
-	gchar *state_dir;      /* StateDirectory=/var/lib/isc-dock */
-	gchar *run_dir;        /* RunDirectory=/run/isc-dock */
-	gchar *log_dir;        /* LogDirectory=/var/log/isc-dock */
-	gchar *trusted_dir;    /* TrustedKeys=/etc/isc-dock/trusted.d */
-	gchar *template_dir;   /* TemplateDirectory=/usr/local/share/isc-dock/xml-templates */
-	gchar *libvirt_uri;    /* LibvirtURI=qemu:///system */
-	gchar *outside;        /* OutsideInterface=; NULL: that of the default route */
-	gchar *user;           /* User=isc-dock */
-	gchar *collector_user; /* CollectorUser=isc-collect */
-	guint max_memory_mib;  /* MaxMemory=: MiB all nodes together; 0: 90 % of the host's */
-	guint max_nodes;       /* MaxNodes=64999 */
+	gchar *state_dir;       /* StateDirectory=/var/lib/isc-dock */
+	gchar *run_dir;         /* RunDirectory=/run/isc-dock */
+	gchar *log_dir;         /* LogDirectory=/var/log/isc-dock */
+	gchar *trusted_dir;     /* TrustedKeys=/etc/isc-dock/trusted.d */
+	gchar *template_dir;    /* TemplateDirectory=/usr/local/share/isc-dock/xml-templates */
+	gchar *libvirt_uri;     /* LibvirtURI=qemu:///system */
+	gchar *outside;         /* OutsideInterface=; NULL: that of the default route */
+	gchar *user;            /* User=isc-dock */
+	gchar *collector_user;  /* CollectorUser=isc-collect */
+	gchar *syslog_receiver; /* [Syslog] Receiver=; NULL: none.  These five are isc-forwardd's.
+				 */
+	gchar *syslog_facility; /* Facility=local6 */
+	gchar *syslog_level;    /* Level=info */
+	gchar *syslog_format;   /* Format=rfc5424 */
+	guint syslog_spool_mib; /* Spool=1024: MiB that may wait in each trail */
+	guint max_memory_mib;   /* MaxMemory=: MiB all nodes together; 0: 90 % of the host's */
+	guint max_nodes;        /* MaxNodes=64999 */
 } IscConfig;
 
 /**

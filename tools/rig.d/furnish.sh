@@ -47,6 +47,7 @@ furnish_etc() {
 	for f in isc-operator isc-security isc-auditor; do furnish_group "$etc" "$f"; done
 	furnish_user "$etc" isc-collect /nonexistent
 	furnish_user "$etc" isc-dock /var/lib/isc-dock libvirt libvirt-qemu isc-collect
+	furnish_user "$etc" isc-forward /nonexistent isc-dock
 	furnish_user "$etc" op1 /run/home/op1 isc-operator
 	furnish_user "$etc" sec1 /run/home/sec1 isc-security
 	furnish_user "$etc" aud1 /run/home/aud1 isc-auditor
@@ -112,7 +113,7 @@ furnish_var() {
 	chown "$dock:$dockg" "$s/lib/isc-dock"
 	chmod 711 "$s/lib/isc-dock"
 	chown "$coll:$dockg" "$s/log/isc-dock"
-	chmod 751 "$s/log/isc-dock"
+	chmod 2751 "$s/log/isc-dock"
 	printf '%s:%s\n' "$dock" "$collg" >"$s/run-owner"
 
 	# Mount points for the rest of the host's /var/lib.

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Delivery of the trails to a real rsyslogd: every record arrives, in order, whoever of the two is killed or hangs.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+[ -x /usr/sbin/rsyslogd ] || skip_all "rsyslogd is not installed"
+
+cat >"$TMP/dock.conf" <<'END'
+[Syslog]
+Receiver=tcp:127.0.0.1:5514
+Facility=local5
+Level=notice
+END
+cat >"$TMP/rsyslog.conf" <<END
+global(workDirectory="/run" maxMessageSize="64k")
+module(load="imptcp")
+template(name="all" type="string" string="%pri% %timestamp:::date-rfc3339% %app-name% %structured-data% %msg%\n")
+input(type="imptcp" address="127.0.0.1" port="5514" ruleset="keep")
+ruleset(name="keep") { action(type="omfile" file="/run/received" template="all" asyncWriting="off" flushOnTXEnd="on") }
+END
+chmod 644 "$TMP/dock.conf" "$TMP/rsyslog.conf"
+chmod 711 "$TMP"
+rig_up forward --conf "$TMP/dock.conf"
+vm() { dock isc-vm "$@"; }
+mark() { vm image show "mark-$1" >/dev/null 2>&1; }
+receiver() { # SIGNAL…: ends it; without: starts it
+	if [ $# -gt 0 ]; then
+		for s in "$@"; do dock sh -c "kill -$s \$(cat /run/rsyslog.pid)"; done
+	else
+		# It waits for the one before to let go of the port.
+		wait_for 5 not_listening
+		dock sh -c "rm -f /run/rsyslog.pid; setsid rsyslogd -n -f '$TMP/rsyslog.conf' -i /run/rsyslog.pid </dev/null >/run/rsyslog.out 2>&1 &"
+		wait_for 10 listening
+	fi
+}
+listening() { dock sh -c 'ss -Hltn sport = 5514 | grep -q .'; }
+not_listening() { ! listening; }
+forwarder() { # SIGNAL: ends it; without: starts it
+	if [ $# -gt 0 ]; then
+		dock sh -c "kill -$1 \$(cat /run/forward.pid)"
+	else
+		dock sh -c 'setsid isc-forwardd --state-dir /var/log/isc-dock/forward </dev/null >>/run/forward.out 2>&1 & echo $! >/run/forward.pid'
+	fi
+}
+# Records of a trail that are sealed, and those of them that arrived: numbers, in the order of their first coming.
+sealed() { vm audit verify "$@" --json | jq -r .records; }
+arrived() { dock cat /run/received | grep -aF "node=\"$1\"" | grep -oa 'record="[0-9]*"' | tr -dc '0-9\n' | awk '!seen[$0]++'; }
+all_arrived() { [ "$(arrived "$1" | tail -n 1)" -ge "$2" ]; } 2>/dev/null
+
+# A node's trail as a collector left it: 2,000 commands, five records each.
+mkdir -p "$TMP/feed/run" "$TMP/feed/log"
+install -m 755 "$BUILD/tests/netns/collector-tool" "$BUILD/isc-collectord" "$TMP"
+chown -R nobody "$TMP/feed"
+setpriv --reuid nobody --regid nogroup --clear-groups "$TMP/collector-tool" feed "$TMP/isc-collectord" "$TMP/feed" 2000 >/dev/null 2>&1
+dock sh -c "cp -r '$TMP/feed/log/nodes/web' /var/log/isc-dock/nodes/big && chown -R isc-collect:isc-dock /var/log/isc-dock/nodes/big &&
+	chmod 750 /var/log/isc-dock/nodes/big"
+BIG=$(wc -l <"$TMP/feed/log/nodes/web/audit.log")
+ok "the configuration is good" dock isc-forwardd -n
+sed 's/tcp:.*/tcp:nowhere/' "$TMP/dock.conf" >"$TMP/bad.conf"
+status 2 "one without a port is not" dock isc-forwardd -n -c "$TMP/bad.conf"
+
+# --- away, then there -------------------------------------------------------------------------------
+for n in 1 2 3; do mark $n; done
+forwarder
+ok "it runs as its own user" wait_for 5 dock sh -c 'ps -o user= -p $(cat /run/forward.pid) | grep -q isc-forw'
+is "$(dock sh -c "sed -n 's/^CapEff:[[:space:]]*//p' /proc/\$(cat /run/forward.pid)/status")" 0000000000000000 "without capabilities"
+sleep 1.5
+receiver
+ok "what waited for the receiver arrives" wait_for 20 all_arrived big "$BIG"
+dock grep -a 'node="big"' /run/received | sed 's/.*\] //' >"$TMP/got"
+ok "byte by byte and once" cmp "$TMP/got" "$TMP/feed/log/nodes/web/audit.log"
+like "$(dock grep -a 'node="big" record="7"' /run/received)" "^173 20[0-9TZ:.+-]+ isc-dock \[isc@32473 node=\"big\" record=\"7\" session=\"[0-9a-f]{16}\"\]" \
+	"with facility, level, the dock's time and whose it is"
+
+# --- killed, and hung -------------------------------------------------------------------------------
+receiver KILL
+for n in 4 5; do mark $n; done
+receiver
+receiver STOP
+for n in 6 7 8; do mark $n; done
+sleep 2 # its kernel takes what it will never read
+receiver KILL
+forwarder KILL
+mark 9
+forwarder
+sleep 0.5
+receiver
+(
+	for n in $(seq 10 30); do mark "$n"; done
+) &
+sleep 0.3
+forwarder KILL
+forwarder
+wait
+N=$(sealed --dock)
+ok "after kills of both everything arrives" wait_for 30 all_arrived @dock "$N"
+arrived @dock >"$TMP/numbers"
+ok "each record, in order" cmp <(head -n "$N" "$TMP/numbers") <(seq "$N")
+dock sh -c 'cat /var/log/isc-dock/dock/audit.log' | head -n "$N" >"$TMP/sent"
+dock grep -aF 'node="@dock"' /run/received | sed 's/^[^]]*\] //' >"$TMP/got"
+is "$(comm -23 <(sort -u "$TMP/sent") <(sort -u "$TMP/got") | wc -l)" 0 "as it stands in the trail"
+note "$N records of the dock, $(wc -l <"$TMP/got") messages"
+like "$(dock cat /run/forward.out)" "what is not delivered waits" "it said so while it could not deliver"
+forwarder TERM
+ok "it ends when told to" wait_for 5 dock sh -c '! kill -0 $(cat /run/forward.pid)'
+done_testing
