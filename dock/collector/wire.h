@@ -95,9 +95,9 @@ typedef struct __attribute__((packed)) {
  * most 3 s, sends BYE, waits at most 1 s more, and powers off: the domain ends by itself, with or
  * without a POWEROFF order. */
 typedef enum {
-	ISC_EVENT_BOOTED = 1, /* init runs, root and overlay are mounted; a: 1 if the overlay's file
-				 system was made just now; b: ms since boot when init began, c: when
-				 the modules were loaded */
+	ISC_EVENT_BOOTED = 1,  /* init runs, root, overlay and volumes are mounted; a: 1 if the
+				  overlay's file system was made just now; b: ms since boot when
+				  init  began, c: when the modules were loaded */
 	ISC_EVENT_STARTED = 2, /* the service was executed; a: its pid as init sees it */
 	ISC_EVENT_READY = 3,   /* Health= holds inside (or there is none and the service still runs
 				  after a second) */
@@ -128,6 +128,7 @@ typedef enum {
 	ISC_INIT_NETWORK,
 	ISC_INIT_AUDIT,
 	ISC_INIT_SERVICE,
+	ISC_INIT_VOLUME,
 	ISC_N_INIT_FAILURES,
 } IscInitFailure;
 
@@ -158,6 +159,9 @@ _Static_assert(sizeof(IscWireOrder) == 16, "an order is 16 bytes on the wire");
  * --env; wins over the image's) profile=strict|flexible                      writable=/path
  * (repeats: added to the image's) dns=A.B.C.D          (repeats, at most 3: resolv.conf)
  *   host=A.B.C.D NAME    (repeats: /etc/hosts)
+ *   volume=vdX SERIAL fresh|used /path  (repeats, at most 4: a disk of its own for that folder,
+ * which is made where it can be; SERIAL is what the disk itself must say; only one that is fresh
+ * gets a file system)
  * node is needed; without an address there is only lo.
  * Unknown keys are ignored, so that a newer dock can drive an older image. */
 #define ISC_FWCFG_NODE "opt/org.iscdock/node"

@@ -21,6 +21,7 @@ static const gchar *const init_failures[ISC_N_INIT_FAILURES] = {
 	[ISC_INIT_NETWORK] = "its network",
 	[ISC_INIT_AUDIT] = "its audit",
 	[ISC_INIT_SERVICE] = "its service",
+	[ISC_INIT_VOLUME] = "one of its volumes",
 };
 
 /* "tcp:PORT" or "http:PORT/path"; the manifest was validated. */
@@ -36,6 +37,16 @@ static gboolean has_news(const IscRun *run, gpointer data)
 	return run->ready || run->stopped || run->failure || run->gone;
 }
 
+/* What helps, where the errno alone does not say it. */
+static const gchar *advice(const IscRun *run)
+{
+	if (run->failure == ISC_INIT_VOLUME && run->failure_errno == EROFS)
+		return "; a volume's folder must be one of the image, or below a writable path";
+	if (run->failure == ISC_INIT_VOLUME && run->failure_errno == EMEDIUMTYPE)
+		return "; it holds no ext4 and was used before: it is left as it is";
+	return "";
+}
+
 /* Why it will not get ready; FALSE where it still may. */
 static gboolean is_hopeless(IscDock *dock, const IscNode *node, GError **error)
 {
@@ -44,9 +55,9 @@ static gboolean is_hopeless(IscDock *dock, const IscNode *node, GError **error)
 	const IscRun *run = isc_dock_run(dock, name);
 	if (run->failure)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
-				"node '%s' could not bring up %s: %s", name,
+				"node '%s' could not bring up %s: %s%s", name,
 				init_failures[run->failure],
-				g_strerror((int)CLAMP(run->failure_errno, 0, 4095)));
+				g_strerror((int)CLAMP(run->failure_errno, 0, 4095)), advice(run));
 	else if (run->stopped)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
 				"the service of node '%s' ended with status %" G_GINT64_FORMAT

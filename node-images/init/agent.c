@@ -40,7 +40,7 @@ int isc_agent_open(IscAgent *agent)
 	sigset_t child;
 	int error;
 
-	agent->out.fd = agent->err.fd = agent->health.fd = agent->freeze.fd = -1;
+	agent->out.fd = agent->err.fd = agent->health.fd = -1;
 	agent->audit.fd = agent->audit.ctl = agent->service.link = -1;
 	while (!session)
 		if (getrandom(&session, sizeof session, 0) != sizeof session)

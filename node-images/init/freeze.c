@@ -15,6 +15,33 @@ static IscFreezeNews done(IscFreeze *freeze, int code, int *error)
 	return code ? ISC_FREEZE_THAWED : ISC_FREEZE_FROZEN;
 }
 
+/* Returns 0 or the first errno. */
+static int thaw_all(const IscFreeze *freeze, size_t n)
+{
+	int error = 0;
+
+	while (n-- > 0)
+		if (ioctl(freeze->fds[n], FITHAW, 0) != 0 && !error)
+			error = errno;
+	return error;
+}
+
+/* All or none.  Returns 0 or an errno. */
+static int freeze_all(const IscFreeze *freeze)
+{
+	for (size_t i = 0; i < freeze->n; i++)
+		if (syncfs(freeze->fds[i]) != 0)
+			return errno;
+	for (size_t i = 0; i < freeze->n; i++)
+		if (ioctl(freeze->fds[i], FIFREEZE, 0) != 0) {
+			int error = errno;
+
+			thaw_all(freeze, i);
+			return error;
+		}
+	return 0;
+}
+
 IscFreezeNews isc_freeze_start(IscFreeze *freeze, uint32_t id, int64_t ms, int64_t now, int *error)
 {
 	if (ms <= 0 || ms > ISC_FREEZE_MS_MAX)
@@ -23,7 +50,7 @@ IscFreezeNews isc_freeze_start(IscFreeze *freeze, uint32_t id, int64_t ms, int64
 	freeze->end_ms = now + ms;
 	if (freeze->child)
 		return ISC_FREEZE_NOTHING;
-	if (freeze->frozen || freeze->fd < 0)
+	if (freeze->frozen || !freeze->n)
 		return done(freeze, 0, error);
 	freeze->child = fork();
 	if (freeze->child < 0) {
@@ -31,7 +58,7 @@ IscFreezeNews isc_freeze_start(IscFreeze *freeze, uint32_t id, int64_t ms, int64
 		return done(freeze, errno, error);
 	}
 	if (freeze->child == 0)
-		_exit(syncfs(freeze->fd) == 0 && ioctl(freeze->fd, FIFREEZE, 0) == 0 ? 0 : errno);
+		_exit(freeze_all(freeze));
 	return ISC_FREEZE_NOTHING;
 }
 
@@ -43,7 +70,7 @@ IscFreezeNews isc_freeze_child(IscFreeze *freeze, int status, int64_t now, int *
 	/* Frozen too late: nobody waits for it any more, and a service that cannot write must not
 	 * be left so. */
 	if (WEXITSTATUS(status) == 0 && (!freeze->end_ms || now >= freeze->end_ms)) {
-		ioctl(freeze->fd, FITHAW, 0);
+		thaw_all(freeze, freeze->n);
 		return done(freeze, ETIMEDOUT, error);
 	}
 	return done(freeze, WEXITSTATUS(status), error);
@@ -56,8 +83,8 @@ IscFreezeNews isc_freeze_thaw(IscFreeze *freeze, int *error)
 	/* While the child still writes, its end thaws. */
 	if (freeze->child)
 		return ISC_FREEZE_NOTHING;
-	if (freeze->frozen && freeze->fd >= 0 && ioctl(freeze->fd, FITHAW, 0) != 0)
-		*error = errno;
+	if (freeze->frozen)
+		*error = thaw_all(freeze, freeze->n);
 	freeze->frozen = false;
 	return ISC_FREEZE_THAWED;
 }

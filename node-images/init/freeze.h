@@ -1,22 +1,24 @@
 #pragma once
-/* Freezing the node's writable file system, so that the dock can copy the disk.  Writing out what
+/* Freezing the node's writable file systems, so that the dock can copy the disks.  Writing out what
  * is dirty takes as long as it takes: a child does it, PID 1 never waits. */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+enum {
+	ISC_FREEZE_MS_MAX = 600000,
+	ISC_FREEZE_FDS = 5,
+};
+
 typedef struct {
-	int fd; /* folder on the overlay's file system; -1: there is none, and freezing is a matter
-		   of form */
-	pid_t child; /* that freezes just now; 0: none */
+	int fds[ISC_FREEZE_FDS]; /* folders, one on each file system */
+	size_t n;                /* 0: there is none, and freezing is a matter of form */
+	pid_t child;             /* that freezes just now; 0: none */
 	bool frozen;
 	uint32_t id;    /* of the order */
 	int64_t end_ms; /* thaw by then, whoever forgot to ask; 0: not frozen and not freezing */
 } IscFreeze;
-
-enum {
-	ISC_FREEZE_MS_MAX = 600000,
-};
 
 /* What there is to be told to the dock. */
 typedef enum {

@@ -82,7 +82,8 @@ static int configure(IscNodeConf *conf)
 /* What is found on the disks and in fw_cfg.  The ports are still being announced meanwhile. */
 typedef struct {
 	bool has_overlay, made_overlay;
-	int overlay; /* folder fd; -1 without */
+	int overlay;                  /* folder fd; -1 without */
+	int volumes[ISC_VOLUMES_MAX]; /* folder fds */
 } Disks;
 
 /* Both: return 0, or an IscInitFailure with *@error a positive errno. */
@@ -101,6 +102,19 @@ static IscInitFailure mount_disks(IscNodeConf *conf, Disks *disks, int *error)
 	e = disks->overlay = isc_mounts_overlay(&disks->made_overlay);
 	if (e < 0)
 		return *error = -e, ISC_INIT_OVERLAY;
+	return ISC_INIT_OK;
+}
+
+static IscInitFailure mount_volumes(const IscNodeConf *conf, Disks *disks, int *error)
+{
+	for (unsigned i = 0; i < conf->n_volumes; i++) {
+		int e = disks->volumes[i] = isc_mounts_volume(conf->volumes[i].dev, i,
+				conf->volumes[i].serial, conf->volumes[i].fresh);
+		if (e < 0) {
+			isc_say("volume of %s: %s", conf->volumes[i].path, strerror(-e));
+			return *error = -e, ISC_INIT_VOLUME;
+		}
+	}
 	return ISC_INIT_OK;
 }
 
@@ -165,11 +179,16 @@ int main(void)
 	if (!(agent = new_agent()))
 		give_up("memory", -ENOMEM);
 	failure = mount_disks(&agent->conf, &disks, &why);
+	if (!failure)
+		failure = mount_volumes(&agent->conf, &disks, &why);
 	/* Without its ports a node can tell nobody anything, and has no audit: then it does not
 	 * run. */
 	if ((error = isc_agent_open(agent)))
 		give_up("ports", error);
-	agent->freeze.fd = disks.overlay;
+	if (disks.overlay >= 0)
+		agent->freeze.fds[agent->freeze.n++] = disks.overlay;
+	for (size_t i = 0; i < agent->conf.n_volumes && !failure; i++)
+		agent->freeze.fds[agent->freeze.n++] = disks.volumes[i];
 	isc_put("/proc/self/oom_score_adj", "-1000");
 	setpriority(PRIO_PROCESS, 0, -20);
 	if (!failure) {

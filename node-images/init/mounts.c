@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -77,41 +79,119 @@ int isc_mounts_root(void)
 	return mount_on(ISC_DISK_ROOT, ISC_MNT_ROOT, type, MS_RDONLY | MS_NOSUID | MS_NODEV, NULL);
 }
 
-int isc_mounts_overlay(bool *made)
+/* Mounts the ext4 of @disk; where there is none, one is made if it @may be. */
+static int mount_ext4(const char *disk, const char *where, bool may, bool *made)
 {
 	/* noinit_itable: what mkfs left for later stays so, no thread writes into the node's disk
-	 * for nothing */
-	static const char options[] = "noinit_itable,errors=remount-ro";
+	 * for nothing; discard: what is deleted here is given back on the dock */
+	static const char options[] = "noinit_itable,errors=remount-ro,discard";
 	uint8_t magic[2];
 	int error, fd;
 
 	*made = false;
-	error = isc_wait_for(ISC_DISK_OVERLAY, 5000);
+	error = isc_wait_for(disk, 5000);
 	if (!error)
-		error = peek(ISC_DISK_OVERLAY, 1024 + 56, magic, sizeof magic);
+		error = peek(disk, 1024 + 56, magic, sizeof magic);
 	if (!error && (magic[0] != 0x53 || magic[1] != 0xef)) {
-		error = isc_mkfs_ext4(ISC_DISK_OVERLAY);
+		error = may ? isc_mkfs_ext4(disk) : -EMEDIUMTYPE;
 		*made = true;
 	}
 	if (!error)
-		error = mount_on(ISC_DISK_OVERLAY, ISC_MNT_OVERLAY, "ext4", MS_NOSUID | MS_NODEV,
-				options);
+		error = mount_on(disk, where, "ext4", MS_NOSUID | MS_NODEV, options);
 	if (error)
 		return error;
-	fd = open(ISC_MNT_OVERLAY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+int isc_mounts_overlay(bool *made)
+{
+	return mount_ext4(ISC_DISK_OVERLAY, ISC_MNT_OVERLAY, true, made);
+}
+
+/* Is @disk ("vdc") the one that calls itself @serial? */
+static int check_serial(const char *disk, const char *serial)
+{
+	char path[64], text[64];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/sys/block/%s/serial", disk);
+	n = isc_slurp(path, text, sizeof text);
+	if (n < 0)
+		return (int)n;
+	while (n > 0 && text[n - 1] == '\n')
+		n--;
+	return (size_t)n == strlen(serial) && memcmp(text, serial, (size_t)n) == 0 ? 0 : -ENXIO;
+}
+
+/* linux/fs/ext4/ext4.h: EXT4_IOC_RESIZE_FS; takes the number of blocks. */
+#define RESIZE_FS _IOW('f', 16, uint64_t)
+#define BLOCK 4096u
+
+/* A disk that the dock made larger; one that has its size already is left as it is. */
+static int grow(const char *disk, int folder)
+{
+	struct {
+		uint32_t inodes, blocks;
+	} head;
+	uint64_t bytes = 0, blocks;
+	int fd, error;
+
+	fd = open(disk, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	error = ioctl(fd, BLKGETSIZE64, &bytes) == 0 ? 0 : -errno;
+	close(fd);
+	if (!error)
+		error = peek(disk, 1024, &head, sizeof head);
+	blocks = bytes / BLOCK;
+	/* A few blocks at the end make no group of their own. */
+	if (error || blocks <= (uint64_t)head.blocks + 1024 || blocks > UINT32_MAX)
+		return error;
+	return ioctl(folder, RESIZE_FS, &blocks) == 0 ? 0 : -errno;
+}
+
+int isc_mounts_volume(char letter, unsigned index, const char *serial, bool fresh)
+{
+	const char name[] = { 'v', 'd', letter, '\0' };
+	char disk[16], where[32];
+	bool made;
+	int fd, error;
+
+	snprintf(disk, sizeof disk, "/dev/%s", name);
+	snprintf(where, sizeof where, ISC_MNT_VOLUME "%u", index);
+	if ((error = isc_wait_for(disk, 5000)) || (error = check_serial(name, serial)))
+		return error;
+	fd = mount_ext4(disk, where, fresh, &made);
+	if (fd < 0)
+		return fd;
+	/* One that cannot grow is whole all the same. */
+	error = grow(disk, fd);
+	if (error)
+		isc_say("%s: cannot grow: %s", disk, strerror(-error));
+	return fd;
+}
+
+/* The service's namespace, which shares these file systems, goes away a moment after its processes.
+ */
+static void make_clean(const char *where)
+{
+	for (int i = 0; i < 10; i++) {
+		if (mount(NULL, where, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0 || errno != EBUSY)
+			break;
+		usleep(10000);
+	}
 }
 
 void isc_mounts_sync(void)
 {
+	char where[32];
+
 	sync();
-	/* The service's namespace, which shares this file system, goes away a moment after its
-	 * processes. */
-	for (int i = 0; i < 10; i++) {
-		if (mount(NULL, ISC_MNT_OVERLAY, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0 ||
-				errno != EBUSY)
-			break;
-		usleep(10000);
+	make_clean(ISC_MNT_OVERLAY);
+	for (unsigned i = 0; i < ISC_VOLUMES_MAX; i++) {
+		snprintf(where, sizeof where, ISC_MNT_VOLUME "%u", i);
+		make_clean(where);
 	}
 }
 

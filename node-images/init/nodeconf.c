@@ -310,6 +310,24 @@ static int add_host(IscNodeConf *conf, char *value)
 	return inet_pton(AF_INET, value, &conf->hosts[conf->n_hosts++].address) == 1 ? 0 : -EINVAL;
 }
 
+/* "vdc SERIAL fresh|used /path" */
+static int add_volume(IscNodeConf *conf, char *value)
+{
+	const char *dev = strsep(&value, " "), *serial = strsep(&value, " "),
+		   *age = strsep(&value, " ");
+
+	if (conf->n_volumes == ISC_CONF_VOLUMES)
+		return -E2BIG;
+	if (!value || strlen(dev) != 3 || strncmp(dev, "vd", 2) != 0 || dev[2] < 'c' ||
+			dev[2] > 'z' || !plain(serial, "") || !good_path(value) || !value[1])
+		return -EINVAL;
+	conf->volumes[conf->n_volumes].dev = dev[2];
+	conf->volumes[conf->n_volumes].serial = serial;
+	conf->volumes[conf->n_volumes].path = value;
+	conf->volumes[conf->n_volumes].fresh = strcmp(age, "fresh") == 0;
+	return conf->volumes[conf->n_volumes++].fresh || strcmp(age, "used") == 0 ? 0 : -EINVAL;
+}
+
 static int node_key(IscNodeConf *conf, const char *key, char *value)
 {
 	if (strcmp(key, "node") == 0) {
@@ -341,6 +359,8 @@ static int node_key(IscNodeConf *conf, const char *key, char *value)
 		return add_env(conf, value);
 	if (strcmp(key, "writable") == 0)
 		return add_writable(conf, value);
+	if (strcmp(key, "volume") == 0)
+		return add_volume(conf, value);
 	if (strcmp(key, "profile") == 0) {
 		conf->profile = strcmp(value, "flexible") == 0 ? ISC_PROFILE_FLEXIBLE
 							       : ISC_PROFILE_STRICT;

@@ -19,6 +19,7 @@ enum {
 	ISC_CONF_PRE = 16,
 	ISC_CONF_HOSTS = 64,
 	ISC_CONF_DNS = 3,
+	ISC_CONF_VOLUMES = 4,
 };
 
 typedef enum {
@@ -74,6 +75,13 @@ typedef struct {
 		const char *name;
 	} hosts[ISC_CONF_HOSTS];
 	size_t n_hosts;
+	struct {
+		char dev;           /* its letter: 'c' for /dev/vdc */
+		bool fresh;         /* nobody ever had a file system on it */
+		const char *serial; /* of the disk */
+		const char *path;
+	} volumes[ISC_CONF_VOLUMES];
+	size_t n_volumes;
 } IscNodeConf;
 
 /* Both: @text is @len bytes and a NUL behind them; it is cut up in place and must outlive @conf,

@@ -218,6 +218,14 @@ static bool is_covered(const IscNodeConf *conf, size_t i)
 	return false;
 }
 
+static bool is_on_volume(const IscNodeConf *conf, const char *path)
+{
+	for (size_t i = 0; i < conf->n_volumes; i++)
+		if (is_below(path, conf->volumes[i].path))
+			return true;
+	return false;
+}
+
 static int mount_all_writable(const IscNodeConf *conf, bool overlay)
 {
 	int error = 0;
@@ -226,8 +234,86 @@ static int mount_all_writable(const IscNodeConf *conf, bool overlay)
 		return 0;
 	for (size_t i = 0; i < conf->n_writable && !error; i++)
 		if (!is_volatile(conf->writable[i]) && !is_covered(conf, i) &&
+				!is_on_volume(conf, conf->writable[i]) &&
 				strcmp(conf->writable[i], "/etc") != 0)
 			error = overlay ? mount_writable(conf->writable[i]) : -ENODEV;
+	return error;
+}
+
+/* --- volumes
+ * -------------------------------------------------------------------------------------- */
+
+/* The folder @path; where it is missing it is made with all that leads there, for the service's
+ * user.  The caller closes it. */
+static int make_path(const IscNodeConf *conf, const char *path)
+{
+	int fd = in_new(path), above, error = 0;
+	char upto[256], *slash;
+
+	if (fd != -ENOENT)
+		return fd;
+	snprintf(upto, sizeof upto, "%s", path);
+	slash = strrchr(upto, '/');
+	*slash = '\0';
+	above = *upto ? make_path(conf, upto) : in_new("/");
+	if (above < 0)
+		return above;
+	if (mkdirat(above, slash + 1, 0750) != 0 ||
+			fchownat(above, slash + 1, conf->uid, conf->gid, AT_SYMLINK_NOFOLLOW) != 0)
+		error = -errno;
+	close(above);
+	return error ? error : in_new(path);
+}
+
+/* Nothing on it and nobody's: it was made just now, or a moment before the power went. */
+static int give_volume(const char *where, const struct stat *covered)
+{
+	struct stat st;
+	int fd, error = 0;
+
+	fd = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		error = -errno;
+	} else if (st.st_uid == 0 && st.st_gid == 0 && is_empty(fd) &&
+			(fchown(fd, covered->st_uid, covered->st_gid) != 0 ||
+					fchmod(fd, covered->st_mode & 07777) != 0)) {
+		error = -errno;
+	}
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+static int mount_volume(const IscNodeConf *conf, size_t i)
+{
+	char where[32], buf[FD_PATH];
+	struct stat covered;
+	int error = 0, fd = make_path(conf, conf->volumes[i].path);
+
+	snprintf(where, sizeof where, ISC_MNT_VOLUME "%u", (unsigned)i);
+	if (fd < 0)
+		error = fd;
+	else if (fstat(fd, &covered) != 0)
+		error = -errno;
+	else if (!S_ISDIR(covered.st_mode))
+		error = -ENOTDIR;
+	else if (!(error = give_volume(where, &covered)) &&
+			/* bound to its place, it keeps the nosuid,nodev of the disk's mount */
+			mount(where, fd_path(fd, buf), NULL, MS_BIND, NULL) != 0)
+		error = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (error)
+		isc_say("volume at %s: %s", conf->volumes[i].path, strerror(-error));
+	return error;
+}
+
+static int mount_all_volumes(const IscNodeConf *conf)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < conf->n_volumes && !error; i++)
+		error = mount_volume(conf, i);
 	return error;
 }
 
@@ -480,7 +566,8 @@ static int mount_tmp(const IscNodeConf *conf)
 static int enter(void)
 {
 	static const char *const leave[] = { "/proc", "/sys", "/dev", ISC_MNT_CGROUP,
-		ISC_MNT_OVERLAY, ISC_MNT_ROOT };
+		ISC_MNT_OVERLAY, ISC_MNT_ROOT, ISC_MNT_VOLUME "0", ISC_MNT_VOLUME "1",
+		ISC_MNT_VOLUME "2", ISC_MNT_VOLUME "3" };
 
 	if (chdir(ISC_MNT_NEW) != 0)
 		return -errno;
@@ -507,6 +594,9 @@ int isc_tree_build(const IscNodeConf *conf, bool overlay, int *failure)
 		return error;
 	*failure = ISC_INIT_OVERLAY;
 	if ((error = mount_all_writable(conf, overlay)))
+		return error;
+	*failure = ISC_INIT_VOLUME;
+	if ((error = mount_all_volumes(conf)))
 		return error;
 	*failure = ISC_INIT_ROOT;
 	return enter();

@@ -14,6 +14,9 @@
  * the CPUs /etc         the image's, with hostname, hosts, machine-id and resolv.conf of the node
  * on top
  *
+ * volume=: the root folder of a volume's file system stands at its path, whatever the image has
+ * there; an empty one that nobody owns yet takes owner and mode of the folder it covers.
+ *
  * All is nosuid, all but /dev is nodev.
  */
 #include "init/nodeconf.h"

@@ -94,7 +94,9 @@ static void the_nodes_word_wins_over_the_images(void **state)
 					 "machine-id=0123456789abcdef0123456789abcdef\n"
 					 "address=10.77.0.2/16\ngateway=10.77.0.1\n"
 					 "mac=52:54:4e:00:00:02\nenv=MODE=node\nwritable=/b\n"
-					 "profile=flexible\ndns=9.9.9.9\nhost=10.77.0.3 db\n"),
+					 "profile=flexible\ndns=9.9.9.9\nhost=10.77.0.3 db\n"
+					 "volume=vdc 0123abc fresh /srv/a\n"
+					 "volume=vdd 0123abd used /srv/b\n"),
 			0);
 	assert_int_equal(isc_nodeconf_check(c, &what), 0);
 	assert_int_equal(c->n_env, 2);
@@ -107,6 +109,11 @@ static void the_nodes_word_wins_over_the_images(void **state)
 	assert_int_equal(c->mac[2], 0x4e);
 	assert_string_equal(c->hosts[0].name, "db");
 	assert_int_equal(c->n_dns, 1);
+	assert_int_equal(c->n_volumes, 2);
+	assert_true(c->volumes[0].fresh && !c->volumes[1].fresh);
+	assert_int_equal(c->volumes[1].dev, 'd');
+	assert_string_equal(c->volumes[1].serial, "0123abd");
+	assert_string_equal(c->volumes[1].path, "/srv/b");
 }
 
 static void what_is_not_understood_is_refused_with_its_line(void **state)
@@ -151,6 +158,13 @@ static void what_is_not_understood_is_refused_with_its_line(void **state)
 		{ FALSE, "\nmachine-id=12\n", -EINVAL },
 		{ FALSE, "\nprofile=loose\n", -EINVAL },
 		{ FALSE, "\nhost=10.0.0.1 a\tb\n", -EINVAL },
+		{ FALSE, "\nvolume=vdc 1 fresh\n", -EINVAL },
+		{ FALSE, "\nvolume=vdb 1 used /x\n", -EINVAL },
+		{ FALSE, "\nvolume=../c 1 used /x\n", -EINVAL },
+		{ FALSE, "\nvolume=vdc ../x used /x\n", -EINVAL },
+		{ FALSE, "\nvolume=vdc 1 new /x\n", -EINVAL },
+		{ FALSE, "\nvolume=vdc 1 used /\n", -EINVAL },
+		{ FALSE, "\nvolume=vdc 1 used /x/../y\n", -EINVAL },
 	};
 	/* clang-format on */
 
