@@ -37,7 +37,8 @@ struct IscCommand {
 	const gchar *help;  /* one line */
 	guint min_args;     /* words */
 	guint max_args;     /* words; G_MAXUINT: any number */
-	const gchar *words; /* completion of the words: "node", "image", "dir", "verb", "shell" or
+	const gchar *words; /* completion of the words: "node", "image", "volume", "dir", "verb",
+			       "shell" or
 			       "" */
 	guint flags;        /* ISC_COMMAND_… */
 	const IscOption *options; /* its own, besides isc_common_options */
@@ -127,6 +128,16 @@ gboolean isc_cmd_allow(IscCli *cli, GError **error);
 gboolean isc_cmd_deny(IscCli *cli, GError **error);
 gboolean isc_cmd_network_show(IscCli *cli, GError **error);
 gboolean isc_cmd_network_explain(IscCli *cli, GError **error);
+gboolean isc_cmd_volume_create(IscCli *cli, GError **error);
+gboolean isc_cmd_volume_list(IscCli *cli, GError **error);
+gboolean isc_cmd_volume_show(IscCli *cli, GError **error);
+gboolean isc_cmd_volume_resize(IscCli *cli, GError **error);
+gboolean isc_cmd_volume_attach(IscCli *cli, GError **error);
+gboolean isc_cmd_volume_detach(IscCli *cli, GError **error);
+gboolean isc_cmd_volume_rm(IscCli *cli, GError **error);
+gboolean isc_cmd_volume_rekey(IscCli *cli, GError **error);
+gboolean isc_cmd_volume_export(IscCli *cli, GError **error);
+gboolean isc_cmd_volume_import(IscCli *cli, GError **error);
 gboolean isc_cmd_doctor(IscCli *cli, GError **error);
 gboolean isc_cmd_fsck(IscCli *cli, GError **error);
 gboolean isc_cmd_version(IscCli *cli, GError **error);

@@ -11,8 +11,8 @@
 
 /* Options that say what the node is; a node file says all of that itself. */
 static const gchar *const spec_options[] = { "image", "network", "expose", "egress", "bandwidth",
-	"memory", "vcpus", "overlay", "env", "env-file", "writable", "environment", "machine",
-	"label", "description", NULL };
+	"memory", "vcpus", "overlay", "volume", "env", "env-file", "writable", "environment",
+	"machine", "label", "description", NULL };
 
 /* A file that the operator names, "-" for standard input.  Links are followed: it is the operator's
  * own file, read with the operator's own rights.  Returns: (transfer full) */

@@ -23,6 +23,7 @@ static const struct {
 	{ "memory",      "Resources", "Memory" },
 	{ "vcpus",       "Resources", "VCPUs" },
 	{ "overlay",     "Resources", "Overlay" },
+	{ "volume",      "Resources", "Volume" },
 	{ "network",     "Network",   "Network" },
 	{ "expose",      "Network",   "Expose" },
 	{ "egress",      "Network",   "Egress" },

@@ -34,6 +34,7 @@ static const IscOption provision_options[] = {
 	{ "memory",      'm', ISC_OPT_VALUE, "MiB",       "memory" },
 	{ "vcpus",       0,   ISC_OPT_VALUE, "N",         "virtual CPUs" },
 	{ "overlay",     0,   ISC_OPT_VALUE, "MiB",       "size of the encrypted scratch space" },
+	{ "volume",      0,   ISC_OPT_LIST,  "NAME:PATH[:SIZE]", "a persistent volume, made where there is none; repeats" },
 	{ "env",         'e', ISC_OPT_LIST,  "KEY[=VALUE]", "environment of the service; KEY alone: from isc-vm's own; repeats" },
 	{ "env-file",    0,   ISC_OPT_LIST,  "FILE",      "the same from a file of KEY=VALUE lines; - is standard input; repeats" },
 	{ "writable",    0,   ISC_OPT_LIST,  "PATH",      "a writable folder besides the image's; repeats" },
@@ -42,6 +43,11 @@ static const IscOption provision_options[] = {
 	{ "label",       'l', ISC_OPT_LIST,  "KEY=VALUE", "label; repeats" },
 	{ "description", 0,   ISC_OPT_VALUE, "TEXT",      "one line for people" },
 	{ "no-enable",   0,   ISC_OPT_FLAG,  NULL,        "only register the node, do not start it" },
+	{ NULL },
+};
+
+static const IscOption travel_options[] = {
+	{ "key-file", 0, ISC_OPT_VALUE, "FILE", "its first line is the passphrase of the copy" },
 	{ NULL },
 };
 
@@ -162,6 +168,16 @@ const IscCommand isc_commands[] = {
 	{ "unexpose",         "NAME RULE...", "close ports of a node; connections through them end", 2, ANY, "node", TIMED, none, isc_cmd_unexpose },
 	{ "allow",            "NAME RULE...", "let a node connect out, at once", 2, ANY, "node", TIMED, none, isc_cmd_allow },
 	{ "deny",             "NAME RULE...", "take back what allow gave; connections it let out end", 2, ANY, "node", TIMED, none, isc_cmd_deny },
+	{ "volume create",    "VOL SIZE",    "make an encrypted volume that outlives nodes", 2, 2, "", CHANGES, none, isc_cmd_volume_create },
+	{ "volume list",      "",            "list the volumes and whose they are", 0, 0, "", 0, list_options, isc_cmd_volume_list },
+	{ "volume show",      "VOL",         "show one volume", 1, 1, "volume", 0, none, isc_cmd_volume_show },
+	{ "volume resize",    "VOL SIZE",    "make a volume larger", 2, 2, "volume", CHANGES, none, isc_cmd_volume_resize },
+	{ "volume attach",    "VOL NODE PATH", "give a volume to a node that is stopped", 3, 3, "volume", CHANGES, none, isc_cmd_volume_attach },
+	{ "volume detach",    "VOL",         "take a volume from its node, which is stopped", 1, 1, "volume", CHANGES, none, isc_cmd_volume_detach },
+	{ "volume rm",        "VOL",         "shred a volume and its key", 1, 1, "volume", CHANGES, none, isc_cmd_volume_rm },
+	{ "volume rekey",     "VOL",         "give a volume a new key, erase the old one", 1, 1, "volume", CHANGES, none, isc_cmd_volume_rekey },
+	{ "volume export",    "VOL FILE --key-file FILE", "copy a volume into an encrypted file", 2, 2, "volume", 0, travel_options, isc_cmd_volume_export },
+	{ "volume import",    "VOL FILE --key-file FILE", "make a volume from such a file", 2, 2, "volume", CHANGES, travel_options, isc_cmd_volume_import },
 	{ "network show",     "[NAME]",      "show what the kernel enforces, and what it dropped", 0, 1, "node", 0, none, isc_cmd_network_show },
 	{ "network explain",  "FROM TO PORT", "say which rule decides, and why", 3, 3, "node", 0, none, isc_cmd_network_explain },
 	{ "doctor",           "",            "check whether this host is fit to be a dock", 0, 0, "", 0, none, isc_cmd_doctor },

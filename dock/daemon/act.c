@@ -207,7 +207,8 @@ static GString *about_order(IscDock *dock, const IscPlan *plan, guint64 order, c
 			dock->accel == ISC_ACCEL_KVM ? "kvm" : "qemu", isc_verb_name(plan->verb),
 			reason);
 	put(out, "vm", plan->node, ISC_NAME_MAX);
-	g_string_append_printf(out, " uuid=%s order=%" G_GUINT64_FORMAT, node->uuid, order);
+	g_string_append_printf(
+			out, " uuid=%s order=%" G_GUINT64_FORMAT, node ? node->uuid : "-", order);
 	return out;
 }
 

@@ -69,12 +69,13 @@ typedef struct {
 
 	GMutex admission; /* held from the check to the entry in the register */
 
-	GMutex lock;      /* guards what is below */
-	GCond changed;    /* a claim arrived, a domain changed, a verb ended */
-	GHashTable *runs; /* name → IscRun */
-	guint32 last_id;  /* of orders, probes and flushes */
-	gchar *boundary;  /* NULL, or why our rules are not in force: all links are down */
-	gchar *trouble;   /* NULL, or what is amiss with the dock: State is "degraded: …" */
+	GMutex lock;         /* guards what is below */
+	GCond changed;       /* a claim arrived, a domain changed, a verb ended */
+	GHashTable *runs;    /* name → IscRun; of a volume: '@' and its name */
+	GHashTable *sources; /* uuid of a volume that is being imported → IscVolumeSource */
+	guint32 last_id;     /* of orders, probes and flushes */
+	gchar *boundary;     /* NULL, or why our rules are not in force: all links are down */
+	gchar *trouble;      /* NULL, or what is amiss with the dock: State is "degraded: …" */
 } IscDock;
 
 /* The run of @name, made when missing.  Call with the lock held. */

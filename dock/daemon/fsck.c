@@ -7,6 +7,7 @@
 #include "base/name.h"
 #include "daemon/options.h"
 #include "daemon/reconcile.h"
+#include "daemon/volumes.h"
 #include "engine/links.h"
 #include "engine/volume.h"
 
@@ -55,7 +56,9 @@ static void look_at_keys(IscDock *dock, gboolean repair, GVariantBuilder *list)
 	g_auto(GStrv) ids = isc_key_store_list(dock->keys, NULL);
 	for (gsize i = 0; ids && ids[i]; i++) {
 		g_autofree gchar *name = g_strndup(ids[i], strcspn(ids[i], "."));
-		if (strstr(ids[i], ".evidence.") || is_known(dock, name))
+		if (strstr(ids[i], ".evidence.") ||
+				g_str_has_prefix(ids[i] + strlen(name), ".volume") ||
+				is_known(dock, name))
 			continue;
 		gboolean mended = repair && isc_key_store_erase(dock->keys, ids[i], NULL);
 		add(list, "key", ids[i], "belongs to no node", mended);
@@ -105,5 +108,6 @@ GVariant *isc_fsck(IscCall *call, GError **error)
 	look_at_folders(call->dock, options.repair, &list);
 	look_at_keys(call->dock, options.repair, &list);
 	look_at_taps(call->dock, options.repair, &list);
+	isc_volumes_check(call->dock, options.repair, add, &list);
 	return g_variant_new("(@aa{sv})", g_variant_builder_end(&list));
 }

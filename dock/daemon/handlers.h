@@ -29,6 +29,18 @@ ISC_HANDLE(evidence_open);
 ISC_HANDLE(evidence_open_key);
 ISC_HANDLE(evidence_remove);
 
+/* handlers-volume.c */
+ISC_HANDLE(list_volumes);
+ISC_HANDLE(show_volume);
+ISC_HANDLE(create_volume);
+ISC_HANDLE(resize_volume);
+ISC_HANDLE(rekey_volume);
+ISC_HANDLE(remove_volume);
+ISC_HANDLE(attach_volume);
+ISC_HANDLE(detach_volume);
+ISC_HANDLE(export_volume);
+ISC_HANDLE(import_volume);
+
 /* handlers-snapshot.c */
 ISC_HANDLE(snapshot_create);
 ISC_HANDLE(snapshot_list);

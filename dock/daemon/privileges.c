@@ -57,7 +57,7 @@ gboolean isc_privileges_prepare(IscDock *dock, GError **error)
 		const gchar *name;
 		mode_t mode;
 	} folders[] = { { "images", 0711 }, { "nodes", 0711 }, { "keys", 0700 },
-		{ "templates", 0700 }, { "evidence", 0700 }, { "env", 0700 } };
+		{ "templates", 0700 }, { "volumes", 0711 }, { "evidence", 0700 }, { "env", 0700 } };
 
 	if (!find_user(dock->config->user, &dock->uid, &dock->gid, error) ||
 			!find_user(dock->config->collector_user, &dock->collector_uid,

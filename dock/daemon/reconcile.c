@@ -7,6 +7,7 @@
 #include "daemon/bus.h"
 #include "daemon/steps.h"
 #include "daemon/verbs.h"
+#include "daemon/volumes.h"
 #include "engine/vm-domain.h"
 #include "render/domain-meta.h"
 #include "render/domain-xml.h"
@@ -297,6 +298,7 @@ static void adopt(Look *look, const IscVmInfo *info)
 		g_warning("cannot take up '%s': %s", info->domain, why->message);
 		return;
 	}
+	isc_volumes_adopt(dock, node);
 	if (dock->bus)
 		isc_bus_add_node(dock->bus, node);
 	const IscAdapter *fence = &dock->engine.adapters[ISC_STEP_FENCE];

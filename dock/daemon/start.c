@@ -77,6 +77,7 @@ gboolean isc_start_config(IscDock *dock, const IscStartOptions *options, GError 
 	g_mutex_init(&dock->admission);
 	g_cond_init(&dock->changed);
 	dock->runs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, run_free);
+	dock->sources = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	isc_steps_init(dock);
 	return TRUE;
 }

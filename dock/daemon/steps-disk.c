@@ -150,6 +150,21 @@ static void add_lines(GString *out, const gchar *key, const GPtrArray *values)
 		g_string_append_printf(out, "%s=%s\n", key, (const gchar *)values->pdata[i]);
 }
 
+/* vdc, vdd, … in the order of the spec, as render() in steps-domain.c has them. */
+static gboolean add_volumes(IscDock *dock, const IscNode *node, GString *out, GError **error)
+{
+	for (guint i = 0; i < node->spec->volumes->len; i++) {
+		const IscVolumeUse *use = &g_array_index(node->spec->volumes, IscVolumeUse, i);
+		IscVolume volume;
+		if (!isc_steps_own_volume(dock, node, use->name, &volume, error))
+			return FALSE;
+		g_autofree gchar *serial = isc_steps_volume_serial(&volume);
+		g_string_append_printf(out, "volume=vd%c %s %s %s\n", (gchar)('c' + i), serial,
+				volume.fresh ? "fresh" : "used", use->path);
+	}
+	return TRUE;
+}
+
 /* Format: collector/wire.h.  In RUNDIR, which is memory: it may hold secrets. */
 gboolean isc_step_config_up(gpointer self, const IscNode *node, const gchar *arg,
 		GCancellable *cancel, GError **error)
@@ -176,7 +191,8 @@ gboolean isc_step_config_up(gpointer self, const IscNode *node, const gchar *arg
 	add_lines(text, "writable", node->spec->writable);
 	add_lines(text, "env", node->spec->env);
 
-	gboolean ok = isc_file_mkdir(dir, 0710, error) && give_to_node(dir, node, FALSE, error) &&
+	gboolean ok = add_volumes(dock, node, text, error) && isc_file_mkdir(dir, 0710, error) &&
+		      give_to_node(dir, node, FALSE, error) &&
 		      isc_file_write(AT_FDCWD, path, text->str, text->len, 0400, error) &&
 		      give_to_node(path, node, TRUE, error);
 	explicit_bzero(text->str, text->len);

@@ -67,6 +67,21 @@ static gchar *render(IscDock *dock, const IscNode *node, GError **error)
 		labels[i] = (IscDomainLabel){ key, (gchar *)strchr(pair, '=') + 1 };
 	}
 
+	guint n_volumes = node->spec->volumes->len;
+	IscDomainVolume volumes[ISC_VOLUMES_MAX];
+	IscVolume rows[ISC_VOLUMES_MAX];
+	g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+	for (guint i = 0; i < n_volumes; i++) {
+		const gchar *one = g_array_index(node->spec->volumes, IscVolumeUse, i).name;
+		if (!isc_steps_own_volume(dock, node, one, &rows[i], error))
+			return NULL;
+		volumes[i] = (IscDomainVolume){ .path = isc_steps_volume_path(dock, one),
+			.secret_uuid = rows[i].uuid,
+			.serial = isc_steps_volume_serial(&rows[i]) };
+		g_ptr_array_add(texts, (gpointer)volumes[i].path);
+		g_ptr_array_add(texts, (gpointer)volumes[i].serial);
+	}
+
 	const guint32 uid = isc_node_uid(node->slot);
 	const IscDomainParams params = {
 		.name = node->spec->name,
@@ -83,6 +98,8 @@ static gchar *render(IscDock *dock, const IscNode *node, GError **error)
 		.fwcfg = fwcfg,
 		.overlay = overlay,
 		.overlay_secret = node->uuid,
+		.volumes = volumes,
+		.n_volumes = n_volumes,
 		.tap = tap,
 		.mac = mac,
 		.uid = uid,
@@ -194,7 +211,18 @@ gboolean isc_step_ready_up(gpointer self, const IscNode *node, const gchar *arg,
 	IscDock *dock = self;
 	(void)arg;
 	g_autoptr(IscImage) image = isc_steps_image(dock, node, error);
-	return image && isc_ready_wait(dock, node, image, cancel, error);
+	gboolean ready = image && isc_ready_wait(dock, node, image, cancel, error);
+
+	/* It says that its file systems are mounted: from now on one that is missing is a loss, and
+	 * no reason to make one. */
+	g_mutex_lock(&dock->lock);
+	gboolean booted = isc_dock_run(dock, node->spec->name)->booted;
+	g_mutex_unlock(&dock->lock);
+	g_autoptr(GError) why = NULL;
+	if (booted && node->spec->volumes->len &&
+			!isc_register_use_volumes(dock->reg, node->spec->name, &why))
+		g_warning("volumes of '%s': %s", node->spec->name, why->message);
+	return ready;
 }
 
 gboolean isc_step_pause_up(gpointer self, const IscNode *node, const gchar *arg,

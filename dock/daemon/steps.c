@@ -42,6 +42,11 @@ static const IscAdapter adapters[ISC_N_STEP_KINDS] = {
 	[ISC_STEP_EVIDENCE] = { isc_step_evidence_up, NULL },
 	[ISC_STEP_SNAPSHOTS] = { nothing, isc_step_snapshots_down },
 	[ISC_STEP_TRAIL] = { nothing, isc_step_trail_down },
+	[ISC_STEP_VOLUME] = { isc_step_volume_up, isc_step_volume_down },
+	[ISC_STEP_ATTACH] = { isc_step_attach_up, isc_step_attach_down },
+	[ISC_STEP_VOLUMES] = { isc_step_volumes_up, isc_step_volumes_down },
+	[ISC_STEP_RESIZE] = { isc_step_resize_up, NULL },
+	[ISC_STEP_REKEY] = { isc_step_rekey_up, NULL },
 	[ISC_STEP_RULES] = { isc_step_rules_up, isc_step_rules_down },
 };
 

@@ -37,6 +37,26 @@ gboolean isc_steps_drop_copy(IscDock *dock, const gchar *path, const gchar *id, 
 /* The node's image as the store has it.  (transfer full) */
 IscImage *isc_steps_image(IscDock *dock, const IscNode *node, GError **error);
 
+/* --- volumes: steps-volume.c --- */
+
+/* STATEDIR/volumes/NAME and the disk in it.  (transfer full) */
+gchar *isc_steps_volume_dir(const IscDock *dock, const gchar *name);
+gchar *isc_steps_volume_path(const IscDock *dock, const gchar *name);
+
+/* What the disk calls itself in the guest.  (transfer full) */
+gchar *isc_steps_volume_serial(const IscVolume *volume);
+
+/* The key of volume @name, tried on its disk.  Errors: ISC_ERROR_NOT_FOUND, ISC_ERROR_VERIFY: key
+ * or disk are lost.  (transfer full) */
+IscKey *isc_steps_volume_key(IscDock *dock, const gchar *name, GError **error);
+
+/* Volume @name, which is @node's.  Errors: ISC_ERROR_NOT_FOUND, ISC_ERROR_STATE. */
+gboolean isc_steps_own_volume(IscDock *dock, const IscNode *node, const gchar *name, IscVolume *out,
+		GError **error);
+
+/* Puts the keys of @node's volumes into libvirtd. */
+gboolean isc_steps_push_volume_keys(IscDock *dock, const IscNode *node, GError **error);
+
 /* What the table holds: an IscAdapter's up or down. */
 #define ISC_STEP_FUNCTION(name)                                                                    \
 	gboolean isc_step_##name(gpointer self, const IscNode *node, const gchar *arg,             \
@@ -54,6 +74,16 @@ ISC_STEP_FUNCTION(secret_up);
 ISC_STEP_FUNCTION(secret_down);
 ISC_STEP_FUNCTION(channels_up);
 ISC_STEP_FUNCTION(channels_down);
+
+/* steps-volume.c */
+ISC_STEP_FUNCTION(volume_up);
+ISC_STEP_FUNCTION(volume_down);
+ISC_STEP_FUNCTION(resize_up);
+ISC_STEP_FUNCTION(rekey_up);
+ISC_STEP_FUNCTION(attach_up);
+ISC_STEP_FUNCTION(attach_down);
+ISC_STEP_FUNCTION(volumes_up);
+ISC_STEP_FUNCTION(volumes_down);
 
 /* steps-net.c */
 ISC_STEP_FUNCTION(fence_up);

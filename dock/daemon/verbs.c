@@ -8,6 +8,7 @@
 #include "daemon/bus.h"
 #include "daemon/admission.h"
 #include "daemon/env.h"
+#include "daemon/volumes.h"
 #include "engine/vm-domain.h"
 #include "policy/advice.h"
 #include "policy/planner.h"
@@ -29,9 +30,7 @@ static gboolean is_idle(const IscRun *run, gpointer data)
 	return run->busy == NULL;
 }
 
-/* Takes the node for one verb.  Another one under way is an error; only quarantine and destroy
- * interrupt it. */
-static gboolean take(IscDock *dock, const gchar *name, IscVerb verb, GCancellable *cancel,
+gboolean isc_verbs_take(IscDock *dock, const gchar *name, IscVerb verb, GCancellable *cancel,
 		GError **error)
 {
 	gboolean interrupts = verb == ISC_VERB_QUARANTINE || verb == ISC_VERB_DESTROY;
@@ -47,9 +46,9 @@ static gboolean take(IscDock *dock, const gchar *name, IscVerb verb, GCancellabl
 	}
 	if (run->busy) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"node '%s' is busy with '%s' for %" G_GINT64_FORMAT
+				"%s '%s' is busy with '%s' for %" G_GINT64_FORMAT
 				" s; try again when it is through",
-				name, run->busy,
+				*name == '@' ? "volume" : "node", name + (*name == '@'), run->busy,
 				(g_get_monotonic_time() - run->busy_since) / G_USEC_PER_SEC);
 		g_mutex_unlock(&dock->lock);
 		return FALSE;
@@ -61,7 +60,7 @@ static gboolean take(IscDock *dock, const gchar *name, IscVerb verb, GCancellabl
 	return TRUE;
 }
 
-static void give_back(IscDock *dock, const gchar *name)
+void isc_verbs_give_back(IscDock *dock, const gchar *name)
 {
 	g_mutex_lock(&dock->lock);
 	IscRun *run = isc_dock_run(dock, name);
@@ -119,8 +118,7 @@ static void step_failed(gpointer data, const IscPlan *plan, guint index, const G
 	isc_act_step_failed(watch->dock, plan, watch->op, index, why);
 }
 
-/* *@order: id of it in the journal */
-static gboolean run_plan(IscDock *dock, const IscPlan *plan, const IscNode *node, guint caller,
+gboolean isc_verbs_run_plan(IscDock *dock, const IscPlan *plan, const IscNode *node, guint caller,
 		GCancellable *cancel, GPtrArray *warnings, guint64 *order, gboolean *undone,
 		GError **error)
 {
@@ -237,6 +235,13 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 	case ISC_VERB_UNEXPOSE:
 	case ISC_VERB_ALLOW:
 	case ISC_VERB_DENY:
+	case ISC_VERB_VOLUME_ATTACH:
+	case ISC_VERB_VOLUME_DETACH:
+	case ISC_VERB_VOLUME_CREATE:
+	case ISC_VERB_VOLUME_IMPORT:
+	case ISC_VERB_VOLUME_RESIZE:
+	case ISC_VERB_VOLUME_REKEY:
+	case ISC_VERB_VOLUME_REMOVE:
 	case ISC_N_VERBS:
 		break;
 	}
@@ -261,6 +266,8 @@ static gboolean is_success(IscVerb verb, gboolean ok, gboolean undone)
 {
 	return ok ||
 	       (!undone && (verb == ISC_VERB_QUARANTINE || verb == ISC_VERB_SNAPSHOT_RESTORE ||
+					   verb == ISC_VERB_VOLUME_ATTACH ||
+					   verb == ISC_VERB_VOLUME_DETACH ||
 					   isc_verb_is_about_rules(verb)));
 }
 
@@ -308,6 +315,16 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 	gboolean running = TRUE;
 	if (request->verb == ISC_VERB_RELEASE && !ask_running(dock, request->node, &running, error))
 		return FALSE;
+	if ((request->verb == ISC_VERB_SNAPSHOT_CREATE ||
+			    request->verb == ISC_VERB_SNAPSHOT_RESTORE) &&
+			node->spec->volumes->len) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"node '%s' has volumes, which a snapshot does not hold: stop it "
+				"and "
+				"use 'isc-vm volume export'",
+				request->node);
+		return FALSE;
+	}
 	g_autofree gchar *rules = NULL;
 	if (isc_verb_is_about_rules(request->verb) &&
 			!(rules = plan_rules(
@@ -320,6 +337,7 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 	const IscPlanOptions options = { .enable = TRUE,
 		.rules = rules,
 		.running = running,
+		.volume = request->volume,
 		.pause = request->pause,
 		.ask = !request->force,
 		.snapshot = evidence ? evidence : request->snapshot };
@@ -338,8 +356,8 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 
 	gboolean undone = FALSE;
 	g_autoptr(GError) why = NULL;
-	gboolean ok = run_plan(dock, out->plan, node, request->caller, cancel, out->warnings,
-			&out->order, &undone, &why);
+	gboolean ok = isc_verbs_run_plan(dock, out->plan, node, request->caller, cancel,
+			out->warnings, &out->order, &undone, &why);
 	settle(dock, request, node, ok, undone, why);
 	if (rules && !undone)
 		isc_dock_event(dock, request->node, "node.rules", "info", request->caller, "%s: %s",
@@ -358,10 +376,10 @@ gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out,
 
 	if (request->verb == ISC_VERB_QUARANTINE && !request->dry_run)
 		cut_now(dock, request, began, out);
-	if (!take(dock, request->node, request->verb, cancel, error))
+	if (!isc_verbs_take(dock, request->node, request->verb, cancel, error))
 		return FALSE;
 	gboolean ok = run_verb(dock, request, cancel, out, error);
-	give_back(dock, request->node);
+	isc_verbs_give_back(dock, request->node);
 	out->seconds = (gdouble)(g_get_monotonic_time() - began) / G_USEC_PER_SEC;
 	return ok;
 }
@@ -406,8 +424,8 @@ static gboolean build_node(IscDock *dock, IscNode *node, const IscRequest *reque
 
 	gboolean undone = FALSE;
 	g_autoptr(GError) why = NULL;
-	if (run_plan(dock, out->plan, node, request->caller, cancel, out->warnings, &out->order,
-			    &undone, &why)) {
+	if (isc_verbs_run_plan(dock, out->plan, node, request->caller, cancel, out->warnings,
+			    &out->order, &undone, &why)) {
 		node->state = request->enable ? state_of_running(dock, name) : ISC_NODE_DISABLED;
 		isc_dock_set_state(dock, name, node->state, NULL, request->caller);
 		return TRUE;
@@ -436,14 +454,21 @@ gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest
 		node->spec->timeout_s = request->timeout_s;
 
 	isc_policy_advise(spec, image, out->warnings);
-	const IscPlanOptions options = { .enable = request->enable };
+	/* Its volumes are held from the question of what there is until they are its own. */
+	g_autoptr(GCancellable) cancel = g_cancellable_new();
+	g_auto(IscVolumesHeld) held = { 0 };
+	g_auto(GStrv) make = NULL;
+	if (!isc_volumes_hold(dock, spec, cancel, &held, error) ||
+			!(make = isc_volumes_to_make(dock, spec, error)))
+		return FALSE;
+	const IscPlanOptions options = { .enable = request->enable,
+		.make = (const gchar *const *)make };
 	out->plan = isc_planner_plan(ISC_VERB_PROVISION, node, &options);
 	if (!request->dry_run) {
-		g_autoptr(GCancellable) cancel = g_cancellable_new();
-		if (!take(dock, spec->name, ISC_VERB_PROVISION, cancel, error))
+		if (!isc_verbs_take(dock, spec->name, ISC_VERB_PROVISION, cancel, error))
 			return FALSE;
 		gboolean ok = build_node(dock, node, request, cancel, out, error);
-		give_back(dock, spec->name);
+		isc_verbs_give_back(dock, spec->name);
 		if (!ok)
 			return FALSE;
 	}
@@ -457,8 +482,12 @@ gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest
 static void recover_op(IscDock *dock, const IscOp *op)
 {
 	const gchar *name = op->plan->node;
-	g_autoptr(IscNode) node = isc_dock_load_node(dock, name, NULL);
 	g_autoptr(GError) why = NULL;
+	if (*name == '@') {
+		isc_volumes_recover(dock, op);
+		return;
+	}
+	g_autoptr(IscNode) node = isc_dock_load_node(dock, name, NULL);
 
 	isc_dock_event(dock, name, "dock.recover", "warn", ISC_CALLER_DOCK,
 			"'%s' of %s was interrupted: %s", isc_verb_name(op->plan->verb), name,
@@ -473,8 +502,8 @@ static void recover_op(IscDock *dock, const IscOp *op)
 			.caller = ISC_CALLER_DOCK,
 			.reason = "interrupted while it was put into quarantine" };
 		guint64 order = 0;
-		gboolean ok = run_plan(dock, plan, node, ISC_CALLER_DOCK, NULL, warnings, &order,
-				&undone, &why);
+		gboolean ok = isc_verbs_run_plan(dock, plan, node, ISC_CALLER_DOCK, NULL, warnings,
+				&order, &undone, &why);
 		if (op->plan->verb == ISC_VERB_PROVISION) {
 			isc_env_erase(dock, name);
 			(void)isc_register_remove_node(dock->reg, name, NULL);

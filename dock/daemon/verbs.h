@@ -15,6 +15,7 @@ typedef struct {
 	guint timeout_s;           /* 0: the node's own */
 	const gchar *snapshot;     /* snapshot verbs: its name */
 	const gchar *reason;       /* quarantine, release */
+	const gchar *volume;       /* volume attach, detach: as ISC_STEP_ATTACH takes it */
 	const gchar *const *rules; /* expose, unexpose, allow, deny: as the caller wrote them */
 } IscRequest;
 
@@ -42,6 +43,28 @@ gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out,
  */
 gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest *request,
 		IscOutcome *out, IscNode **node, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * isc_verbs_take:
+ * @name: of a node, or '@' and the name of a volume
+ *
+ * Takes it for one verb.  Another one under way is an error (ISC_ERROR_STATE); only quarantine and
+ * destroy interrupt it.  Give it back.
+ */
+gboolean isc_verbs_take(IscDock *dock, const gchar *name, IscVerb verb, GCancellable *cancel,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void isc_verbs_give_back(IscDock *dock, const gchar *name);
+
+/**
+ * isc_verbs_run_plan:
+ * @node: NULL for a plan of a volume
+ * @warnings: (element-type gchar*): gets the steps that failed and did not stop the plan
+ *
+ * Journal, steps, end of the journal.  *@order: its id there; *@undone: it was taken back.
+ */
+gboolean isc_verbs_run_plan(IscDock *dock, const IscPlan *plan, const IscNode *node, guint caller,
+		GCancellable *cancel, GPtrArray *warnings, guint64 *order, gboolean *undone,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Ends what an earlier daemon left in the middle.  In main(), before the bus name is taken. */
 void isc_verbs_recover(IscDock *dock);

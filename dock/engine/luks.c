@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "base/file.h"
 
-#define PBKDF_ITERATIONS 1000
+#define PBKDF_ITERATIONS ISC_LUKS_ITERATIONS_KEY
 #define VOLUME_KEY_SIZE 64 /* bytes: two AES-256 keys, as XTS takes them */
 #define SLOT_OFFSET 4096   /* bytes: of key slot 0, by libcryptsetup and QEMU alike */
 #define STRIPES 4000
@@ -153,20 +153,67 @@ int isc_luks_new(const gchar *key, GError **error)
 	return ok ? isc_steal_fd(&fd) : -1;
 }
 
+/* Call with the lock held.  Returns: the slot that @key opens, or -1 with ISC_ERROR_VERIFY */
+static int find_slot(IscCrypt *crypt, const gchar *key, gchar *log, GError **error)
+{
+	int r = crypt_load(crypt, CRYPT_LUKS1, NULL);
+	if (r >= 0) /* no name: nothing is activated, the key is only tried */
+		r = crypt_activate_by_passphrase(crypt, NULL, CRYPT_ANY_SLOT, key, strlen(key), 0);
+	if (r >= 0)
+		return r;
+	g_strchomp(log);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY, "the key does not open it%s%s",
+			*log ? ": " : "", log);
+	return -1;
+}
+
 gboolean isc_luks_check(int fd, const gchar *key, GError **error)
 {
+	gchar log[256];
+	g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&crypt_lock);
+	g_autoptr(IscCrypt) crypt = crypt_open(fd, log, error);
+	return crypt && find_slot(crypt, key, log, error) >= 0;
+}
+
+gboolean isc_luks_add(int fd, const gchar *key, const gchar *more, guint iterations, GError **error)
+{
+	const struct crypt_pbkdf_type pbkdf = { .type = CRYPT_KDF_PBKDF2,
+		.hash = "sha256",
+		.iterations = iterations,
+		.flags = CRYPT_PBKDF_NO_BENCHMARK };
 	gchar log[256];
 	g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&crypt_lock);
 	g_autoptr(IscCrypt) crypt = crypt_open(fd, log, error);
 	if (!crypt)
 		return FALSE;
 	int r = crypt_load(crypt, CRYPT_LUKS1, NULL);
-	if (r >= 0) /* no name: nothing is activated, the key is only tried */
-		r = crypt_activate_by_passphrase(crypt, NULL, CRYPT_ANY_SLOT, key, strlen(key), 0);
 	if (r >= 0)
-		return TRUE;
-	g_strchomp(log);
-	g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY, "the key does not open it%s%s",
-			*log ? ": " : "", log);
-	return FALSE;
+		r = crypt_set_pbkdf_type(crypt, &pbkdf);
+	if (r >= 0)
+		r = crypt_keyslot_add_by_passphrase(
+				crypt, CRYPT_ANY_SLOT, key, strlen(key), more, strlen(more));
+	if (r == -EPERM) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY, "the key does not open it");
+		return FALSE;
+	}
+	return r >= 0 || crypt_error(error, r, "add a key", log);
+}
+
+gboolean isc_luks_keep_only(int fd, const gchar *key, GError **error)
+{
+	gchar log[256];
+	g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&crypt_lock);
+	g_autoptr(IscCrypt) crypt = crypt_open(fd, log, error);
+	int keep = crypt ? find_slot(crypt, key, log, error) : -1;
+	if (keep < 0)
+		return FALSE;
+	for (int i = 0; i < N_SLOTS; i++) {
+		crypt_keyslot_info info = crypt_keyslot_status(crypt, i);
+		if (i == keep || (info != CRYPT_SLOT_ACTIVE && info != CRYPT_SLOT_ACTIVE_LAST))
+			continue;
+		int r = crypt_keyslot_destroy(crypt, i);
+		if (r < 0)
+			return crypt_error(error, r, "erase a key", log);
+	}
+	return TRUE;
 }

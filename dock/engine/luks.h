@@ -18,6 +18,23 @@
  */
 int isc_luks_new(const gchar *key, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * isc_luks_add:
+ * @fd: memory file that begins with a header; changed
+ * @key: one that opens it; @more: one that shall open it as well; text of any length
+ * @iterations: of PBKDF2 for @more: ISC_LUKS_ITERATIONS_KEY for a random key, …_TEXT for what
+ * people make up
+ *
+ * Errors: ISC_ERROR_VERIFY: @key does not open it; ISC_ERROR_FAILED: no slot is free, …
+ */
+gboolean isc_luks_add(int fd, const gchar *key, const gchar *more, guint iterations, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+#define ISC_LUKS_ITERATIONS_KEY 1000
+#define ISC_LUKS_ITERATIONS_TEXT 1000000
+
+/* Erases all slots but the one that @key opens.  Errors: as above. */
+gboolean isc_luks_keep_only(int fd, const gchar *key, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Does @key open the header that the memory file @fd begins with?  Errors: ISC_ERROR_VERIFY: it
  * does not, or there is no such header. */
 gboolean isc_luks_check(int fd, const gchar *key, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -24,6 +24,7 @@
 #include "base/name.h"
 #include "engine/luks.h"
 #include "engine/qcow2.h"
+#include "engine/volume-private.h"
 
 #define MIB ((gsize)1024 * 1024)
 
@@ -36,8 +37,7 @@
 
 /* --- the template ------------------------------------------------------------------- */
 
-/* Copies @len bytes from @from at @from_offset to @to at @to_offset. */
-static gboolean copy_bytes(
+gboolean isc_volume_copy_bytes(
 		int from, off_t from_offset, int to, off_t to_offset, gsize len, GError **error)
 {
 	g_autofree guint8 *buffer = g_malloc(len);
@@ -74,8 +74,7 @@ static gboolean check_size(guint size_mib, GError **error)
 	return FALSE;
 }
 
-/* Reads where the LUKS region of @fd is, and that it is as our volumes have it. */
-static gboolean find_region(int fd, IscQcow2 *info, GError **error)
+gboolean isc_volume_find_region(int fd, IscQcow2 *info, GError **error)
 {
 	guint8 head[4096];
 	gssize n = pread(fd, head, sizeof head, 0);
@@ -100,7 +99,7 @@ static int open_template(const gchar *path, guint size_mib, IscQcow2 *info, GErr
 		isc_error_set_errno(error, errno, "cannot open '%s'", path);
 		return -1;
 	}
-	if (!find_region(fd, info, error)) {
+	if (!isc_volume_find_region(fd, info, error)) {
 		g_prefix_error(error, "'%s': ", path);
 		return -1;
 	}
@@ -159,6 +158,25 @@ static gboolean run_to_end(GSubprocess *process, GError **error)
 	return FALSE;
 }
 
+gboolean isc_volume_run_qemu_img(const gchar *key, const gchar *const *argv, GError **error)
+{
+	isc_autofd int key_fd = isc_file_new_memory("isc-key", error);
+	if (key_fd < 0 || !isc_file_write_all(key_fd, key, strlen(key), error))
+		return FALSE;
+
+	g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(
+			G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+	g_subprocess_launcher_setenv(launcher, "LC_ALL", "C", TRUE);
+	g_subprocess_launcher_take_fd(launcher, isc_steal_fd(&key_fd), 3);
+	g_autoptr(GError) spawn_error = NULL;
+	g_autoptr(GSubprocess) process = g_subprocess_launcher_spawnv(launcher, argv, &spawn_error);
+	if (process)
+		return run_to_end(process, error);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
+			"cannot run qemu-img (is qemu-utils installed?): %s", spawn_error->message);
+	return FALSE;
+}
+
 /* One try of `qemu-img create`.  The key is random and forgotten at once: the template's key slots
  * are cut out. */
 static gboolean run_qemu_img(const gchar *path, guint size_mib, GError **error)
@@ -171,26 +189,12 @@ static gboolean run_qemu_img(const gchar *path, guint size_mib, GError **error)
 	}
 	randombytes_buf(key, sizeof key);
 	sodium_bin2hex(hex, sizeof hex, key, sizeof key);
-	isc_autofd int key_fd = isc_file_new_memory("isc-key", error);
-	if (key_fd < 0 || !isc_file_write_all(key_fd, hex, 64, error))
-		return FALSE;
-
-	g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(
-			G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
-	g_subprocess_launcher_setenv(launcher, "LC_ALL", "C", TRUE);
-	g_subprocess_launcher_take_fd(launcher, isc_steal_fd(&key_fd), 3);
 	g_autofree gchar *size = g_strdup_printf("%uM", size_mib);
 	const gchar *const argv[] = { "qemu-img", "create", "-q", "-f", "qcow2", "--object",
 		"secret,id=key,file=/proc/self/fd/3", "-o",
 		"encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10", path, size,
 		NULL };
-	g_autoptr(GError) spawn_error = NULL;
-	g_autoptr(GSubprocess) process = g_subprocess_launcher_spawnv(launcher, argv, &spawn_error);
-	if (process)
-		return run_to_end(process, error);
-	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
-			"cannot run qemu-img (is qemu-utils installed?): %s", spawn_error->message);
-	return FALSE;
+	return isc_volume_run_qemu_img(hex, argv, error);
 }
 
 static gboolean make_template(const gchar *path, guint size_mib, GError **error)
@@ -215,7 +219,7 @@ static gboolean make_template(const gchar *path, guint size_mib, GError **error)
 	IscQcow2 info;
 	isc_autofd int fd = open(tmp, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	gboolean ok = fd >= 0 || isc_error_set_errno(error, errno, "cannot open '%s'", tmp);
-	ok = ok && find_region(fd, &info, error);
+	ok = ok && isc_volume_find_region(fd, &info, error);
 	/* A hole where the key slots were: copies stay small.  Where a file system has no holes,
 	 * zeros do. */
 	if (ok && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)info.luks_offset,
@@ -275,7 +279,7 @@ gboolean isc_volume_template_ensure(const gchar *templates_dir, guint size_mib, 
 
 /* --- create ------------------------------------------------------------------------- */
 
-static gboolean check_key(const gchar *key, GError **error)
+gboolean isc_volume_check_key(const gchar *key, GError **error)
 {
 	if (isc_digest_is_valid(key)) /* the same alphabet and length */
 		return TRUE;
@@ -299,7 +303,7 @@ static gboolean fill(int fd, const gchar *templates_dir, guint size_mib, const g
 	/* Slots 1 to 7 are marked unused in the header: what lies there is never read, so holes do.
 	 */
 	return header >= 0 && isc_file_copy_sparse(template, fd, st.st_size, error) &&
-	       copy_bytes(header, 0, fd, (off_t)info.luks_offset, ISC_LUKS_USED, error);
+	       isc_volume_copy_bytes(header, 0, fd, (off_t)info.luks_offset, ISC_LUKS_USED, error);
 }
 
 static gboolean sync_folder_of(const gchar *path, GError **error)
@@ -314,7 +318,7 @@ static gboolean sync_folder_of(const gchar *path, GError **error)
 gboolean isc_volume_create(const gchar *path, const gchar *templates_dir, guint size_mib,
 		const gchar *key_hex64, uid_t uid, gid_t gid, GError **error)
 {
-	if (!check_size(size_mib, error) || !check_key(key_hex64, error))
+	if (!check_size(size_mib, error) || !isc_volume_check_key(key_hex64, error))
 		return FALSE;
 	g_autofree gchar *tmp = g_strconcat(path, ".tmp", NULL);
 	unlink(tmp); /* of a crash */
@@ -345,12 +349,7 @@ gboolean isc_volume_create(const gchar *path, const gchar *templates_dir, guint 
 
 /* --- verify and shred --------------------------------------------------------------- */
 
-/* Opens a volume that may belong to a node's uid.  The dock may chown, but not ignore permissions,
- * so where it is not let in it takes the file first; the O_PATH descriptor makes sure that all
- * steps mean the same file.
- * @was: (out): owner before; @taken: (out): whether it changed
- * Returns: fd, or -1 with errno set */
-static int open_taken(const gchar *path, int flags, struct stat *was, gboolean *taken)
+int isc_volume_open_taken(const gchar *path, int flags, struct stat *was, gboolean *taken)
 {
 	*taken = FALSE;
 	isc_autofd int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -374,11 +373,11 @@ static int open_taken(const gchar *path, int flags, struct stat *was, gboolean *
 
 gboolean isc_volume_verify(const gchar *path, const gchar *key_hex64, GError **error)
 {
-	if (!check_key(key_hex64, error))
+	if (!isc_volume_check_key(key_hex64, error))
 		return FALSE;
 	struct stat was;
 	gboolean taken;
-	isc_autofd int fd = open_taken(path, O_RDONLY, &was, &taken);
+	isc_autofd int fd = isc_volume_open_taken(path, O_RDONLY, &was, &taken);
 	if (fd < 0 && errno == ENOENT) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "no volume '%s'", path);
 		return FALSE;
@@ -393,8 +392,9 @@ gboolean isc_volume_verify(const gchar *path, const gchar *key_hex64, GError **e
 	isc_autofd int memory = isc_file_new_memory("isc-volume", error);
 	if (memory < 0)
 		return FALSE;
-	if (find_region(fd, &info, error) &&
-			copy_bytes(fd, (off_t)info.luks_offset, memory, 0, ISC_LUKS_AREA, error) &&
+	if (isc_volume_find_region(fd, &info, error) &&
+			isc_volume_copy_bytes(fd, (off_t)info.luks_offset, memory, 0, ISC_LUKS_AREA,
+					error) &&
 			isc_luks_check(memory, key_hex64, error))
 		return TRUE;
 	g_prefix_error(error, "volume '%s': ", path);
@@ -440,7 +440,7 @@ static gboolean shred_one(const gchar *path, GError **error)
 {
 	struct stat was;
 	gboolean taken;
-	isc_autofd int fd = open_taken(path, O_RDWR, &was, &taken);
+	isc_autofd int fd = isc_volume_open_taken(path, O_RDWR, &was, &taken);
 	if (fd < 0 && errno == ENOENT)
 		return TRUE;
 	gboolean ok = fd >= 0 ? overwrite(fd, error)

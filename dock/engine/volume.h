@@ -51,6 +51,65 @@ gboolean isc_volume_verify(const gchar *path, const gchar *key_hex64, GError **e
 		G_GNUC_WARN_UNUSED_RESULT;
 
 /**
+ * isc_volume_give:
+ * Makes @path, a regular file with one name, the property of @uid and @gid with mode 0600.
+ * Errors: ISC_ERROR_NOT_FOUND, ISC_ERROR_FAILED.
+ */
+gboolean isc_volume_give(const gchar *path, uid_t uid, gid_t gid, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/* ISC_ERROR_STATE where a QEMU has @path open (it holds a lock on it then). */
+gboolean isc_volume_check_idle(const gchar *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The virtual size.  Errors: ISC_ERROR_NOT_FOUND, ISC_ERROR_INVALID (none of ours). */
+gboolean isc_volume_size(const gchar *path, guint *size_mib, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * isc_volume_grow:
+ * @size_mib: at least what it has; the same is no error
+ *
+ * Nobody has it open.  Durable; interrupted it has the one size or the other.
+ * Errors: ISC_ERROR_VERIFY (the key), ISC_ERROR_HOST (qemu-img).
+ */
+gboolean isc_volume_grow(const gchar *path, const gchar *key_hex64, guint size_mib, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * isc_volume_add_key:
+ * Lets @more open @path as well as @key does; done already is no error, even if @key opens it no
+ * more.  Data are not touched.  Nobody has it open.  Errors: ISC_ERROR_VERIFY, ISC_ERROR_FAILED.
+ */
+gboolean isc_volume_add_key(const gchar *path, const gchar *key, const gchar *more, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/* Erases every key of @path but @key, which must open it. */
+gboolean isc_volume_keep_key(const gchar *path, const gchar *key, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * isc_volume_export:
+ * @to: an empty regular file, open for reading and writing
+ * @text: a passphrase, 8 to 512 bytes
+ *
+ * Writes a copy that @text opens and @key does not.  Anybody can read it with qemu-img and that
+ * text.  Nobody has @path open.
+ */
+gboolean isc_volume_export(const gchar *path, const gchar *key_hex64, int to, const gchar *text,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * isc_volume_import:
+ * @from: such a copy; not trusted
+ *
+ * The opposite, as isc_volume_create(): durable and atomic, @path must not exist.
+ * Errors: ISC_ERROR_INVALID: no LUKS qcow2, or one that leads to other files; ISC_ERROR_VERIFY:
+ * @text does not open it.
+ */
+gboolean isc_volume_import(const gchar *path, int from, const gchar *text, const gchar *key_hex64,
+		guint *size_mib, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
  * isc_volume_shred:
  * Overwrites header and key slots, so that no key opens @path any more, syncs, and removes it (and
  * a "PATH.tmp").  A missing one is no error.  Call it when nobody has the volume open. Errors:

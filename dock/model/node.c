@@ -30,6 +30,13 @@ static const gchar *const verb_names[ISC_N_VERBS] = {
 	[ISC_VERB_UNEXPOSE] = "unexpose",
 	[ISC_VERB_ALLOW] = "allow",
 	[ISC_VERB_DENY] = "deny",
+	[ISC_VERB_VOLUME_ATTACH] = "volume attach",
+	[ISC_VERB_VOLUME_DETACH] = "volume detach",
+	[ISC_VERB_VOLUME_CREATE] = "volume create",
+	[ISC_VERB_VOLUME_IMPORT] = "volume import",
+	[ISC_VERB_VOLUME_RESIZE] = "volume resize",
+	[ISC_VERB_VOLUME_REKEY] = "volume rekey",
+	[ISC_VERB_VOLUME_REMOVE] = "volume rm",
 };
 
 /* Rows: states, columns: verbs in their order.  '+' legal, '=' already so, '-' refused.
@@ -38,16 +45,16 @@ static const gchar *const verb_names[ISC_N_VERBS] = {
  * the node. Rules may change in quarantine, too: the cut stands above them. */
 /* clang-format off */
 static const gchar *const table[ISC_N_NODE_STATES] = {
-	/*                         prov en  dis sus res crt rst del qua rel dst exp une all den */
-	[ISC_NODE_DISABLED]    = "-"  "+" "=" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+",
-	[ISC_NODE_ENABLING]    = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-",
-	[ISC_NODE_READY]       = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+",
-	[ISC_NODE_UNREADY]     = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+",
-	[ISC_NODE_SUSPENDED]   = "-"  "-" "+" "=" "+" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+",
-	[ISC_NODE_QUARANTINED] = "-"  "-" "-" "-" "-" "+" "-" "-" "=" "+" "+" "+" "+" "+" "+",
-	[ISC_NODE_FAILED]      = "-"  "+" "+" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+",
-	[ISC_NODE_DISABLING]   = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-",
-	[ISC_NODE_DESTROYING]  = "-"  "-" "-" "-" "-" "-" "-" "-" "-" "-" "+" "-" "-" "-" "-",
+	/*                         prov en  dis sus res crt rst del qua rel dst exp une all den  vat vdt  of volumes */
+	[ISC_NODE_DISABLED]    = "-"  "+" "=" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+"  "+" "+"  "-----",
+	[ISC_NODE_ENABLING]    = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-"  "-" "-"  "-----",
+	[ISC_NODE_READY]       = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+"  "-" "-"  "-----",
+	[ISC_NODE_UNREADY]     = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+"  "-" "-"  "-----",
+	[ISC_NODE_SUSPENDED]   = "-"  "-" "+" "=" "+" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+"  "-" "-"  "-----",
+	[ISC_NODE_QUARANTINED] = "-"  "-" "-" "-" "-" "+" "-" "-" "=" "+" "+" "+" "+" "+" "+"  "-" "-"  "-----",
+	[ISC_NODE_FAILED]      = "-"  "+" "+" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+"  "+" "+"  "-----",
+	[ISC_NODE_DISABLING]   = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-"  "-" "-"  "-----",
+	[ISC_NODE_DESTROYING]  = "-"  "-" "-" "-" "-" "-" "-" "-" "-" "-" "+" "-" "-" "-" "-"  "-" "-"  "-----",
 };
 /* clang-format on */
 
@@ -115,6 +122,8 @@ static const gchar *advice(IscNodeState state, IscVerb verb)
 		return verb == ISC_VERB_RELEASE ? "it is not in quarantine"
 						: "start it with 'isc-vm enable'";
 	case ISC_NODE_SUSPENDED:
+		if (verb == ISC_VERB_VOLUME_ATTACH || verb == ISC_VERB_VOLUME_DETACH)
+			return "stop it first with 'isc-vm disable'";
 		return "wake it with 'isc-vm resume'";
 	case ISC_NODE_DESTROYING:
 		return "finish with 'isc-vm destroy'";
@@ -126,6 +135,8 @@ static const gchar *advice(IscNodeState state, IscVerb verb)
 	case ISC_N_NODE_STATES:
 		break;
 	}
+	if (verb == ISC_VERB_VOLUME_ATTACH || verb == ISC_VERB_VOLUME_DETACH)
+		return "stop it first with 'isc-vm disable'";
 	return verb == ISC_VERB_RELEASE ? "it is not in quarantine" : "see 'isc-vm show'";
 }
 

@@ -23,6 +23,11 @@ static const gchar *const kind_names[ISC_N_STEP_KINDS] = {
 	[ISC_STEP_SNAPSHOTS] = "snapshots",
 	[ISC_STEP_TRAIL] = "trail",
 	[ISC_STEP_RULES] = "rules",
+	[ISC_STEP_VOLUME] = "volume",
+	[ISC_STEP_ATTACH] = "attach",
+	[ISC_STEP_VOLUMES] = "volumes",
+	[ISC_STEP_RESIZE] = "resize",
+	[ISC_STEP_REKEY] = "rekey",
 };
 
 static void clear_step(gpointer data)

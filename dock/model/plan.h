@@ -25,6 +25,11 @@ typedef enum {
 			       signed manifest of hashes; no undo */
 	ISC_STEP_SNAPSHOTS, /* down only: every snapshot of the node shredded */
 	ISC_STEP_TRAIL,     /* down only: the collector closes the node's files */
+	ISC_STEP_VOLUME,    /* arg "NAME MIB UUID": a persistent volume; down: shredded */
+	ISC_STEP_ATTACH,    /* arg "NAME:PATH": the volume belongs to the node */
+	ISC_STEP_VOLUMES,   /* the node's volumes are its uid's, their keys in libvirtd */
+	ISC_STEP_RESIZE,    /* arg "NAME MIB": the volume's disk grows; no undo */
+	ISC_STEP_REKEY,     /* arg NAME: a new key for the volume, the old one erased; no undo */
 	ISC_STEP_RULES, /* arg: policy/rule-change.h; register, boundary and open connections follow
 			   it */
 	ISC_N_STEP_KINDS,

@@ -172,6 +172,19 @@ static gboolean take_writable(
 	return TRUE;
 }
 
+static gboolean take_volume(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	IscVolumeUse use;
+	if (!isc_volume_use_parse(entry->value, &use, &why))
+		return isc_conf_error(conf, entry, error, "%s", why->message);
+	if (isc_spec_find_volume(spec, use.name))
+		return isc_conf_error(conf, entry, error, "volume '%s' is named twice", use.name);
+	return isc_spec_add_volume(spec, &use, &why) ||
+	       isc_conf_error(conf, entry, error, "%s", why->message);
+}
+
 static gboolean take_expose(
 		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
@@ -245,6 +258,7 @@ static const struct {
 	{ { "Resources", "Memory",      FALSE }, take_memory },
 	{ { "Resources", "VCPUs",       FALSE }, take_vcpus },
 	{ { "Resources", "Overlay",     FALSE }, take_overlay },
+	{ { "Resources", "Volume",      TRUE  }, take_volume },
 	{ { "Network",   "Expose",      TRUE  }, take_expose },
 	{ { "Network",   "Egress",      TRUE  }, take_egress },
 	{ { "Network",   "Network",     FALSE }, take_network },
@@ -270,6 +284,7 @@ static IscSpec *spec_new(void)
 	spec->labels = g_ptr_array_new_with_free_func(g_free);
 	spec->env = g_ptr_array_new_with_free_func(g_free);
 	spec->writable = g_ptr_array_new_with_free_func(g_free);
+	spec->volumes = g_array_new(FALSE, FALSE, sizeof(IscVolumeUse));
 	spec->expose = g_array_new(FALSE, FALSE, sizeof(IscExpose));
 	spec->egress = g_array_new(FALSE, FALSE, sizeof(IscEgress));
 	spec->memory_mib = 256;
@@ -366,6 +381,11 @@ static gchar *print(const IscSpec *spec, gboolean with_env)
 	print_pairs(out, "Label", spec->labels);
 	g_string_append_printf(out, "\n[Resources]\nMemory=%u\nVCPUs=%u\nOverlay=%u\n",
 			spec->memory_mib, spec->vcpus, spec->overlay_mib);
+	for (guint i = 0; i < spec->volumes->len; i++) {
+		g_autofree gchar *text = isc_volume_use_print(
+				&g_array_index(spec->volumes, IscVolumeUse, i));
+		g_string_append_printf(out, "Volume=%s\n", text);
+	}
 	g_autofree gchar *bandwidth = isc_bandwidth_print(&spec->bandwidth);
 	if (spec->expose->len || spec->egress->len || spec->network || *bandwidth)
 		g_string_append(out, "\n[Network]\n");
@@ -428,6 +448,53 @@ gchar *isc_spec_network_text(const IscSpec *spec)
 						  : g_strdup("isolated");
 }
 
+static gint volume_index(const IscSpec *spec, const gchar *name)
+{
+	for (guint i = 0; i < spec->volumes->len; i++)
+		if (g_str_equal(g_array_index(spec->volumes, IscVolumeUse, i).name, name))
+			return (gint)i;
+	return -1;
+}
+
+const IscVolumeUse *isc_spec_find_volume(const IscSpec *spec, const gchar *name)
+{
+	gint i = volume_index(spec, name);
+	return i < 0 ? NULL : &g_array_index(spec->volumes, IscVolumeUse, i);
+}
+
+gboolean isc_spec_add_volume(IscSpec *spec, const IscVolumeUse *use, GError **error)
+{
+	gint at = volume_index(spec, use->name);
+	for (guint i = 0; i < spec->volumes->len; i++) {
+		const IscVolumeUse *other = &g_array_index(spec->volumes, IscVolumeUse, i);
+		if ((gint)i == at || !isc_volume_use_conflict(use, other))
+			continue;
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+				"volumes '%s' and '%s' would be at or below one path", other->name,
+				use->name);
+		return FALSE;
+	}
+	if (at >= 0) {
+		g_array_index(spec->volumes, IscVolumeUse, at) = *use;
+		return TRUE;
+	}
+	if (spec->volumes->len == ISC_VOLUMES_MAX) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+				"a node has at most %d volumes: its machine has no more devices",
+				ISC_VOLUMES_MAX);
+		return FALSE;
+	}
+	g_array_append_vals(spec->volumes, use, 1);
+	return TRUE;
+}
+
+void isc_spec_remove_volume(IscSpec *spec, const gchar *name)
+{
+	gint at = volume_index(spec, name);
+	if (at >= 0)
+		g_array_remove_index(spec->volumes, (guint)at);
+}
+
 const gchar *isc_environment_name(IscEnvironment environment)
 {
 	return environment_names[environment];
@@ -448,6 +515,7 @@ void isc_spec_free(IscSpec *spec)
 	g_ptr_array_unref(spec->labels);
 	g_ptr_array_unref(spec->env);
 	g_ptr_array_unref(spec->writable);
+	g_array_unref(spec->volumes);
 	g_array_unref(spec->expose);
 	g_array_unref(spec->egress);
 	g_free(spec);

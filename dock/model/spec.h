@@ -3,6 +3,7 @@
 
 #include "model/bandwidth.h"
 #include "model/rules.h"
+#include "model/volume-use.h"
 
 #define ISC_SPEC_MAX_BYTES (64 * 1024)
 
@@ -41,6 +42,7 @@ typedef struct {
 	guint memory_mib;    /* MiB, 48..65536 */
 	guint vcpus;         /* 1..64 */
 	guint overlay_mib;   /* MiB, 16..1048576 */
+	GArray *volumes;     /* of IscVolumeUse, at most ISC_VOLUMES_MAX: vdc, vdd, … */
 	IscNetworkModel network;
 	gchar group[ISC_NAME_MAX + 1]; /* ISC_NETWORK_GROUP; else "" */
 	GArray *expose;                /* of IscExpose */
@@ -75,6 +77,14 @@ IscSpec *isc_spec_copy(const IscSpec *spec);
 
 /* Other network rules; takes references.  Of IscExpose, IscEgress. */
 void isc_spec_set_rules(IscSpec *spec, GArray *expose, GArray *egress);
+
+/* The volume @name of @spec, or NULL; borrowed. */
+const IscVolumeUse *isc_spec_find_volume(const IscSpec *spec, const gchar *name);
+
+/* Adds @use, or puts it in the place of the one of its name.  Errors: ISC_ERROR_INVALID: too many,
+ * or its path is taken. */
+gboolean isc_spec_add_volume(IscSpec *spec, const IscVolumeUse *use, GError **error);
+void isc_spec_remove_volume(IscSpec *spec, const gchar *name);
 
 /* "development", "staging", "production"; "microvm", "q35"; static. */
 const gchar *isc_environment_name(IscEnvironment environment);

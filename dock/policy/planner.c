@@ -6,6 +6,7 @@ static const IscStepKind run_steps[] = {
 	ISC_STEP_OVERLAY,
 	ISC_STEP_CONFIG,
 	ISC_STEP_SECRET,
+	ISC_STEP_VOLUMES,
 	ISC_STEP_CHANNELS,
 	ISC_STEP_FENCE,
 	ISC_STEP_TAP,
@@ -19,19 +20,28 @@ static gboolean has_undo(IscStepKind kind)
 	return kind != ISC_STEP_VERIFY && kind != ISC_STEP_READY && kind != ISC_STEP_EVIDENCE;
 }
 
+/* Whether @node has that at all. */
+static gboolean takes_part(IscStepKind kind, const IscNode *node)
+{
+	return kind != ISC_STEP_VOLUMES || node->spec->volumes->len > 0;
+}
+
 /* @define: whether the definition goes when the plan is taken back. */
-static void add_run(IscPlan *plan, IscStepMode define, const gchar *snapshot)
+static void add_run(IscPlan *plan, const IscNode *node, IscStepMode define, const gchar *snapshot)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(run_steps); i++)
-		isc_plan_add(plan, run_steps[i] == ISC_STEP_DEFINE ? define : ISC_MODE_UP,
-				run_steps[i], run_steps[i] == ISC_STEP_OVERLAY ? snapshot : NULL);
+		if (takes_part(run_steps[i], node))
+			isc_plan_add(plan, run_steps[i] == ISC_STEP_DEFINE ? define : ISC_MODE_UP,
+					run_steps[i],
+					run_steps[i] == ISC_STEP_OVERLAY ? snapshot : NULL);
 }
 
 /* The definition stays with libvirt while the node is disabled: an admin sees it there. */
-static void add_stop(IscPlan *plan, gboolean ask)
+static void add_stop(IscPlan *plan, const IscNode *node, gboolean ask)
 {
 	for (gsize i = G_N_ELEMENTS(run_steps); i-- > 0;)
-		if (has_undo(run_steps[i]) && run_steps[i] != ISC_STEP_DEFINE)
+		if (has_undo(run_steps[i]) && run_steps[i] != ISC_STEP_DEFINE &&
+				takes_part(run_steps[i], node))
 			isc_plan_add(plan, ISC_MODE_DOWN, run_steps[i],
 					ask && run_steps[i] == ISC_STEP_START ? ISC_ARG_ASK : NULL);
 }
@@ -44,6 +54,17 @@ static void add_rules(IscPlan *plan, IscStepMode mode, const gchar *rules)
 	isc_plan_add(plan, ISC_MODE_SOFT, ISC_STEP_DEFINE, NULL);
 }
 
+/* Each volume of @node comes to it, or is free again. */
+static void add_attach(IscPlan *plan, const IscNode *node, IscStepMode mode)
+{
+	for (guint i = 0; i < node->spec->volumes->len; i++) {
+		IscVolumeUse use = g_array_index(node->spec->volumes, IscVolumeUse, i);
+		use.size_mib = 0;
+		g_autofree gchar *text = isc_volume_use_print(&use);
+		isc_plan_add(plan, mode, ISC_STEP_ATTACH, text);
+	}
+}
+
 IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOptions *options)
 {
 	IscPlan *plan = isc_plan_new(verb, node->spec->name);
@@ -52,18 +73,21 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 	switch (verb) {
 	case ISC_VERB_PROVISION:
 		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_FOLDER, NULL);
+		for (gsize i = 0; options->make && options->make[i]; i++)
+			isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_VOLUME, options->make[i]);
+		add_attach(plan, node, ISC_MODE_UP);
 		if (options->enable) {
-			add_run(plan, ISC_MODE_UP, NULL);
+			add_run(plan, node, ISC_MODE_UP, NULL);
 		} else {
 			isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_VERIFY, NULL);
 			isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_DEFINE, NULL);
 		}
 		break;
 	case ISC_VERB_ENABLE:
-		add_run(plan, ISC_MODE_STAYS, NULL);
+		add_run(plan, node, ISC_MODE_STAYS, NULL);
 		break;
 	case ISC_VERB_DISABLE:
-		add_stop(plan, options->ask);
+		add_stop(plan, node, options->ask);
 		break;
 	case ISC_VERB_SUSPEND:
 		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_PAUSE, NULL);
@@ -75,8 +99,8 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_SNAPSHOT, options->snapshot);
 		break;
 	case ISC_VERB_SNAPSHOT_RESTORE:
-		add_stop(plan, FALSE);
-		add_run(plan, ISC_MODE_STAYS, options->snapshot);
+		add_stop(plan, node, FALSE);
+		add_run(plan, node, ISC_MODE_STAYS, options->snapshot);
 		break;
 	case ISC_VERB_SNAPSHOT_DELETE:
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_SNAPSHOT, options->snapshot);
@@ -93,15 +117,16 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 	case ISC_VERB_RELEASE:
 		/* One that ended meanwhile is put away: its fence, still shut, goes last. */
 		if (!options->running) {
-			add_stop(plan, FALSE);
+			add_stop(plan, node, FALSE);
 			break;
 		}
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_CUT, NULL);
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_PAUSE, NULL);
 		break;
 	case ISC_VERB_DESTROY:
-		add_stop(plan, FALSE);
+		add_stop(plan, node, FALSE);
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_SNAPSHOTS, NULL);
+		add_attach(plan, node, ISC_MODE_DOWN);
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_DEFINE, NULL);
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_TRAIL, NULL);
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_FOLDER, NULL);
@@ -112,16 +137,41 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 	case ISC_VERB_DENY:
 		add_rules(plan, ISC_MODE_UP, options->rules);
 		break;
+	case ISC_VERB_VOLUME_ATTACH:
+	case ISC_VERB_VOLUME_DETACH:
+		isc_plan_add(plan, verb == ISC_VERB_VOLUME_ATTACH ? ISC_MODE_UP : ISC_MODE_DOWN,
+				ISC_STEP_ATTACH, options->volume);
+		isc_plan_add(plan, ISC_MODE_SOFT, ISC_STEP_DEFINE, NULL);
+		break;
+	case ISC_VERB_VOLUME_CREATE:
+	case ISC_VERB_VOLUME_IMPORT:
+	case ISC_VERB_VOLUME_RESIZE:
+	case ISC_VERB_VOLUME_REKEY:
+	case ISC_VERB_VOLUME_REMOVE:
 	case ISC_N_VERBS:
 		g_assert_not_reached();
 	}
 	return plan;
 }
 
+IscPlan *isc_planner_volume(IscVerb verb, const gchar *subject, const gchar *arg)
+{
+	IscPlan *plan = isc_plan_new(verb, subject);
+	if (verb == ISC_VERB_VOLUME_RESIZE)
+		isc_plan_add(plan, ISC_MODE_STAYS, ISC_STEP_RESIZE, arg);
+	else if (verb == ISC_VERB_VOLUME_REKEY)
+		isc_plan_add(plan, ISC_MODE_STAYS, ISC_STEP_REKEY, arg);
+	else
+		isc_plan_add(plan, verb == ISC_VERB_VOLUME_REMOVE ? ISC_MODE_DOWN : ISC_MODE_UP,
+				ISC_STEP_VOLUME, arg);
+	return plan;
+}
+
 static gboolean builds(IscVerb verb)
 {
 	return verb == ISC_VERB_PROVISION || verb == ISC_VERB_ENABLE ||
-	       verb == ISC_VERB_SNAPSHOT_CREATE;
+	       verb == ISC_VERB_SNAPSHOT_CREATE || verb == ISC_VERB_VOLUME_ATTACH ||
+	       verb == ISC_VERB_VOLUME_CREATE || verb == ISC_VERB_VOLUME_IMPORT;
 }
 
 IscPlan *isc_planner_recover(const IscPlan *plan, guint reached)
@@ -135,6 +185,8 @@ IscPlan *isc_planner_recover(const IscPlan *plan, guint reached)
 			if (has_undo(step->kind) && step->mode == ISC_MODE_UP)
 				isc_plan_add(out, ISC_MODE_DOWN, step->kind, step->arg);
 		}
+		if (plan->verb == ISC_VERB_VOLUME_ATTACH)
+			isc_plan_add(out, ISC_MODE_SOFT, ISC_STEP_DEFINE, NULL);
 		return out;
 	}
 
@@ -149,10 +201,14 @@ IscPlan *isc_planner_recover(const IscPlan *plan, guint reached)
 		return out;
 	}
 
-	/* A restore has thrown the old state away by its first step: what remains is a clean stop.
-	 */
+	/* A restore has thrown the old state away by its first steps: what remains is the clean
+	 * stop that it began with. */
 	if (plan->verb == ISC_VERB_SNAPSHOT_RESTORE) {
-		add_stop(out, FALSE);
+		for (guint i = 0; i < plan->steps->len; i++) {
+			const IscStep *step = &g_array_index(plan->steps, IscStep, i);
+			if (step->mode == ISC_MODE_DOWN)
+				isc_plan_add(out, ISC_MODE_DOWN, step->kind, step->arg);
+		}
 		return out;
 	}
 

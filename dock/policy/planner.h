@@ -6,12 +6,15 @@
  * domain. */
 
 typedef struct {
-	gboolean enable;       /* provision: also start */
-	gboolean running;      /* release: its domain is there */
-	gboolean pause;        /* quarantine: also stop the vCPUs */
-	gboolean ask;          /* disable: let the guest power off first */
-	const gchar *snapshot; /* snapshot verbs: its name; quarantine: its evidence's and why */
-	const gchar *rules;    /* expose, unexpose, allow, deny: policy/rule-change.h */
+	gboolean enable;          /* provision: also start */
+	gboolean running;         /* release: its domain is there */
+	gboolean pause;           /* quarantine: also stop the vCPUs */
+	gboolean ask;             /* disable: let the guest power off first */
+	const gchar *snapshot;    /* snapshot verbs: its name; quarantine: its evidence's and why */
+	const gchar *const *make; /* provision: volumes to be made, as ISC_STEP_VOLUME takes them;
+				     NULL: none */
+	const gchar *volume;      /* volume attach, detach: as ISC_STEP_ATTACH takes it */
+	const gchar *rules;       /* expose, unexpose, allow, deny: policy/rule-change.h */
 } IscPlanOptions;
 
 /**
@@ -23,6 +26,16 @@ typedef struct {
  * Returns: (transfer full)
  */
 IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOptions *options);
+
+/**
+ * isc_planner_volume:
+ * @verb: one of a volume, see model/node.h
+ * @subject: '@' and the volume's name: stands in the journal where a node's would
+ * @arg: of its only step
+ *
+ * Returns: (transfer full)
+ */
+IscPlan *isc_planner_volume(IscVerb verb, const gchar *subject, const gchar *arg);
 
 /**
  * isc_planner_recover:

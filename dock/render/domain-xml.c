@@ -7,6 +7,7 @@
 #include "base/name.h"
 
 #define PATH_BYTES 1024
+#define SERIAL "0123456789abcdefghijklmnopqrstuvwxyz"
 #define FIRST_VOLUME_SLOT                                                                          \
 	8 /* on q35's root complex; the template's own devices stand below, ICH9 at 31 */
 
@@ -153,6 +154,9 @@ static gboolean check(const IscDomainParams *p, GError **error)
 		if (!p->volumes[i].secret_uuid ||
 				!g_uuid_string_is_valid(p->volumes[i].secret_uuid))
 			return refuse(error, "volume secret");
+		gsize n = p->volumes[i].serial ? strlen(p->volumes[i].serial) : 0;
+		if (n < 1 || n > 20 || strspn(p->volumes[i].serial, SERIAL) != n)
+			return refuse(error, "volume serial");
 	}
 	return isc_domain_text_check("tap device", p->tap, 15, FALSE, error);
 }
@@ -231,6 +235,7 @@ static gboolean add_volumes(xmlXPathContext *ctx, const IscDomainParams *p, GErr
 		if (!fill(in, holes, G_N_ELEMENTS(holes), error))
 			return FALSE;
 		set_address(disk, i);
+		add(disk, "serial", p->volumes[i].serial);
 	}
 	return TRUE;
 }

@@ -24,6 +24,7 @@ typedef enum {
 typedef struct {
 	const gchar *path;        /* absolute */
 	const gchar *secret_uuid; /* libvirt secret that opens it */
+	const gchar *serial;      /* what the disk calls itself in the guest: 1..20 of [0-9a-z] */
 } IscDomainVolume;
 
 /* All pointers are borrowed.  Paths are absolute. */

@@ -5,16 +5,11 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "store/register-private.h"
 #include "store/sql.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define EVENTS_KEPT 100000
-
-struct IscRegister {
-	sqlite3 *db;
-	GMutex lock; /* one transaction at a time; SQLite's own lock would let two interleave */
-	gchar *path;
-};
 
 /* Step n takes a database from version n to n + 1. */
 static const gchar *const migrations[SCHEMA_VERSION] = {
@@ -41,6 +36,12 @@ static const gchar *const migrations[SCHEMA_VERSION] = {
 	"  uuid TEXT NOT NULL, name TEXT NOT NULL, created INTEGER NOT NULL, size INTEGER NOT "
 	"NULL,\n"
 	"  digest TEXT NOT NULL, frozen INTEGER NOT NULL, PRIMARY KEY (uuid, name)) STRICT;\n",
+
+	"CREATE TABLE volume (\n"
+	"  name TEXT PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, mib INTEGER NOT NULL,\n"
+	"  node TEXT NOT NULL, path TEXT NOT NULL, fresh INTEGER NOT NULL,\n"
+	"  created INTEGER NOT NULL) STRICT;\n"
+	"CREATE INDEX volume_node ON volume (node) WHERE node <> '';\n",
 };
 
 static gint64 now_s(void)

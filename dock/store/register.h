@@ -107,5 +107,47 @@ GPtrArray *isc_register_list_snapshots(IscRegister *reg, const gchar *uuid, GErr
 gboolean isc_register_remove_snapshot(
 		IscRegister *reg, const gchar *uuid, const gchar *name, GError **error);
 
+/* --- volumes ------------------------------------------------------------------------------- */
+
+/* One persistent volume.  Plain values.  That a node's spec names it and that `node` is that node
+ * is changed in one transaction. */
+typedef struct {
+	gchar name[ISC_NAME_MAX + 1];
+	gchar uuid[37]; /* of its libvirt secret; its first digits are the disk's serial number */
+	guint mib;      /* MiB, virtual size */
+	gchar node[ISC_NAME_MAX + 1];        /* whose it is, or "" */
+	gchar path[ISC_VOLUME_PATH_MAX + 1]; /* where that node has it */
+	gboolean fresh; /* no node ever had a file system on it: the only time that one is made */
+	gint64 created; /* s since the epoch */
+} IscVolume;
+
+/* Errors: ISC_ERROR_STATE: the name is taken. */
+gboolean isc_register_add_volume(IscRegister *reg, const IscVolume *volume, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+/* Errors: ISC_ERROR_NOT_FOUND. */
+gboolean isc_register_get_volume(IscRegister *reg, const gchar *name, IscVolume *out,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* By name.  Returns: (transfer full) (element-type IscVolume) */
+GArray *isc_register_list_volumes(IscRegister *reg, GError **error);
+gboolean isc_register_resize_volume(IscRegister *reg, const gchar *name, guint mib, GError **error);
+/* Those of @node have been used. */
+gboolean isc_register_use_volumes(IscRegister *reg, const gchar *node, GError **error);
+/* One that is not there is no error. */
+gboolean isc_register_remove_volume(IscRegister *reg, const gchar *name, GError **error);
+
+/**
+ * isc_register_attach_volume:
+ * @spec: of the node, with the volume in it as it shall be
+ *
+ * The volume is the node's, and @spec in the place of the spec it has.  Again is no error.
+ * Errors: ISC_ERROR_STATE: it is another node's; ISC_ERROR_NOT_FOUND.
+ */
+gboolean isc_register_attach_volume(IscRegister *reg, const gchar *name, const IscSpec *spec,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The volume is nobody's, if it was that node's, and @spec, without it, is the node's. */
+gboolean isc_register_detach_volume(IscRegister *reg, const gchar *name, const IscSpec *spec,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* PRAGMA integrity_check and foreign keys.  Errors: ISC_ERROR_VERIFY. */
 gboolean isc_register_check(IscRegister *reg, GError **error);

@@ -68,6 +68,33 @@ crash quarantine 1 dock isc-vm quarantine n --reason test
 is "$(state)" quarantined "an interrupted quarantine stands"
 not_ok "and holds" client sh -c 'curl -fsS -m 2 http://$DOCK:8080/'
 dock isc-vm release n --reason test >/dev/null
+# Volumes: what was being made is not there, what was being taken away is gone, and whatever was changed holds.
+volumes() { dock isc-vm volume list --json | jq -r '[.[] | .name + ":" + .node] | join(" ")'; }
+crash "volume create" 0 dock isc-vm volume create v 16M
+is "$(volumes)" "" "volume create, dead before its step: there is none"
+dock isc-vm volume create v 16M >/dev/null
+for step in 0 1; do
+	dock isc-vm disable n --force >/dev/null 2>&1
+	crash "volume attach" "$step" dock isc-vm volume attach v n /srv/www
+	is "$(volumes)" v: "volume attach, dead before step $step: it is nobody's"
+	dock isc-vm volume attach v n /srv/www >/dev/null
+	crash "volume detach" "$step" dock isc-vm volume detach v
+	is "$(volumes)" v: "volume detach, dead before step $step: brought to its end"
+done
+crash "volume rekey" 0 dock isc-vm volume rekey v
+ok "volume rekey, dead before its step: it opens" dock sh -c 'isc-vm volume show v --json | jq -e .opens'
+is "$(dock sh -c 'ls /var/lib/isc-dock/keys | grep volume')" v.volume.sealed "and has one key"
+ok "and in order" in_order
+crash "volume rm" 0 dock isc-vm volume rm v
+is "$(volumes)$(dock sh -c 'ls /var/lib/isc-dock/volumes; ls /var/lib/isc-dock/keys | grep volume')" "" \
+	"volume rm, dead before its step: brought to its end"
+dock isc-vm destroy n >/dev/null
+for step in 2 3 8 13; do
+	crash provision "$step" dock isc-vm provision n --image minimal --memory 96 --overlay 64 --volume v:/srv/www:16M
+	is "$(state)$(volumes)" none "provision with a volume, dead before step $step: neither is there"
+	ok "and nothing else of it" in_order
+done
+provision >/dev/null
 for step in 0 3 8 9; do
 	crash destroy "$step" dock isc-vm destroy n
 	is "$(state)" none "destroy, dead before step $step: brought to its end"

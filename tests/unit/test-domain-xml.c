@@ -25,8 +25,10 @@ static gchar *load(const gchar *machine, gsize *len)
 }
 
 static const IscDomainVolume volumes[] = {
-	{ "/var/lib/isc-dock/nodes/web/data.qcow2", "22222222-2222-4222-8222-222222222222" },
-	{ "/var/lib/isc-dock/nodes/web/more.qcow2", "33333333-3333-4333-8333-333333333333" },
+	{ "/var/lib/isc-dock/nodes/web/data.qcow2", "22222222-2222-4222-8222-222222222222",
+			"22222222222242228222" },
+	{ "/var/lib/isc-dock/nodes/web/more.qcow2", "33333333-3333-4333-8333-333333333333",
+			"33333333333343338333" },
 };
 
 static IscDomainLabel labels[] = { { (gchar *)"team", (gchar *)"a & b" },
@@ -310,7 +312,8 @@ static void a_wrong_value_is_refused_by_name(void **state)
 		assert_null(render("microvm", &p, &error));                                        \
 		assert_error(error, ISC_ERROR_INVALID, name_);                                     \
 	}
-	IscDomainVolume bad = { "/v", "no-uuid" };
+	IscDomainVolume bad = { "/v", "no-uuid", "1" };
+	IscDomainVolume no_serial = { "/v", volumes[0].secret_uuid, "a,b" };
 	CASE("node", p.name = "../x")
 	CASE("node", p.name = NULL)
 	CASE("uuid", p.uuid = "x")
@@ -333,6 +336,7 @@ static void a_wrong_value_is_refused_by_name(void **state)
 	CASE("gid", p.gid = 0)
 	CASE("audit socket", p.sockets[0] = "/" EVIL EVIL EVIL)
 	CASE("volume secret", (p.volumes = &bad, p.n_volumes = 1))
+	CASE("volume serial", (p.volumes = &no_serial, p.n_volumes = 1))
 	CASE("volumes", (p.volumes = volumes, p.n_volumes = 5))
 	CASE("image digest", p.meta.image_digest = (gchar *)"abc")
 	CASE("slot", p.meta.slot = 0)

@@ -94,6 +94,26 @@ static void damage_to_header_or_key_slot_is_fatal(void **state)
 	assert_error(error, ISC_ERROR_VERIFY, "");
 }
 
+static void a_key_comes_and_the_others_go(void **state)
+{
+	(void)state;
+	GError *error = NULL;
+	g_autofree guint8 *bytes = g_malloc(ISC_LUKS_USED);
+	isc_autofd int fd = make(bytes);
+	assert_true(isc_luks_add(fd, KEY, OTHER, ISC_LUKS_ITERATIONS_KEY, NULL));
+	assert_true(isc_luks_add(fd, OTHER, "third", 2000, NULL));
+	assert_true(isc_luks_check(fd, KEY, NULL) && isc_luks_check(fd, OTHER, NULL));
+	assert_true(isc_luks_keep_only(fd, "third", NULL));
+	assert_true(isc_luks_check(fd, "third", NULL));
+	assert_false(isc_luks_check(fd, KEY, NULL) || isc_luks_check(fd, OTHER, NULL));
+	assert_false(isc_luks_add(fd, KEY, OTHER, ISC_LUKS_ITERATIONS_KEY, &error));
+	assert_error(error, ISC_ERROR_VERIFY, "does not open");
+	/* not only marked as unused: what opened it is not there any more */
+	guint8 after[8192];
+	assert_int_equal(pread(fd, after, sizeof after, 0), sizeof after);
+	assert_memory_not_equal(after + 4096, bytes + 4096, 4096);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +122,7 @@ int main(void)
 		cmocka_unit_test(what_lies_behind_the_used_part_does_not_matter),
 		cmocka_unit_test(every_header_has_a_volume_key_and_salts_of_its_own),
 		cmocka_unit_test(damage_to_header_or_key_slot_is_fatal),
+		cmocka_unit_test(a_key_comes_and_the_others_go),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

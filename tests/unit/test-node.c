@@ -94,6 +94,19 @@ static void rules_change_in_every_state_that_lasts_also_in_quarantine(void **sta
 	assert_false(isc_verb_is_about_rules(ISC_VERB_QUARANTINE));
 }
 
+static void volumes_come_and_go_only_while_the_node_does_not_run(void **state)
+{
+	(void)state;
+	for (guint s = 0; s < ISC_N_NODE_STATES; s++) {
+		IscLegal want = s == ISC_NODE_DISABLED || s == ISC_NODE_FAILED ? ISC_LEGAL_YES
+									       : ISC_LEGAL_NO;
+		assert_int_equal(
+				isc_node_verb_legal((IscNodeState)s, ISC_VERB_VOLUME_ATTACH), want);
+		assert_int_equal(
+				isc_node_verb_legal((IscNodeState)s, ISC_VERB_VOLUME_DETACH), want);
+	}
+}
+
 static void no_two_slots_share_anything(void **state)
 {
 	(void)state;
@@ -130,6 +143,7 @@ int main(void)
 		cmocka_unit_test(a_node_under_destruction_never_comes_back),
 		cmocka_unit_test(what_is_so_already_is_done),
 		cmocka_unit_test(rules_change_in_every_state_that_lasts_also_in_quarantine),
+		cmocka_unit_test(volumes_come_and_go_only_while_the_node_does_not_run),
 		cmocka_unit_test(no_two_slots_share_anything),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

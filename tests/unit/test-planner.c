@@ -68,6 +68,61 @@ static void every_plan_is_as_agreed(void **state)
 	}
 }
 
+#define MAKE "logs 64 22222222-2222-4222-8222-222222222222"
+
+static void a_node_with_volumes_gets_and_gives_them(void **state)
+{
+	(void)state;
+	static const gchar *const make[] = { MAKE, NULL };
+	static const struct {
+		IscVerb verb;
+		IscPlanOptions options;
+		const gchar *file;
+	} cases[] = {
+		{ ISC_VERB_PROVISION, { .enable = TRUE, .make = make }, "plan/volumes-provision" },
+		{ ISC_VERB_DISABLE, { 0 }, "plan/volumes-disable" },
+		{ ISC_VERB_DESTROY, { 0 }, "plan/volumes-destroy" },
+		{ ISC_VERB_VOLUME_ATTACH, { .volume = "more:/more" }, "plan/volume-attach" },
+		{ ISC_VERB_VOLUME_DETACH, { .volume = "logs:/logs" }, "plan/volume-detach" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(IscNode) node = node_in(ISC_NODE_READY);
+		IscVolumeUse use;
+		assert_true(isc_volume_use_parse("data:/srv/data", &use, NULL));
+		assert_true(isc_spec_add_volume(node->spec, &use, NULL));
+		assert_true(isc_volume_use_parse("logs:/logs:64M", &use, NULL));
+		assert_true(isc_spec_add_volume(node->spec, &use, NULL));
+		g_autoptr(IscPlan) plan = isc_planner_plan(cases[i].verb, node, &cases[i].options);
+		g_autofree gchar *text = isc_plan_print(plan);
+		assert_golden(cases[i].file, text);
+	}
+}
+
+/* What was made is shredded again, what was being shredded is, and keys and sizes that were being
+ * changed are: never half of it. */
+static void an_interrupted_verb_of_a_volume_leaves_no_half(void **state)
+{
+	(void)state;
+	static const struct {
+		IscVerb verb;
+		const gchar *arg, *rest;
+	} cases[] = {
+		{ ISC_VERB_VOLUME_CREATE, MAKE, "- volume " MAKE "\n" },
+		{ ISC_VERB_VOLUME_IMPORT, MAKE, "- volume " MAKE "\n" },
+		{ ISC_VERB_VOLUME_REMOVE, MAKE, "- volume " MAKE "\n" },
+		{ ISC_VERB_VOLUME_RESIZE, "logs 128", "~ resize logs 128\n" },
+		{ ISC_VERB_VOLUME_REKEY, "logs", "~ rekey logs\n" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(IscPlan) plan = isc_planner_volume(cases[i].verb, "@logs", cases[i].arg);
+		g_autofree gchar *text = isc_plan_print(plan);
+		g_autoptr(IscPlan) read = isc_plan_parse(cases[i].verb, "@logs", text, NULL);
+		g_autoptr(IscPlan) rest = isc_planner_recover(read, 0);
+		g_autofree gchar *is = isc_plan_print(rest);
+		assert_string_equal(is, cases[i].rest);
+	}
+}
+
 static void no_tap_without_a_fence_and_no_boot_without_verification(void **state)
 {
 	(void)state;
@@ -159,6 +214,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_plan_is_as_agreed),
+		cmocka_unit_test(a_node_with_volumes_gets_and_gives_them),
+		cmocka_unit_test(an_interrupted_verb_of_a_volume_leaves_no_half),
 		cmocka_unit_test(no_tap_without_a_fence_and_no_boot_without_verification),
 		cmocka_unit_test(an_interrupted_building_leaves_nothing),
 		cmocka_unit_test(an_interrupted_quarantine_or_destruction_is_brought_to_its_end),

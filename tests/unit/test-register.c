@@ -205,6 +205,67 @@ static void snapshots_belong_to_one_node(void **state)
 	assert_int_equal(after->len, 0);
 }
 
+static IscSpec *spec_with(const gchar *name, const gchar *volume)
+{
+	g_autofree gchar *text = g_strdup_printf("[Node]\nName=%s\nImage=i\n%s%s\n", name,
+			volume ? "[Resources]\nVolume=" : "", volume ? volume : "");
+	return isc_spec_parse("t", text, strlen(text), NULL);
+}
+
+static void a_volume_has_one_owner_and_outlives_it(void **state)
+{
+	Fixture *f = *state;
+	GError *error = NULL;
+	const IscVolume made = { .name = "data",
+		.uuid = "11111111-1111-4111-8111-111111111111",
+		.mib = 64,
+		.fresh = TRUE,
+		.created = 5 };
+	IscVolume v;
+	IscNode node = { .uuid = "22222222-2222-4222-8222-222222222222",
+		.digest = "d",
+		.image_name = (gchar *)"i",
+		.image_version = (gchar *)"1" };
+	g_autoptr(IscSpec) web = spec_with("web", "data:/srv");
+	g_autoptr(IscSpec) bare = spec_with("web", NULL);
+	g_autoptr(IscSpec) other = spec_with("other", "data:/srv");
+	node.spec = bare;
+	assert_true(isc_register_add_node(f->reg, &node, NULL));
+	assert_true(isc_register_add_volume(f->reg, &made, NULL));
+	assert_false(isc_register_add_volume(f->reg, &made, &error));
+	assert_error(error, ISC_ERROR_STATE, "stands already");
+
+	assert_true(isc_register_attach_volume(f->reg, "data", web, NULL));
+	assert_true(isc_register_attach_volume(f->reg, "data", web, NULL));
+	reopen(f);
+	assert_true(isc_register_get_volume(f->reg, "data", &v, NULL));
+	assert_string_equal(v.node, "web");
+	assert_string_equal(v.path, "/srv");
+	g_autoptr(IscNode) has = isc_register_get_node(f->reg, "web", NULL);
+	assert_int_equal(has->spec->volumes->len, 1);
+	error = NULL;
+	assert_false(isc_register_attach_volume(f->reg, "data", other, &error));
+	assert_error(error, ISC_ERROR_STATE, "in use by node 'web'");
+	assert_true(isc_register_detach_volume(f->reg, "data", other, NULL)); /* not its own */
+	assert_true(isc_register_get_volume(f->reg, "data", &v, NULL));
+	assert_string_equal(v.node, "web");
+
+	assert_true(v.fresh && isc_register_use_volumes(f->reg, "web", NULL));
+	assert_true(isc_register_resize_volume(f->reg, "data", 128, NULL));
+	assert_true(isc_register_detach_volume(f->reg, "data", bare, NULL));
+	assert_true(isc_register_remove_node(f->reg, "web", NULL));
+	g_autoptr(GArray) all = isc_register_list_volumes(f->reg, NULL);
+	assert_int_equal(all->len, 1);
+	v = g_array_index(all, IscVolume, 0);
+	assert_string_equal(v.node, "");
+	assert_false(v.fresh);
+	assert_int_equal(v.mib, 128);
+	assert_true(isc_register_remove_volume(f->reg, "data", NULL));
+	error = NULL;
+	assert_false(isc_register_get_volume(f->reg, "data", &v, &error));
+	assert_error(error, ISC_ERROR_NOT_FOUND, "no volume 'data'");
+}
+
 static void a_newer_schema_and_a_damaged_file_are_refused(void **state)
 {
 	Fixture *f = *state;
@@ -240,6 +301,8 @@ int main(void)
 				the_journal_shows_what_was_begun_and_not_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(events_come_in_order_and_by_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(snapshots_belong_to_one_node, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+				a_volume_has_one_owner_and_outlives_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 				a_newer_schema_and_a_damaged_file_are_refused, setup, teardown),
 	};

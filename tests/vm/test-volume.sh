@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Persistent volumes: they outlive stops, keys and nodes, belong to one node, open for nobody else, and die by one verb.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+rig_up volume
+vm() { dock isc-vm "$@"; }
+state=/var/lib/isc-dock
+clean() { dock isc-vm fsck --json | jq -e '. == []'; }
+kv() { dock isc-vm provision "$1" --image redis --memory 96 --overlay 64 --expose 6379:6379 "${@:2}"; }
+# shellcheck disable=SC2016 # $DOCK is the client's
+redis() { client sh -c 'printf "$1\r\n" | nc -w 2 "$DOCK" 6379' - "$1"; }
+has_marker() { redis 'GET marker' | grep -q "$marker"; }
+ok "the image is imported" vm image import "$BUILD/images/redis"
+marker=M$(head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n')
+
+# --- what is wrong -------------------------------------------------------------------------------
+status 2 "a volume has a name" dock isc-vm volume create ../data 64M
+status 2 "and a size" dock isc-vm volume create data 1K
+status 3 "one without a size has to be there" kv kv --volume data:/var/lib/redis
+status 5 "one that the disk has no room for is refused" dock isc-vm volume create data 8T
+like "$(cat "$TMP/out")" "8388608 MiB and [0-9]+ MiB are free" "with what it needs and what there is"
+status 2 "five are more than the machine has room for" kv kv \
+	--volume a:/a --volume b:/b --volume c:/c --volume d:/d --volume e:/e
+status 6 "an auditor makes none" as aud1 isc-vm volume create data 64M
+is "$(dock sh -c "ls $state/volumes; ls $state/keys | grep volume")" "" "nothing is left of all that"
+
+# --- life ----------------------------------------------------------------------------------------
+ok "a node comes with a volume" kv kv --volume data:/var/lib/redis:64M
+ok "data are written" redis "SET marker $marker\r\nSAVE"
+status 4 "a volume in use is not removed" dock isc-vm volume rm data
+status 4 "nor rekeyed" dock isc-vm volume rekey data
+status 4 "nor given to another node" kv kw --volume data:/srv
+status 4 "a running node keeps its volumes" dock isc-vm volume detach data
+uid=$(vm list --json | jq '.[0].uid')
+is "$(dock stat -c %u "$state/volumes/data/disk.qcow2")" "$uid" "the disk is the node's while it runs"
+not_ok "another node's uid cannot read it" dock setpriv --reuid 1900000999 --regid 1900000999 --clear-groups \
+	cat "$state/volumes/data/disk.qcow2"
+not_ok "nor see that it is there" dock setpriv --reuid 1900000999 --regid 1900000999 --clear-groups \
+	stat "$state/volumes/data/disk.qcow2"
+ok "it is stopped" vm disable kv
+is "$(dock stat -c %U "$state/volumes/data/disk.qcow2")" isc-dock "and the dock's when it is stopped"
+ok "nothing of its data lies anywhere on the dock in the clear" dock sh -c \
+	"! grep -raqF '$marker' $state /var/log/isc-dock /run/isc-dock"
+dock cp "$state/volumes/data/disk.qcow2" "$state/before.qcow2"
+ok "it gets a new key" vm volume rekey data
+ok "and is made larger" vm volume resize data 128M
+status 2 "but never smaller" dock isc-vm volume resize data 64M
+ok "it starts again" vm enable kv
+ok "and has its data" has_marker
+ok "all is in order" clean
+ok "the node is destroyed" vm destroy kv
+is "$(vm volume list --json | jq -r '.[] | .name + .node')" data "the volume is there, and nobody's"
+
+# --- travel --------------------------------------------------------------------------------------
+ok "it is copied out" vm volume export data "$TMP/copy.qcow2" --key-file "$TMP/key"
+not_ok "the copy is encrypted" grep -aqF "$marker" "$TMP/copy.qcow2"
+image=driver=qcow2,encrypt.format=luks,encrypt.key-secret=k,file.filename=$TMP/copy.qcow2
+head -c 64 "$TMP/key" >"$TMP/key64"
+ok "qemu-img reads it with the key file" qemu-img convert --object "secret,id=k,file=$TMP/key64" --image-opts "$image" \
+	-O raw "$TMP/raw"
+ok "the data are in it" grep -aqF "$marker" "$TMP/raw"
+is "$(dumpe2fs -h "$TMP/raw" 2>/dev/null | sed -n 's/^Block count: *//p')" 32768 "its file system has grown with its disk"
+rm "$TMP/raw"
+ok "it is made into another volume" vm volume import other "$TMP/copy.qcow2" --key-file "$TMP/key"
+ok "which a node takes" kv kv --volume other:/var/lib/redis
+ok "and finds the data on" has_marker
+vm disable kv --force >/dev/null
+
+# --- loss ----------------------------------------------------------------------------------------
+dock mv "$state/keys/other.volume.sealed" "$state/other.sealed"
+status 3 "a node whose volume has lost its key does not start" dock isc-vm enable kv
+like "$(cat "$TMP/out")" "left as it is.*backup" "and says what to do"
+dock mv "$state/other.sealed" "$state/keys/other.volume.sealed"
+ok "with the key put back it does" vm enable kv
+ok "and has its data" has_marker
+vm destroy kv >/dev/null
+
+# --- end -----------------------------------------------------------------------------------------
+for volume in data other; do ok "volume $volume is shredded" vm volume rm "$volume"; done
+is "$(dock sh -c "ls $state/volumes; ls $state/keys | grep volume; virsh -q secret-list")" "" "disk, keys and secrets are gone"
+is "$(dock sh -c "for k in $state/keys/*; do [ \"\$(stat -c %a \$k)\" = 600 ] || echo \$k; done")" "" "keys are for the dock alone"
+ok "all is in order" clean
+done_testing
