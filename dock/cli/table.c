@@ -124,6 +124,11 @@ static const IscOption evidence_browse_options[] = {
 	{ NULL },
 };
 
+static const IscOption filter_options[] = {
+	{ "for", 0, ISC_OPT_VALUE, "S", "the trial lasts S seconds; default 60" },
+	{ NULL },
+};
+
 static const IscOption fsck_options[] = {
 	{ "repair", 0, ISC_OPT_FLAG, NULL, "mend what can be mended" },
 	{ NULL },
@@ -180,6 +185,10 @@ const IscCommand isc_commands[] = {
 	{ "volume import",    "VOL FILE --key-file FILE", "make a volume from such a file", 2, 2, "volume", CHANGES, travel_options, isc_cmd_volume_import },
 	{ "network show",     "[NAME]",      "show what the kernel enforces, and what it dropped", 0, 1, "node", 0, none, isc_cmd_network_show },
 	{ "network explain",  "FROM TO PORT", "say which rule decides, and why", 3, 3, "node", 0, none, isc_cmd_network_explain },
+	{ "filter apply",     "",            "let only what dock.conf names in to the host, on trial", 0, 0, "", CHANGES, filter_options, isc_cmd_filter_apply },
+	{ "filter confirm",   "",            "keep the host filter that is on trial", 0, 0, "", CHANGES, none, isc_cmd_filter_confirm },
+	{ "filter off",       "",            "take the host filter away", 0, 0, "", CHANGES, none, isc_cmd_filter_off },
+	{ "filter show",      "",            "show whether the host filter is in force", 0, 0, "", 0, none, isc_cmd_filter_show },
 	{ "doctor",           "",            "check whether this host is fit to be a dock", 0, 0, "", 0, none, isc_cmd_doctor },
 	{ "fsck",             "",            "check that register, libvirt, firewall and files agree", 0, 0, "", 0, fsck_options, isc_cmd_fsck },
 	{ "version",          "",            "print the versions of isc-vm and of the dock", 0, 0, "", 0, none, isc_cmd_version },

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "daemon/bus.h"
+#include "daemon/host-filter.h"
 #include "daemon/steps.h"
 #include "engine/links.h"
 
@@ -110,6 +111,7 @@ void isc_boundary_on_event(const IscFirewallEvent *event, gpointer data)
 				"the dock's rules were changed by %s: %s", event->who, event->why);
 	if (event->error)
 		return;
+	isc_dock_do(dock, isc_host_filter_look, NULL); /* a flush takes that, too */
 	isc_dock_event(dock, "", "boundary.restored", "warn", ISC_CALLER_DOCK,
 			"the dock's rules were put back %d ms after it was noticed", ms);
 	g_mutex_lock(&dock->lock);

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/name.h"
 #include "model/conf.h"
+#include "render/host-filter.h"
 
 #ifndef ISC_TEMPLATE_DIR
 #define ISC_TEMPLATE_DIR "/usr/local/share/isc-dock/xml-templates"
@@ -19,6 +20,7 @@
 typedef enum {
 	KIND_PATH,
 	KIND_TEXT,
+	KIND_FILTER, /* see render/host-filter.h */
 	KIND_NUMBER,
 } Kind;
 
@@ -36,6 +38,7 @@ static const struct {
 	{ "Dock", "TemplateDirectory", KIND_PATH, offsetof(IscConfig, template_dir),   ISC_TEMPLATE_DIR },
 	{ "Dock", "LibvirtURI",        KIND_TEXT, offsetof(IscConfig, libvirt_uri),    "qemu:///system" },
 	{ "Dock", "OutsideInterface",  KIND_TEXT, offsetof(IscConfig, outside),        NULL },
+	{ "Dock", "HostFilter",        KIND_FILTER, offsetof(IscConfig, host_filter),  NULL },
 	{ "Dock", "User",              KIND_TEXT, offsetof(IscConfig, user),           "isc-dock" },
 	{ "Dock", "CollectorUser",     KIND_TEXT, offsetof(IscConfig, collector_user), "isc-collect" },
 	{ "Syslog", "Receiver",        KIND_TEXT, offsetof(IscConfig, syslog_receiver), NULL },
@@ -59,6 +62,8 @@ static gboolean set(IscConfig *config, gsize row, const gchar *value)
 		return TRUE;
 	}
 	if (table[row].kind == KIND_PATH && (value[0] != '/' || strstr(value, "..")))
+		return FALSE;
+	if (table[row].kind == KIND_FILTER && !isc_host_filter_check(value, NULL))
 		return FALSE;
 	g_free(*(gchar **)at);
 	*(gchar **)at = g_strdup(value);
@@ -89,6 +94,9 @@ IscConfig *isc_config_parse(const gchar *what, const gchar *text, gsize len, GEr
 				isc_conf_error(conf, &entries[e], error,
 						table[i].kind == KIND_NUMBER
 								? "wants a whole number"
+						: table[i].kind == KIND_FILTER
+								? "wants words like tcp:22, "
+								  "udp:68, tcp:8000-8010, icmp"
 								: "wants an absolute path without "
 								  "'..'");
 				return NULL;

@@ -11,6 +11,7 @@ typedef struct {
 	gchar *template_dir;    /* TemplateDirectory=/usr/local/share/isc-dock/xml-templates */
 	gchar *libvirt_uri;     /* LibvirtURI=qemu:///system */
 	gchar *outside;         /* OutsideInterface=; NULL: that of the default route */
+	gchar *host_filter;     /* HostFilter=; NULL: none */
 	gchar *user;            /* User=isc-dock */
 	gchar *collector_user;  /* CollectorUser=isc-collect */
 	gchar *syslog_receiver; /* [Syslog] Receiver=; NULL: none.  These five are isc-forwardd's.

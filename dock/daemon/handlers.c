@@ -4,6 +4,7 @@
 #include "base/name.h"
 #include "daemon/doctor.h"
 #include "daemon/fsck.h"
+#include "daemon/host-filter.h"
 #include "daemon/network.h"
 #include "daemon/show.h"
 #include "daemon/trails.h"
@@ -42,6 +43,10 @@ static const IscHandler handlers[] = {
 	{ "Dock1", "Fsck",        isc_fsck },
 	{ "Dock1", "ShowNetwork",    isc_network_show_call },
 	{ "Dock1", "ExplainNetwork", isc_network_explain_call },
+	{ "Dock1", "FilterApply",    isc_host_filter_apply },
+	{ "Dock1", "FilterConfirm",  isc_host_filter_confirm },
+	{ "Dock1", "FilterOff",      isc_host_filter_off },
+	{ "Dock1", "FilterShow",     isc_host_filter_show },
 	{ "Dock1", "ListEvents",  list_events },
 	{ "Dock1", "OpenTrail",   isc_trails_open },
 	{ "Dock1", "OpenChain",   isc_trails_open_chain },

@@ -16,6 +16,7 @@ static const struct {
 	{ "force",   "b", offsetof(IscOptions, force) },
 	{ "pause",   "b", offsetof(IscOptions, pause) },
 	{ "repair",  "b", offsetof(IscOptions, repair) },
+	{ "seconds", "u", offsetof(IscOptions, seconds) },
 	{ "timeout", "u", offsetof(IscOptions, timeout) },
 };
 /* clang-format on */

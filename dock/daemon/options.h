@@ -5,6 +5,7 @@
 typedef struct {
 	gboolean dry_run, enable, force, pause, repair;
 	guint timeout; /* s; 0: not given */
+	guint seconds; /* of a trial; 0: not given */
 } IscOptions;
 
 /**

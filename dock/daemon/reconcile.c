@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "daemon/boundary.h"
 #include "daemon/bus.h"
+#include "daemon/host-filter.h"
 #include "daemon/steps.h"
 #include "daemon/verbs.h"
 #include "daemon/volumes.h"
@@ -166,6 +167,7 @@ static void on_vm_event(gpointer data, const IscVmEvent *event)
 static void look_at_all(IscDock *dock, gpointer data)
 {
 	(void)data;
+	isc_host_filter_look(dock, NULL);
 	(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
 }
 
@@ -405,6 +407,7 @@ gboolean isc_reconcile_start(IscDock *dock, GError **error)
 	take_up(dock);
 	/* Set down by an earlier daemon that could not have the rules, where one did. */
 	isc_boundary_stands(dock);
+	isc_host_filter_start(dock);
 	if (isc_vm_is_connected(dock->vm))
 		(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
 	g_timeout_add_seconds(TIMER_S, on_timer, dock);
