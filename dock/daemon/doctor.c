@@ -1,4 +1,4 @@
-#include "daemon/doctor.h"
+#include "daemon/doctor-private.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -8,22 +8,8 @@
 #include "base/error.h"
 #include "base/file.h"
 
-typedef enum {
-	LEVEL_OK,
-	LEVEL_WARN,
-	LEVEL_FAIL,
-} Level;
-
-typedef struct {
-	Level level;
-	gchar *found;        /* owned */
-	const gchar *advice; /* static; "" where all is well */
-} Finding;
-
-static void say(Finding *f, Level level, const gchar *advice, const gchar *format, ...)
-		G_GNUC_PRINTF(4, 5);
-
-static void say(Finding *f, Level level, const gchar *advice, const gchar *format, ...)
+void isc_doctor_say(
+		IscFinding *f, IscFindingLevel level, const gchar *advice, const gchar *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -33,8 +19,7 @@ static void say(Finding *f, Level level, const gchar *advice, const gchar *forma
 	va_end(args);
 }
 
-/* The first line of a small file, or NULL. */
-static gchar *line_of(const gchar *path)
+gchar *isc_doctor_line_of(const gchar *path)
 {
 	g_autofree gchar *text = NULL;
 	if (!g_file_get_contents(path, &text, NULL, NULL))
@@ -43,142 +28,135 @@ static gchar *line_of(const gchar *path)
 	return g_steal_pointer(&text);
 }
 
-static void check_accelerator(IscDock *dock, Finding *f)
+static void check_accelerator(IscDock *dock, IscFinding *f)
 {
 	g_autofree gchar *why = NULL;
 	(void)dock;
 	IscAccel accel = isc_accel_probe(&isc_accel_host, &why);
 	if (accel == ISC_ACCEL_KVM)
-		say(f, LEVEL_OK, "", "%s", why);
+		isc_doctor_say(f, ISC_FINDING_OK, "", "%s", why);
 	else
-		say(f, LEVEL_WARN,
+		isc_doctor_say(f, ISC_FINDING_WARN,
 				"enable virtualisation in the firmware (or nested virtualisation) "
 				"for production",
 				"emulated: %s", why);
 }
 
 /* QEMU runs under the node's own uid and gid, in no other group. */
-static void check_kvm_device(IscDock *dock, Finding *f)
+static void check_kvm_device(IscDock *dock, IscFinding *f)
 {
 	struct stat st;
 	if (dock->accel != ISC_ACCEL_KVM)
-		say(f, LEVEL_OK, "", "not used");
+		isc_doctor_say(f, ISC_FINDING_OK, "", "not used");
 	else if (stat("/dev/kvm", &st) == 0 && (st.st_mode & 06) == 06)
-		say(f, LEVEL_OK, "", "every node's uid may open /dev/kvm");
+		isc_doctor_say(f, ISC_FINDING_OK, "", "every node's uid may open /dev/kvm");
 	else
-		say(f, LEVEL_FAIL, "install 70-isc-dock.rules for udev, or chmod 0666 /dev/kvm",
+		isc_doctor_say(f, ISC_FINDING_FAIL,
+				"install 70-isc-dock.rules for udev, or chmod 0666 /dev/kvm",
 				"nodes' uids may not open /dev/kvm");
 }
 
-static void check_libvirt(IscDock *dock, Finding *f)
+static void check_libvirt(IscDock *dock, IscFinding *f)
 {
 	if (isc_vm_is_connected(dock->vm))
-		say(f, LEVEL_OK, "", "connected to %s", dock->config->libvirt_uri);
+		isc_doctor_say(f, ISC_FINDING_OK, "", "connected to %s", dock->config->libvirt_uri);
 	else
-		say(f, LEVEL_FAIL, "start it: systemctl start libvirtd, or libvirtd -d",
+		isc_doctor_say(f, ISC_FINDING_FAIL,
+				"start it: systemctl start libvirtd, or libvirtd -d",
 				"libvirtd does not answer");
 }
 
-static void check_collector(IscDock *dock, Finding *f)
+static void check_collector(IscDock *dock, IscFinding *f)
 {
 	if (isc_link_is_up(dock->link))
-		say(f, LEVEL_OK, "", "isc-collectord is there");
+		isc_doctor_say(f, ISC_FINDING_OK, "", "isc-collectord is there");
 	else
-		say(f, LEVEL_FAIL, "start it: systemctl start isc-collectord",
+		isc_doctor_say(f, ISC_FINDING_FAIL, "start it: systemctl start isc-collectord",
 				"isc-collectord does not answer");
 }
 
-static void check_boundary(IscDock *dock, Finding *f)
+static void check_boundary(IscDock *dock, IscFinding *f)
 {
 	g_autoptr(GError) why = NULL;
 	g_autofree gchar *what = NULL;
 	gboolean intact = FALSE;
 	if (isc_firewall_is_intact(dock->firewall, &intact, &what, &why) && intact)
-		say(f, LEVEL_OK, "", "both tables are in the kernel as they should be");
+		isc_doctor_say(f, ISC_FINDING_OK, "",
+				"both tables are in the kernel as they should be");
 	else
-		say(f, LEVEL_FAIL,
+		isc_doctor_say(f, ISC_FINDING_FAIL,
 				"look for who changes nftables; 'isc-vm fsck --repair' puts it "
 				"back",
 				"%s", why ? why->message : what);
 }
 
-static void check_forward(IscDock *dock, Finding *f)
-{
-	(void)dock;
-	g_autofree gchar *value = line_of("/proc/sys/net/ipv4/conf/" ISC_BRIDGE "/forwarding");
-	if (g_strcmp0(value, "1") == 0)
-		say(f, LEVEL_OK, "", "packets of " ISC_BRIDGE " are forwarded");
-	else
-		say(f, LEVEL_FAIL, "restart isc-dockd, and find what turned it off",
-				"IPv4 forwarding is off on " ISC_BRIDGE);
-}
-
-static void check_outside(IscDock *dock, Finding *f)
+static void check_outside(IscDock *dock, IscFinding *f)
 {
 	g_autofree gchar *address = isc_dock_outside_address(dock);
 	if (*address)
-		say(f, LEVEL_OK, "", "%s has %s", dock->outside, address);
+		isc_doctor_say(f, ISC_FINDING_OK, "", "%s has %s", dock->outside, address);
 	else
-		say(f, LEVEL_WARN, "set OutsideInterface= in dock.conf",
+		isc_doctor_say(f, ISC_FINDING_WARN, "set OutsideInterface= in dock.conf",
 				"no outside interface with an address: nothing "
 				"can be exposed");
 }
 
-static void check_register(IscDock *dock, Finding *f)
+static void check_register(IscDock *dock, IscFinding *f)
 {
 	g_autoptr(GError) why = NULL;
 	if (isc_register_check(dock->reg, &why))
-		say(f, LEVEL_OK, "", "the register is sound");
+		isc_doctor_say(f, ISC_FINDING_OK, "", "the register is sound");
 	else
-		say(f, LEVEL_FAIL,
+		isc_doctor_say(f, ISC_FINDING_FAIL,
 				"move it away and restart isc-dockd: it is made again from libvirt",
 				"%s", why->message);
 }
 
-static void check_state_folder(IscDock *dock, Finding *f)
+static void check_state_folder(IscDock *dock, IscFinding *f)
 {
 	struct stat st;
 	const gchar *dir = dock->config->state_dir;
 	if (stat(dir, &st) < 0)
-		say(f, LEVEL_FAIL, "restart isc-dockd", "'%s' is not there", dir);
+		isc_doctor_say(f, ISC_FINDING_FAIL, "restart isc-dockd", "'%s' is not there", dir);
 	else if (st.st_uid != dock->uid || st.st_mode & 022)
-		say(f, LEVEL_FAIL, "chown isc-dock and chmod 0711 it",
+		isc_doctor_say(f, ISC_FINDING_FAIL, "chown isc-dock and chmod 0711 it",
 				"'%s' has owner %u, mode %04o", dir, st.st_uid, st.st_mode & 07777);
 	else
-		say(f, LEVEL_OK, "", "'%s' is ours alone", dir);
+		isc_doctor_say(f, ISC_FINDING_OK, "", "'%s' is ours alone", dir);
 }
 
-static void check_disk(IscDock *dock, Finding *f)
+static void check_disk(IscDock *dock, IscFinding *f)
 {
 	struct statvfs fs;
 	if (statvfs(dock->config->state_dir, &fs) < 0) {
-		say(f, LEVEL_FAIL, "", "cannot ask for free space");
+		isc_doctor_say(f, ISC_FINDING_FAIL, "", "cannot ask for free space");
 		return;
 	}
 	guint64 mib = (guint64)fs.f_bavail * fs.f_frsize / (1024 * 1024);
-	say(f,
-			mib < 512    ? LEVEL_FAIL
-			: mib < 4096 ? LEVEL_WARN
-				     : LEVEL_OK,
+	isc_doctor_say(f,
+			mib < 512    ? ISC_FINDING_FAIL
+			: mib < 4096 ? ISC_FINDING_WARN
+				     : ISC_FINDING_OK,
 			mib < 4096 ? "make room" : "",
 			"%" G_GUINT64_FORMAT " MiB are free below '%s'", mib,
 			dock->config->state_dir);
 }
 
-static void check_clock(IscDock *dock, Finding *f)
+static void check_clock(IscDock *dock, IscFinding *f)
 {
 	struct stat st;
 	(void)dock;
 	gint64 now = g_get_real_time() / G_USEC_PER_SEC;
 	/* The programs on disk were not written in the future. */
 	if (stat("/proc/self/exe", &st) == 0 && now + 86400 < st.st_mtime)
-		say(f, LEVEL_FAIL, "set the clock; run chrony or systemd-timesyncd",
+		isc_doctor_say(f, ISC_FINDING_FAIL,
+				"set the clock; run chrony or systemd-timesyncd",
 				"the clock is behind");
 	else
-		say(f, LEVEL_OK, "", "the clock is plausible");
+		isc_doctor_say(f, ISC_FINDING_OK, "", "the clock is plausible");
 }
 
-static void check_trusted(IscDock *dock, Finding *f)
+static void check_trusted(IscDock *dock, IscFinding *f)
 {
 	g_autoptr(GDir) dir = g_dir_open(dock->config->trusted_dir, 0, NULL);
 	guint n = 0;
@@ -186,109 +164,96 @@ static void check_trusted(IscDock *dock, Finding *f)
 	while (dir && (name = g_dir_read_name(dir)))
 		n += g_str_has_suffix(name, ".pub");
 	if (n)
-		say(f, LEVEL_OK, "", "%u publishers are trusted", n);
+		isc_doctor_say(f, ISC_FINDING_OK, "", "%u publishers are trusted", n);
 	else
-		say(f, LEVEL_WARN, "put publishers' keys (NAME.pub) there",
+		isc_doctor_say(f, ISC_FINDING_WARN, "put publishers' keys (NAME.pub) there",
 				"nobody is trusted in '%s': no image can be "
 				"imported",
 				dock->config->trusted_dir);
 }
 
-static void check_qemu_img(IscDock *dock, Finding *f)
+static void check_qemu_img(IscDock *dock, IscFinding *f)
 {
 	g_autofree gchar *path = g_find_program_in_path("qemu-img");
 	(void)dock;
 	if (path)
-		say(f, LEVEL_OK, "", "%s", path);
+		isc_doctor_say(f, ISC_FINDING_OK, "", "%s", path);
 	else
-		say(f, LEVEL_FAIL, "apt install qemu-utils",
+		isc_doctor_say(f, ISC_FINDING_FAIL, "apt install qemu-utils",
 				"qemu-img is missing: no overlay can be made");
 }
 
-/* Others who write the firewall: harmless as long as one knows. */
-static void check_managers(IscDock *dock, Finding *f)
+static void check_ksm(IscDock *dock, IscFinding *f)
 {
-	static const gchar *const managers[] = { "firewalld", "ufw", "dockerd" };
-	g_autoptr(GString) found = g_string_new(NULL);
-	(void)dock;
-	for (gsize i = 0; i < G_N_ELEMENTS(managers); i++) {
-		g_autofree gchar *path = g_find_program_in_path(managers[i]);
-		if (path)
-			g_string_append_printf(found, "%s%s", found->len ? ", " : "", managers[i]);
-	}
-	if (found->len)
-		say(f, LEVEL_WARN,
-				"let it forward what comes from and goes to isc0: a drop in its "
-				"tables counts too",
-				"%s is installed", found->str);
-	else
-		say(f, LEVEL_OK, "", "no other firewall manager");
-}
-
-static void check_ksm(IscDock *dock, Finding *f)
-{
-	g_autofree gchar *run = line_of("/sys/kernel/mm/ksm/run");
+	g_autofree gchar *run = isc_doctor_line_of("/sys/kernel/mm/ksm/run");
 	(void)dock;
 	if (g_strcmp0(run, "1") == 0)
-		say(f, LEVEL_WARN,
+		isc_doctor_say(f, ISC_FINDING_WARN,
 				"echo 2 > /sys/kernel/mm/ksm/run: shared pages tell one node about "
 				"another",
 				"KSM merges pages");
 	else
-		say(f, LEVEL_OK, "", "KSM is off");
+		isc_doctor_say(f, ISC_FINDING_OK, "", "KSM is off");
 }
 
-static void check_smt(IscDock *dock, Finding *f)
+static void check_smt(IscDock *dock, IscFinding *f)
 {
-	g_autofree gchar *smt = line_of("/sys/devices/system/cpu/smt/active");
+	g_autofree gchar *smt = isc_doctor_line_of("/sys/devices/system/cpu/smt/active");
 	(void)dock;
 	if (g_strcmp0(smt, "1") == 0)
-		say(f, LEVEL_WARN,
+		isc_doctor_say(f, ISC_FINDING_WARN,
 				"boot with nosmt, or use core scheduling, where nodes distrust "
 				"each other",
 				"hyper-threads are shared between nodes");
 	else
-		say(f, LEVEL_OK, "", "no shared hyper-threads");
+		isc_doctor_say(f, ISC_FINDING_OK, "", "no shared hyper-threads");
 }
 
-static void check_swap(IscDock *dock, Finding *f)
+static void check_swap(IscDock *dock, IscFinding *f)
 {
 	g_autofree gchar *text = NULL;
 	(void)dock;
 	if (g_file_get_contents("/proc/swaps", &text, NULL, NULL) && strchr(text, '\n') &&
 			strchr(text, '\n')[1] != '\0')
-		say(f, LEVEL_WARN,
+		isc_doctor_say(f, ISC_FINDING_WARN,
 				"encrypt swap or turn it off: nodes' memory may be written to it",
 				"swap is on");
 	else
-		say(f, LEVEL_OK, "", "no swap");
+		isc_doctor_say(f, ISC_FINDING_OK, "", "no swap");
 }
 
-static void check_nested(IscDock *dock, Finding *f)
+static void check_nested(IscDock *dock, IscFinding *f)
 {
-	g_autofree gchar *intel = line_of("/sys/module/kvm_intel/parameters/nested");
-	g_autofree gchar *amd = line_of("/sys/module/kvm_amd/parameters/nested");
+	g_autofree gchar *intel = isc_doctor_line_of("/sys/module/kvm_intel/parameters/nested");
+	g_autofree gchar *amd = isc_doctor_line_of("/sys/module/kvm_amd/parameters/nested");
 	(void)dock;
 	if ((intel && strchr("Y1", *intel)) || (amd && strchr("Y1", *amd)))
-		say(f, LEVEL_WARN, "set nested=0: nodes need no hypervisor of their own",
+		isc_doctor_say(f, ISC_FINDING_WARN,
+				"set nested=0: nodes need no hypervisor of their own",
 				"nested virtualisation is on");
 	else
-		say(f, LEVEL_OK, "", "no nested virtualisation");
+		isc_doctor_say(f, ISC_FINDING_OK, "", "no nested virtualisation");
 }
 
 /* clang-format off */
 static const struct {
 	const gchar *name;
-	void (*run)(IscDock *dock, Finding *finding);
+	void (*run)(IscDock *dock, IscFinding *finding);
 } checks[] = {
 	{ "accelerator",       check_accelerator },
 	{ "kvm-device",        check_kvm_device },
 	{ "libvirt",           check_libvirt },
 	{ "collector",         check_collector },
 	{ "boundary",          check_boundary },
-	{ "forwarding",        check_forward },
+	{ "forwarding",        isc_doctor_forward },
 	{ "outside",           check_outside },
-	{ "firewall-managers", check_managers },
+	{ "firewalld",         isc_doctor_firewalld },
+	{ "ufw",               isc_doctor_ufw },
+	{ "docker",            isc_doctor_docker },
+	{ "libvirt-networks",  isc_doctor_libvirt_networks },
+	{ "other-firewalls",   isc_doctor_others },
+	{ "nftables-service",  isc_doctor_nftables_service },
+	{ "bridge-netfilter",  isc_doctor_bridge_netfilter },
 	{ "register",          check_register },
 	{ "state-folder",      check_state_folder },
 	{ "disk-space",        check_disk },
@@ -310,13 +275,13 @@ GVariant *isc_doctor(IscCall *call, GError **error)
 
 	g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
 	for (gsize i = 0; i < G_N_ELEMENTS(checks); i++) {
-		Finding f = { 0 };
+		IscFinding f = { 0 };
 		checks[i].run(call->dock, &f);
 		GVariantBuilder b;
 		g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
 		g_variant_builder_add(&b, "{sv}", "name", g_variant_new_string(checks[i].name));
-		g_variant_builder_add(
-				&b, "{sv}", "ok", g_variant_new_boolean(f.level != LEVEL_FAIL));
+		g_variant_builder_add(&b, "{sv}", "ok",
+				g_variant_new_boolean(f.level != ISC_FINDING_FAIL));
 		g_variant_builder_add(&b, "{sv}", "level", g_variant_new_string(levels[f.level]));
 		g_variant_builder_add(&b, "{sv}", "found", g_variant_new_string(f.found));
 		g_variant_builder_add(&b, "{sv}", "advice", g_variant_new_string(f.advice));

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The host filter: what comes in to the dock from outside, tried with packets; and that nobody locks themselves out: a
-# trial ends by itself, also where the daemon was killed in it.
+# The dock as a host among others: its own filter, tried with packets, and that nobody locks themselves out (a trial ends
+# by itself, also where the daemon was killed in it); who else filters there; addresses that come and go.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -64,4 +64,34 @@ ok "what it names comes in" reaches 2222
 like "$(vm filter show --json | jq -r .dropped)" "^[1-9]" "it counts what it drops"
 ok "it is taken away" vm filter off
 ok "and everything is reached" reaches 4444
+
+# --- doctor on others who filter --------------------------------------------------------------------------------------
+finds() { vm doctor --json | jq -r --arg name "$1" '.[] | select(.name == $name) | "\(.level) \(.found) \(.advice)"'; }
+drops='add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
+call=/proc/sys/net/bridge/bridge-nf-call-iptables
+if dock test -e $call; then
+	dock sh -c "echo 1 >$call"
+	like "$(finds bridge-netfilter)" "^warn .*bridge-nf-call-iptables=0" "doctor: br_netfilter is told, and what to do"
+	dock sh -c "echo 0 >$call"
+fi
+for name in firewalld ufw docker other-firewalls bridge-netfilter forwarding; do
+	like "$(finds $name)" "^ok " "doctor: nothing is amiss with $name"
+done
+dock nft "$drops; add chain ip filter DOCKER-USER"
+like "$(finds docker)" "^warn .*policy drop.*DOCKER-USER -i isc0" "Docker's drop is told, and what to do"
+dock nft "flush ruleset; $drops"
+like "$(finds other-firewalls)" "^warn .*ip filter FORWARD" "somebody's drop, too"
+dock nft "flush ruleset; add table inet firewalld; add chain inet firewalld filter_FORWARD"
+like "$(finds firewalld)" "^warn .*--zone=trusted --add-interface=isc0" "and firewalld"
+dock sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'
+like "$(finds forwarding)" "^fail .*forwarding is off on isc0" "and that forwarding was turned off"
+
+# --- an address that the dock gets ------------------------------------------------------------------------------------
+is_reserved() { dock nft list set inet isc-dock reserved | grep -q 198.51.100.0/24; }
+not_ok "a network the dock is not in is not reserved" is_reserved
+dock ip addr add 198.51.100.9/24 dev wan0
+ok "one that it gets into is, at once" wait_for 2 is_reserved
+dock ip addr del 198.51.100.9/24 dev wan0
+wait_for 2 eval '! is_reserved'
+not_ok "until it leaves it" is_reserved
 done_testing
