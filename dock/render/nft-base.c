@@ -75,6 +75,7 @@ typedef enum {
 	BY_PORT,     /* the tap it came from */
 	BY_SENDER,   /* ip saddr */
 	BY_RECEIVER, /* ip daddr */
+	BY_OWNER,    /* the uid of the socket */
 	BY_NOBODY,   /* no node, or one that the packet only claims */
 } Whose;
 
@@ -113,10 +114,19 @@ static const DropChain drop_chains[] = {
 	{ FALSE, ISC_DROP_INGRESS,    "",     BY_RECEIVER, FALSE, "drop" },
 	{ FALSE, ISC_DROP_SPOOF,      "",     BY_NOBODY,   FALSE, "drop" },
 	{ FALSE, ISC_DROP_LOCAL,      "",     BY_NOBODY,   FALSE, "reject with icmpx admin-prohibited" },
-	{ FALSE, ISC_DROP_UID,        "",     BY_NOBODY,   FALSE, "reject with icmpx admin-prohibited" },
+	{ FALSE, ISC_DROP_UID,        "",     BY_OWNER,    FALSE, "reject with icmpx admin-prohibited" },
 };
 
-static const gchar *const whose_key[] = { "iifname", "ip saddr", "ip daddr" };
+static const struct {
+	const gchar *key;  /* of the sets "dropped" and "logged"; NULL: there is none */
+	const gchar *name; /* in the packet log, for its reader (collector/packet.h) */
+} whose[] = {
+	[BY_PORT] = { "iifname", "port" },
+	[BY_SENDER] = { "ip saddr", "from" },
+	[BY_RECEIVER] = { "ip daddr", "to" },
+	[BY_OWNER] = { NULL, "uid" },
+	[BY_NOBODY] = { NULL, "none" },
+};
 
 /* $WORDS stand for what the configuration says; see fill_in(). */
 static const gchar bridge_rules[] =
@@ -288,27 +298,29 @@ static const gchar inet_rules[] =
 	"\t}\n";
 /* clang-format on */
 
-static void append_log(GString *s, const IscNftConfig *config, const gchar *key, const gchar *name)
+/* Each node has its own share of each kind, in one look-up however many nodes there are: a flood by
+ * one neither hides what another does nor costs the dock more than these few packets. */
+static void append_log(GString *s, const IscNftConfig *config, const DropChain *c)
 {
-	if (config->log_group == 0)
-		return;
+	const gchar *name = isc_drop_name(c->kind), *key = whose[c->whose].key;
 	guint rate = config->log_rate ? config->log_rate : 5;
+
+	if (config->log_group == 0 || c->is_silent)
+		return;
 	if (key)
-		g_string_append_printf(s,
-				"\t\tupdate @logged { %s . meta mark limit rate %u/second burst %u "
-				"packets }",
-				key, rate, 2 * rate);
-	else
-		g_string_append_printf(
-				s, "\t\tlimit rate %u/second burst %u packets", rate, 2 * rate);
-	g_string_append_printf(s, " log prefix \"isc:%s:\" group %u snaplen 128\n", name,
-			config->log_group);
+		g_string_append_printf(s, "\t\tupdate @logged { %s . meta mark", key);
+	else if (c->whose == BY_OWNER)
+		g_string_append(s, "\t\tupdate @logged-uid { meta skuid");
+	g_string_append_printf(s, "%slimit rate %u/second burst %u packets%s",
+			c->whose == BY_NOBODY ? "\t\t" : " ", rate, 2 * rate,
+			c->whose == BY_NOBODY ? "" : " }");
+	g_string_append_printf(s, " log prefix \"isc:%s:%s:drop-%s%s\" group %u snaplen 128\n", name,
+			whose[c->whose].name, name, c->suffix, config->log_group);
 }
 
 static void append_drop_chain(GString *s, const IscNftConfig *config, const DropChain *c)
 {
-	const gchar *name = isc_drop_name(c->kind);
-	const gchar *key = c->whose == BY_NOBODY ? NULL : whose_key[c->whose];
+	const gchar *name = isc_drop_name(c->kind), *key = whose[c->whose].key;
 
 	g_string_append_printf(s, "\tchain drop-%s%s {\n\t\tcounter name \"drop-%s\"\n", name,
 			c->suffix, name);
@@ -317,8 +329,7 @@ static void append_drop_chain(GString *s, const IscNftConfig *config, const Drop
 				"\t\tmeta mark set 0x%08x\n"
 				"\t\tupdate @dropped { %s . meta mark counter }\n",
 				c->kind, key);
-	if (!c->is_silent)
-		append_log(s, config, key, name);
+	append_log(s, config, c);
 	g_string_append_printf(s, "\t\t%s\n\t}\n", c->verdict);
 }
 
@@ -329,11 +340,8 @@ static void append_chains(GString *s, const IscNftConfig *config, gboolean is_br
 			append_drop_chain(s, config, &drop_chains[i]);
 	if (is_bridge)
 		return;
-	/* A connection to an exposed port.  The mark is the log's key alone and is taken off again.
-	 */
-	g_string_append(s, "\tchain open {\n\t\tcounter name \"opened\"\n");
-	append_log(s, config, "ip daddr", "open");
-	g_string_append(s, "\t\taccept\n\t}\n");
+	/* A connection to an exposed port: counted, not logged, for it is what the port is there for. */
+	g_string_append(s, "\tchain open {\n\t\tcounter name \"opened\"\n\t\taccept\n\t}\n");
 }
 
 /* Sets, maps and counters: declared anew they keep what they hold. */
@@ -360,7 +368,9 @@ static void append_state(GString *s, gboolean is_bridge)
 		g_string_append(s, "\tset arp-rate {\n\t\ttype ifname\n\t\tsize 65536\n"
 				   "\t\tflags dynamic,timeout\n\t\ttimeout 1m\n\t}\n");
 	else
-		g_string_append(s, "\tcounter opened {\n\t}\n"
+		g_string_append(s, "\tset logged-uid {\n\t\ttype uid\n\t\tsize 65536\n"
+				   "\t\tflags dynamic,timeout\n\t\ttimeout 1m\n\t}\n"
+				   "\tcounter opened {\n\t}\n"
 				   "\tset reserved {\n\t\ttype ipv4_addr\n\t\tflags interval\n\t}\n"
 				   "\tset resolvers {\n\t\ttype ipv4_addr\n\t}\n");
 	isc_nft_append_sets(s, is_bridge);
