@@ -532,14 +532,12 @@ gboolean isc_firewall_counters(
 	memset(out, 0, sizeof *out);
 	if (!fence)
 		return isc_nft_read_sums(fw->reader, out->packets, out->bytes, &out->opened, error);
-	g_autoptr(GArray) counts = isc_nft_read_counts(fw->reader, error);
+	g_autoptr(GArray) counts =
+			isc_nft_read_counts_of(fw->reader, fence->tap, fence->address, error);
 	if (!counts)
 		return FALSE;
 	for (guint i = 0; i < counts->len; i++) {
 		const IscNftCount *count = &g_array_index(counts, IscNftCount, i);
-		if (count->is_bridge ? strcmp(count->tap, fence->tap) != 0
-				     : count->address != fence->address)
-			continue;
 		out->packets[count->kind] += count->packets;
 		out->bytes[count->kind] += count->bytes;
 	}

@@ -364,6 +364,49 @@ GArray *isc_nft_read_counts(IscNftReader *reader, GError **error)
 	return g_steal_pointer(&out);
 }
 
+/* One element of "dropped"; the kernel answers with it, or with ENOENT. */
+static IscNlMsg *request_for_count(gboolean is_bridge, const guint8 *key, guint len)
+{
+	IscNlMsg *msg = isc_nft_msg_new(NFT_MSG_GETSETELEM, NLM_F_ACK, is_bridge);
+	struct nlattr *list, *item;
+
+	if (nla_put_string(msg, NFTA_SET_ELEM_LIST_TABLE, ISC_NFT_TABLE) < 0 ||
+			nla_put_string(msg, NFTA_SET_ELEM_LIST_SET, "dropped") < 0 ||
+			!(list = nla_nest_start(msg, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED)) ||
+			!(item = nla_nest_start(msg, NFTA_LIST_ELEM | NLA_F_NESTED)) ||
+			!isc_nft_msg_put_value(msg, NFTA_SET_ELEM_KEY, key, len))
+		g_error("out of memory");
+	nla_nest_end(msg, item);
+	nla_nest_end(msg, list);
+	return msg;
+}
+
+GArray *isc_nft_read_counts_of(
+		IscNftReader *reader, const gchar *tap, guint32 address, GError **error)
+{
+	g_autoptr(GArray) out = g_array_new(FALSE, TRUE, sizeof(IscNftCount));
+	const guint32 sender = GUINT32_TO_BE(address);
+
+	for (guint i = 0; i < 2 * (ISC_N_DROPS - 1); i++) {
+		Counts counts = { (gboolean)(i % 2), out };
+		const guint len = counts.is_bridge ? 20 : 8;
+		const guint32 mark = 1 + i / 2;
+		guint8 key[20] = { 0 };
+		if (counts.is_bridge)
+			g_strlcpy((gchar *)key, tap, 16);
+		else
+			memcpy(key, &sender, sizeof sender);
+		memcpy(key + len - 4, &mark, sizeof mark);
+		g_autoptr(IscNlMsg) msg = request_for_count(counts.is_bridge, key, len);
+		int err = exchange(reader, msg, on_counts, &counts);
+		if (err < 0 && err != -NLE_OBJ_NOTFOUND) {
+			fail(error, err, "cannot read the counters");
+			return NULL;
+		}
+	}
+	return g_steal_pointer(&out);
+}
+
 typedef struct {
 	guint64 *packets, *bytes, *opened;
 } Sums;

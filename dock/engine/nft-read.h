@@ -53,6 +53,10 @@ typedef struct {
 /* Per node and kind, both tables.  Returns: (transfer full): GArray of IscNftCount */
 GArray *isc_nft_read_counts(IscNftReader *reader, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same of one node, by key: what it costs does not grow with the number of nodes. */
+GArray *isc_nft_read_counts_of(IscNftReader *reader, const gchar *tap, guint32 address,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Sums per kind over both tables; ISC_N_DROPS entries each; @opened: connections to exposed ports.
  */
 gboolean isc_nft_read_sums(IscNftReader *reader, guint64 packets[ISC_N_DROPS],
