@@ -314,8 +314,8 @@ static void append_log(GString *s, const IscNftConfig *config, const DropChain *
 	g_string_append_printf(s, "%slimit rate %u/second burst %u packets%s",
 			c->whose == BY_NOBODY ? "\t\t" : " ", rate, 2 * rate,
 			c->whose == BY_NOBODY ? "" : " }");
-	g_string_append_printf(s, " log prefix \"isc:%s:%s:drop-%s%s\" group %u snaplen 128\n", name,
-			whose[c->whose].name, name, c->suffix, config->log_group);
+	g_string_append_printf(s, " log prefix \"isc:%s:%s:drop-%s%s\" group %u snaplen 128\n",
+			name, whose[c->whose].name, name, c->suffix, config->log_group);
 }
 
 static void append_drop_chain(GString *s, const IscNftConfig *config, const DropChain *c)
@@ -340,7 +340,8 @@ static void append_chains(GString *s, const IscNftConfig *config, gboolean is_br
 			append_drop_chain(s, config, &drop_chains[i]);
 	if (is_bridge)
 		return;
-	/* A connection to an exposed port: counted, not logged, for it is what the port is there for. */
+	/* A connection to an exposed port: counted, not logged, for it is what the port is there
+	 * for. */
 	g_string_append(s, "\tchain open {\n\t\tcounter name \"opened\"\n\t\taccept\n\t}\n");
 }
 

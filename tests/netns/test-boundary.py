@@ -223,6 +223,7 @@ class Log:
     """NFLOG group 77, by netlink as linux/netfilter/nfnetlink_log.h has it."""
 
     def __init__(self):
+        self.shares = {}  # (kind, index of the port or uid) → records
         self.s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
         self.s.bind((0, 0))
         self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -242,13 +243,21 @@ class Log:
                 return
             while len(data) >= 16:
                 size, kind = struct.unpack("=IH", data[:6])
-                at = 20
+                at, prefix, port, uid = 20, "", 0, 0
                 while kind == 4 << 8 and at + 4 <= size:
                     length, attr = struct.unpack("=HH", data[at:at + 4])
+                    if attr & 0x7fff == 6 or (attr & 0x7fff == 4 and not port):
+                        port = struct.unpack("!I", data[at + 4:at + 8])[0]
+                    if attr & 0x7fff == 11:
+                        uid = struct.unpack("!I", data[at + 4:at + 8])[0]
                     if attr & 0x7fff == 10:
                         prefix = data[at + 4:at + length].split(b"\0")[0].decode()
                         found.add(":".join(prefix.split(":")[:2]) + ":")
                     at += max(4, (length + 3) & ~3)
+                if prefix:
+                    _, kind, whose, _ = prefix.split(":")
+                    key = kind, uid if whose == "uid" else port
+                    self.shares[key] = self.shares.get(key, 0) + 1
                 data = data[(size + 3) & ~3:]
 
 
@@ -963,8 +972,31 @@ db.wire.send(bytes(Ether(src=web.mac, dst=GATEWAY_MAC) / IP(src=web.address, dst
 tool = Tool()
 law(tool.ask("setup")[0], "the boundary can be built again")
 
+# A flood has its share of the log and no more, and takes nothing of another's.
+log.collect(logged)
+log.shares.clear()
+began = time.monotonic()
+tagged = [bytes(Ether(src=n.mac, dst=GATEWAY_MAC, type=0x8100) / Raw(b"\0\1\x08\0tag")) for n in (db, web)]
+for _ in range(500):
+    db.wire.send(tagged[0])
+web.wire.send(tagged[1])
+shout = "import socket,sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n" \
+    "for i in range(int(sys.argv[1])):\n try: s.sendto(b'x', ('127.0.0.1', 9))\n except OSError: pass"
+for times, uid in ((200, FIRST + 5), (1, FIRST + 6)) if IS_ROOT else ():
+    subprocess.run(["setpriv", "--reuid", str(uid), "--clear-groups", sys.executable, "-c", shout, str(times)],
+                   check=True)
+most = 10 + 5 * (time.monotonic() - began) + 1
+
 time.sleep(1.1)  # the kernel hands out what it has gathered once a second
 log.collect(logged)
+share = [log.shares.get(("vlan", int(sh(f"ip -o link show isct{n.slot}").split(":")[0])), 0) for n in (db, web)]
+law(10 <= share[0] <= most and share[1] == 1, "a node that floods fills its own share of the packet log, not another's",
+    f"{share[0]} of 500, {share[1]} of 1")
+if IS_ROOT:
+    share = [log.shares.get(("uid", FIRST + n), 0) for n in (5, 6)]
+    law(10 <= share[0] <= most and share[1] == 1, "so it is with a hypervisor that floods", f"{share}")
+else:
+    skip("so it is with a hypervisor that floods", "needs root")
 law(kinds <= logged, "drops of each kind are in the packet log under their names",
     f"not {sorted(kinds - logged)}")
 law(tool.ask("teardown")[0] and "isc-dock" not in sh("nft list tables") and tool.ask("unbridge")[0],
