@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "collector/link-server.h"
 #include "collector/guest.h"
+#include "collector/packet-log.h"
 #include "collector/probe.h"
 
 #define WORKERS 4 /* threads that wait for the disk */
@@ -22,6 +23,7 @@ typedef struct {
 	IscGuestHost host;
 	IscLinkPeers peers;
 	IscLinkServer *link;
+	IscPacketLog *packets;
 	GHashTable *nodes; /* name → IscGuest, owned */
 	guint probes;
 	guint tick_timer;
@@ -192,6 +194,7 @@ static void on_connected(gpointer self)
 	GHashTableIter i;
 	gpointer node;
 
+	isc_packet_log_hello(c->packets);
 	g_hash_table_iter_init(&i, c->nodes);
 	while (g_hash_table_iter_next(&i, NULL, &node))
 		isc_guest_replay(node);
@@ -228,6 +231,13 @@ static void on_message(gpointer self, const IscLinkMsg *m, int fd)
 			answer(c, m, ISC_LINK_FLUSHED, 0);
 		break;
 	}
+	case ISC_LINK_FENCE:
+	case ISC_LINK_PACKETS:
+	case ISC_LINK_DROPPED:
+		isc_packet_log_message(c->packets, m, fd);
+		break;
+	case ISC_LINK_LISTENS:
+	case ISC_LINK_COUNT:
 	case ISC_LINK_EVENT:
 	case ISC_LINK_CLOSED:
 	case ISC_LINK_PROBED:
@@ -285,7 +295,10 @@ gboolean isc_collector_run(const IscCollectorSetup *setup, GError **error)
 		return FALSE;
 	/* Exclusive: the threads exist before the first byte of a guest is read, or not at all. */
 	c.host.pool = g_thread_pool_new(isc_guest_run_job, NULL, WORKERS, TRUE, error);
-	if (!c.host.pool) {
+	const IscPacketTrailHost packets = { c.host.log_fd, c.host.nodes_fd, &c.host.root, NULL };
+	if (c.host.pool)
+		c.packets = isc_packet_log_new(c.host.reactor, &packets, tell, &c, error);
+	if (!c.packets) {
 		isc_reactor_free(c.host.reactor);
 		return FALSE;
 	}
@@ -301,6 +314,7 @@ gboolean isc_collector_run(const IscCollectorSetup *setup, GError **error)
 	/* What is still busy after the time to stop is left to the crash recovery of the next
 	 * start. */
 	g_thread_pool_free(c.host.pool, FALSE, TRUE);
+	isc_packet_log_free(c.packets);
 	isc_link_server_free(c.link);
 	g_hash_table_unref(c.nodes);
 	g_main_loop_unref(c.loop);

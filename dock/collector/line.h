@@ -28,6 +28,7 @@ typedef enum {
 	ISC_LINE_END = 1201,    /* DAEMON_END */
 	ISC_LINE_CONFIG = 1203, /* DAEMON_CONFIG */
 	ISC_LINE_ERR = 1209,    /* DAEMON_ERR */
+	ISC_LINE_PACKET = 1324, /* NETFILTER_PKT; in the packet log alone, where no guest writes */
 } IscLineType;
 
 /* Serials of the dock's lines are above this one, those of a kernel far below. */

@@ -21,13 +21,25 @@ struct IscLinkServer {
 	GQueue queue; /* IscLinkMsg, owned */
 };
 
+/* The kind of a drop, and the name of an interface as the dock's are: both go into the packet log.
+ */
+static gboolean is_word(const gchar *text, gsize max)
+{
+	gsize len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+	return len > 0 && len <= max && text[len] == '\0';
+}
+
 gboolean isc_link_msg_is_valid(const IscLinkMsg *m, gsize len, gboolean has_fd)
 {
 	if (len != sizeof *m || m->version != ISC_LINK_VERSION || m->flags != 0 ||
 			!memchr(m->node, '\0', sizeof m->node) ||
-			!memchr(m->text, '\0', sizeof m->text) || !isc_name_is_trail(m->node))
+			!memchr(m->text, '\0', sizeof m->text))
 		return FALSE;
-	if (!isc_name_is_valid(m->node) &&
+	gboolean is_docks = m->node[0] == '\0' &&
+			    (m->kind == ISC_LINK_PACKETS || m->kind == ISC_LINK_DROPPED);
+	if (!is_docks && !isc_name_is_trail(m->node))
+		return FALSE;
+	if (!is_docks && !isc_name_is_valid(m->node) &&
 			(m->kind == ISC_LINK_ATTACH ? m->channel != ISC_CHANNEL_AUDIT
 						    : m->kind != ISC_LINK_FLUSH))
 		return FALSE;
@@ -42,6 +54,15 @@ gboolean isc_link_msg_is_valid(const IscLinkMsg *m, gsize len, gboolean has_fd)
 	case ISC_LINK_FORGET:
 	case ISC_LINK_FLUSH:
 		return !has_fd;
+	case ISC_LINK_PACKETS:
+		return has_fd && is_docks && m->a > 0 && m->a <= G_MAXUINT16;
+	case ISC_LINK_FENCE:
+		return !has_fd && m->a >= 0 && m->a <= G_MAXINT32 && m->b >= 0 &&
+		       m->b <= G_MAXUINT32 && m->c >= 0 && m->c >> 48 == 0 && m->d >= 0 &&
+		       m->d <= G_MAXUINT32 && is_word(m->text, ISC_LINK_WORD - 1);
+	case ISC_LINK_DROPPED:
+		return !has_fd && m->a >= 0 && m->b >= 0 && m->b <= 2 &&
+		       is_word(m->text, ISC_LINK_WORD - 1);
 	default:
 		return FALSE;
 	}

@@ -2,7 +2,7 @@
 /*
  * Between isc-dockd and isc-collectord: a unix SOCK_SEQPACKET socket at ISC_LINK_SOCKET on which
  * the collector listens and isc-dockd connects (peer uid checked on both sides).  Each message is
- * one IscLinkMsg, fixed size, host byte order; ATTACH and PROBE carry one file descriptor
+ * one IscLinkMsg, fixed size, host byte order; ATTACH, PROBE and PACKETS carry one file descriptor
  * (SCM_RIGHTS).  Upward go numbers only: no byte that came from a guest ever reaches isc-dockd.
  */
 #include <stdint.h>
@@ -12,6 +12,7 @@
 #define ISC_LINK_VERSION 1u
 #define ISC_LINK_SOCKET "collector.sock" /* below the run folder, 0660 isc-collect:isc-dock */
 #define ISC_LINK_NAME 32                 /* node name with its NUL; see base/name.h */
+#define ISC_LINK_WORD 16                 /* kind of a drop, or name of a tap, with its NUL */
 
 typedef enum {
 	/* isc-dockd → collector */
@@ -24,6 +25,12 @@ typedef enum {
 	ISC_LINK_PROBE = 4, /* fd: a connected TCP socket; text: "GET path" target, e.g. "/"; a: id;
 			       b: ms to wait */
 	ISC_LINK_FLUSH = 5, /* a: id; all audit records read so far to disk; answered by FLUSHED */
+	ISC_LINK_FENCE = 6, /* whose packets are whose: a: index of the node's tap, 0: it has none
+			       any more; b: its address (host byte order); c: its MAC, a number of
+			       48 bits; d: its uid; text: name of the tap */
+	ISC_LINK_PACKETS = 7, /* fd: a netlink socket, bound to NFLOG group a; node: "" */
+	ISC_LINK_DROPPED = 8, /* text: a kind; a: packets of it that the kernel dropped for the node
+				 in all; b: 1: count from there on; node "": what is nobody's */
 
 	/* collector → isc-dockd */
 	ISC_LINK_EVENT = 16,     /* a claim of `node`: a: IscWireEventKind, b..e: a..d of the event.
@@ -40,6 +47,10 @@ typedef enum {
 	ISC_LINK_BAD = 21,       /* `node` broke the protocol; a: how often so far; b: IscWireBad */
 	ISC_LINK_REFUSED = 22, /* the collector cannot keep the trail of `node` (disk full, …): a:
 				  errno */
+	ISC_LINK_LISTENS = 23, /* a: the NFLOG group that it reads, 0: none.  The first message on
+				  each connection; answered by FENCE and DROPPED of all nodes (not
+				  where b is 1: it asks again), and PACKETS where it reads none */
+	ISC_LINK_COUNT = 24,   /* asks for DROPPED of `node` ("": of what is nobody's) */
 } IscLinkKind;
 
 /* How a node broke the protocol (b of BAD).  Ten times and it counts as flagged: what it says is
@@ -65,5 +76,5 @@ typedef struct {
 	char node[ISC_LINK_NAME]; /* NUL-terminated, valid by isc_name_is_trail(); ISC_TRAIL_DOCK
 				     has an audit channel only, of which isc-dockd is the guest */
 	int64_t a, b, c, d, e;
-	char text[128]; /* NUL-terminated; PROBE only */
+	char text[128]; /* NUL-terminated; PROBE, FENCE and DROPPED only */
 } IscLinkMsg;

@@ -9,6 +9,7 @@
 #include "daemon/act.h"
 #include "daemon/bus.h"
 #include "daemon/env.h"
+#include "daemon/packets.h"
 #include "engine/links.h"
 
 IscRun *isc_dock_run(IscDock *dock, const gchar *name)
@@ -279,6 +280,13 @@ void isc_dock_on_link(gpointer data, const IscLinkMsg *msg, gboolean up)
 				"the trail of %s cannot be kept: %s", msg->node,
 				g_strerror((int)msg->a));
 		break;
+	case ISC_LINK_LISTENS:
+	case ISC_LINK_COUNT:
+		isc_packets_on_link(dock, msg);
+		break;
+	case ISC_LINK_FENCE:
+	case ISC_LINK_PACKETS:
+	case ISC_LINK_DROPPED:
 	case ISC_LINK_CLOSED:
 	case ISC_LINK_ATTACH:
 	case ISC_LINK_FORGET:

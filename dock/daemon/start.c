@@ -12,6 +12,7 @@
 #include "daemon/steps.h"
 #include "engine/firewall-watch.h"
 #include "engine/links.h"
+#include "engine/packet-log.h"
 #include "engine/vm-secret.h"
 
 #define DEFAULT_CONFIG "/etc/isc-dock/dock.conf"
@@ -78,6 +79,8 @@ gboolean isc_start_config(IscDock *dock, const IscStartOptions *options, GError 
 	g_cond_init(&dock->changed);
 	dock->runs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, run_free);
 	dock->sources = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	dock->packets.asked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	dock->packets.told = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 	isc_steps_init(dock);
 	return TRUE;
 }
@@ -119,7 +122,7 @@ static gboolean set_boundary_up(IscDock *dock, GError **error)
 		.uid_first = isc_node_uid(ISC_SLOT_MIN),
 		.uid_last = isc_node_uid(ISC_SLOT_MAX),
 		.daemon_uid = dock->uid,
-		.log_group = 77,
+		.log_group = ISC_PACKET_LOG_GROUP,
 		.host_nets = (const IscNet *)(gpointer)host_nets->data,
 		.n_host_nets = host_nets->len,
 	};
@@ -234,6 +237,8 @@ void isc_start_end(IscDock *dock)
 	isc_register_close(dock->reg);
 	isc_acts_close(dock->acts);
 	g_hash_table_unref(dock->runs);
+	g_hash_table_unref(dock->packets.asked);
+	g_hash_table_unref(dock->packets.told);
 	isc_config_free((IscConfig *)dock->config);
 	g_free(dock->outside);
 	g_free(dock->trouble);

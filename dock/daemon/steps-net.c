@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "daemon/boundary.h"
+#include "daemon/packets.h"
 #include "daemon/ready.h"
 #include "daemon/steps.h"
 #include "engine/conntrack.h"
@@ -55,6 +56,7 @@ gboolean isc_step_fence_down(gpointer self, const IscNode *node, const gchar *ar
 	IscDock *dock = self;
 	(void)arg, (void)cancel;
 	IscFence fence;
+	isc_packets_node_down(dock, node);
 	isc_steps_fence(node, NULL, FALSE, &fence);
 	gboolean ok = isc_firewall_node_remove(dock->firewall, &fence, error) &&
 		      end_flows(node, error);
@@ -78,7 +80,10 @@ gboolean isc_step_tap_up(gpointer self, const IscNode *node, const gchar *arg, G
 	g_autofree gchar *name = isc_node_tap(node->slot);
 	IscTap tap = tap_of(node, name);
 	(void)arg, (void)cancel;
-	return isc_links_tap_add(&tap, error) && isc_boundary_up(self, name, error);
+	if (!isc_links_tap_add(&tap, error))
+		return FALSE;
+	isc_packets_node_up(self, node, /* is_new= */ TRUE);
+	return isc_boundary_up(self, name, error);
 }
 
 gboolean isc_step_tap_down(gpointer self, const IscNode *node, const gchar *arg,

@@ -8,6 +8,12 @@ static IscLinkMsg good(IscLinkKind kind)
 	};
 	if (kind == ISC_LINK_ORDER)
 		m.a = ISC_ORDER_THAW;
+	if (kind == ISC_LINK_FENCE || kind == ISC_LINK_DROPPED)
+		g_strlcpy(m.text, "isct2", sizeof m.text);
+	if (kind == ISC_LINK_PACKETS) {
+		m.node[0] = '\0';
+		m.a = 77;
+	}
 	return m;
 }
 
@@ -23,6 +29,11 @@ static void each_kind_of_isc_dockd_passes_with_what_it_must_carry(void **state)
 		{ ISC_LINK_ORDER, FALSE, TRUE },
 		{ ISC_LINK_FORGET, FALSE, TRUE },
 		{ ISC_LINK_FLUSH, FALSE, TRUE },
+		{ ISC_LINK_FENCE, FALSE, TRUE },
+		{ ISC_LINK_PACKETS, TRUE, FALSE },
+		{ ISC_LINK_DROPPED, FALSE, TRUE },
+		{ ISC_LINK_LISTENS, FALSE, FALSE },
+		{ ISC_LINK_COUNT, FALSE, FALSE },
 		{ ISC_LINK_EVENT, FALSE, FALSE },
 		{ ISC_LINK_FLUSHED, FALSE, FALSE },
 		{ 0, FALSE, FALSE },
@@ -80,11 +91,41 @@ static void a_field_out_of_its_range_is_refused(void **state)
 	assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));
 }
 
+/* They go into the packet log as they are. */
+static void words_for_the_packet_log_are_words(void **state)
+{
+	(void)state;
+	static const IscLinkKind kinds[] = { ISC_LINK_FENCE, ISC_LINK_DROPPED };
+	static const gchar *const texts[] = { "", "a b", "a\nb", "Mac", "a=b", "\x1b[2J",
+		"sixteen-letters-" };
+	for (gsize k = 0; k < G_N_ELEMENTS(kinds); k++)
+		for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+			IscLinkMsg m = good(kinds[k]);
+			g_strlcpy(m.text, texts[i], sizeof m.text);
+			assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));
+		}
+	IscLinkMsg m = good(ISC_LINK_FENCE);
+	m.c = (gint64)1 << 48;
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));
+	m = good(ISC_LINK_FENCE);
+	m.node[0] = '\0'; /* the dock has no fence */
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));
+	m = good(ISC_LINK_DROPPED);
+	m.node[0] = '\0'; /* but counters of its own */
+	assert_true(isc_link_msg_is_valid(&m, sizeof m, FALSE));
+	m.b = 3;
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));
+	m = good(ISC_LINK_PACKETS);
+	m.a = 0;
+	assert_false(isc_link_msg_is_valid(&m, sizeof m, TRUE));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_of_isc_dockd_passes_with_what_it_must_carry),
 		cmocka_unit_test(a_field_out_of_its_range_is_refused),
+		cmocka_unit_test(words_for_the_packet_log_are_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
