@@ -11,6 +11,10 @@
 /* The dock's own trail stands under this name; no node can have it. */
 #define ISC_TRAIL_DOCK "@dock"
 
+/* Before the name of a trail: its packet log, which is a trail of its own
+ * (collector/packet-trail.h). */
+#define ISC_TRAIL_PACKETS '+'
+
 /* A name that a trail can have: a node's, or the dock's. */
 gboolean isc_name_is_trail(const gchar *name);
 

@@ -32,7 +32,7 @@ static gboolean parse_line(IscAnchors *a, const gchar *line, GError **error)
 		return isc_seal_pub_parse(key, strlen(key), a->key, error);
 	}
 	IscTrailAnchor anchor;
-	if (n < 2 || !isc_name_is_trail(words[0])) {
+	if (n < 2 || !isc_name_is_trail(words[0] + (*words[0] == ISC_TRAIL_PACKETS))) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
 				"want 'NAME BLOCK:HASH …', as 'audit anchor' prints it");
 		return FALSE;

@@ -6,6 +6,7 @@
 #include "base/name.h"
 #include "cli/audit.h"
 #include "cli/output.h"
+#include "cli/packets.h"
 
 #define DISTINCT_MAX                                                                               \
 	100000 /* commands told apart: a service that makes up names must not fill our memory */
@@ -13,7 +14,8 @@
 
 struct IscAuditReport {
 	IscAudit *audit;
-	GHashTable *commands, *keys, *types; /* owned text → count */
+	GHashTable *commands, *keys, *types, *drops; /* owned text → count */
+	guint64 dropped, logged;                     /* packets */
 	guint64 run, good_logins, failed_logins, sessions, failed_calls, failed_acts, privilege;
 };
 
@@ -24,6 +26,7 @@ IscAuditReport *isc_audit_report_new(void)
 	r->commands = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	r->keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	r->types = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	r->drops = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	return r;
 }
 
@@ -35,12 +38,13 @@ void isc_audit_report_free(IscAuditReport *r)
 	g_hash_table_unref(r->commands);
 	g_hash_table_unref(r->keys);
 	g_hash_table_unref(r->types);
+	g_hash_table_unref(r->drops);
 	g_free(r);
 }
 
 /* --- counting --------------------------------------------------------------------------------- */
 
-static void count(GHashTable *table, const gchar *what)
+static void count_more(GHashTable *table, const gchar *what, guint64 more)
 {
 	guint64 *n = g_hash_table_lookup(table, what);
 	if (!n && g_hash_table_size(table) >= DISTINCT_MAX) {
@@ -51,7 +55,12 @@ static void count(GHashTable *table, const gchar *what)
 		n = g_new0(guint64, 1);
 		g_hash_table_insert(table, g_strdup(what), n);
 	}
-	++*n;
+	*n += more;
+}
+
+static void count(GHashTable *table, const gchar *what)
+{
+	count_more(table, what, 1);
 }
 
 static void on_command(IscJson *command, gpointer data)
@@ -124,6 +133,22 @@ void isc_audit_report_take(const IscTrailRecord *record, gpointer data)
 	isc_audit_take(r->audit, json, on_command, r);
 }
 
+void isc_audit_report_take_packet(const IscTrailRecord *record, gpointer data)
+{
+	IscAuditReport *r = data;
+	IscPacketLine line;
+	/* The record comes with its newline. */
+	gsize len = record->len > 0 && record->line[record->len - 1] == '\n' ? record->len - 1
+									     : record->len;
+	if (!isc_packet_line_parse(record->line, len, &line) || !*line.kind)
+		return;
+	guint64 n = isc_packet_line_count(&line);
+	r->logged += !line.is_note;
+	r->dropped += n;
+	if (n > 0)
+		count_more(r->drops, line.kind, n);
+}
+
 /* --- what was counted ------------------------------------------------------------------------- */
 
 typedef struct {
@@ -171,7 +196,7 @@ IscJson *isc_audit_report_finish(IscAuditReport *r, guint top)
 	isc_audit_finish(r->audit, on_command, r);
 	IscJson *all = json_object_new_object(), *commands = json_object_new_object();
 	IscJson *list = json_object_new_array(), *logins = json_object_new_object();
-	IscJson *failures = json_object_new_object();
+	IscJson *failures = json_object_new_object(), *network = json_object_new_object();
 	g_autoptr(GArray) rows = sorted(r->commands);
 	for (guint i = 0; i < rows->len && i < top; i++) {
 		IscJson *row = json_object_new_object();
@@ -194,6 +219,10 @@ IscJson *isc_audit_report_finish(IscAuditReport *r, guint top)
 	add_number(all, "privilege-changes", r->privilege);
 	json_object_object_add(all, "keys", table_json(r->keys));
 	json_object_object_add(all, "types", table_json(r->types));
+	add_number(network, "dropped", r->dropped);
+	add_number(network, "logged", r->logged);
+	json_object_object_add(network, "kinds", table_json(r->drops));
+	json_object_object_add(all, "network", network);
 	return all;
 }
 
@@ -241,6 +270,14 @@ void isc_audit_report_print(GString *out, IscJson *counts)
 					json_object_object_get(counts, "privilege-changes")));
 	print_table(out, "calls on record, by key:", json_object_object_get(counts, "keys"));
 	print_table(out, "records, by type:", json_object_object_get(counts, "types"));
+	if (number_in(counts, "network", "dropped") == 0)
+		return;
+	g_autofree gchar *title = g_strdup_printf("packets dropped: %" N ", %" N
+						  " of them one by one on record; by kind:",
+			number_in(counts, "network", "dropped"),
+			number_in(counts, "network", "logged"));
+	print_table(out, title,
+			json_object_object_get(json_object_object_get(counts, "network"), "kinds"));
 #undef N
 }
 

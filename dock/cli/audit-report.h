@@ -13,13 +13,17 @@ IscAuditReport *isc_audit_report_new(void);
 /* Counts one record; fits IscTrailRecordFunc, so that only what was verified is counted. */
 void isc_audit_report_take(const IscTrailRecord *record, gpointer report);
 
+/* The same with a record of the packet log. */
+void isc_audit_report_take_packet(const IscTrailRecord *record, gpointer report);
+
 /**
  * isc_audit_report_finish:
  * @top: how many of the commands that were run most often are listed
  *
  * {"commands": {"run", "distinct", "top": [{"command", "count"}]}, "logins": {"good", "failed",
  * "sessions"}, "failures": {"calls", "acts"}, "privilege-changes", "keys": {KEY: n}, "types":
- * {TYPE: n}} Call it once, at the end.  Returns: (transfer full)
+ * {TYPE: n}, "network": {"dropped", "logged", "kinds": {KIND: n}}} Call it once, at the end.
+ * Returns: (transfer full)
  */
 IscJson *isc_audit_report_finish(IscAuditReport *report, guint top);
 

@@ -96,11 +96,22 @@ const gchar *isc_cli_name(const IscCli *cli, guint n, const gchar *what, GError 
 	return isc_name_check(what, cli->words[n], error) ? cli->words[n] : NULL;
 }
 
+const gchar *isc_cli_trail_word(const IscCli *cli, guint n, GError **error)
+{
+	if (n >= cli->n_words)
+		return NULL;
+	const gchar *word = cli->words[n];
+	gboolean is_packets = *word == ISC_TRAIL_PACKETS;
+	if (is_packets && g_str_equal(word + 1, ISC_TRAIL_DOCK))
+		return word;
+	return isc_name_check("node", word + is_packets, error) ? word : NULL;
+}
+
 const gchar *isc_cli_trail(const IscCli *cli, guint n_more, GError **error)
 {
 	gboolean is_dock = isc_args_has(cli->args, "dock");
 	if (cli->n_words == (is_dock ? 0 : 1) + n_more)
-		return is_dock ? ISC_TRAIL_DOCK : isc_cli_name(cli, 0, "node", error);
+		return is_dock ? ISC_TRAIL_DOCK : isc_cli_trail_word(cli, 0, error);
 	g_set_error_literal(error, ISC_ERROR, ISC_ERROR_INVALID,
 			is_dock ? "a NAME and --dock exclude each other"
 				: "say whose trail: NAME, or --dock for the dock's own");

@@ -69,6 +69,11 @@ IscClient *isc_cli_client(IscCli *cli, GError **error) G_GNUC_WARN_UNUSED_RESULT
 const gchar *isc_cli_name(const IscCli *cli, guint n, const gchar *what, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/* The n-th word as the name of a trail: a node's, or with ISC_TRAIL_PACKETS before it ("+web") its
+ * packet log.  NULL where absent or none.  Errors: ISC_ERROR_INVALID.  Returns: borrowed */
+const gchar *isc_cli_trail_word(const IscCli *cli, guint n, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* The trail that the words name: the n-th word, or with --dock the dock's own (ISC_TRAIL_DOCK).
  * @n_more: words that follow the name.  Errors: ISC_ERROR_INVALID.  Returns: borrowed */
 const gchar *isc_cli_trail(const IscCli *cli, guint n_more, GError **error)
@@ -142,6 +147,7 @@ gboolean isc_cmd_filter_apply(IscCli *cli, GError **error);
 gboolean isc_cmd_filter_confirm(IscCli *cli, GError **error);
 gboolean isc_cmd_filter_off(IscCli *cli, GError **error);
 gboolean isc_cmd_filter_show(IscCli *cli, GError **error);
+gboolean isc_cmd_network_log(IscCli *cli, GError **error);
 gboolean isc_cmd_doctor(IscCli *cli, GError **error);
 gboolean isc_cmd_fsck(IscCli *cli, GError **error);
 gboolean isc_cmd_version(IscCli *cli, GError **error);

@@ -11,7 +11,7 @@
 static GStrv names_to_anchor(IscCli *cli, GError **error)
 {
 	for (guint i = 0; i < cli->n_words; i++)
-		if (!isc_cli_name(cli, i, "node", error))
+		if (!isc_cli_trail_word(cli, i, error))
 			return NULL;
 	if (cli->n_words > 0)
 		return g_strdupv((gchar **)cli->words);

@@ -18,7 +18,7 @@ static gboolean verify_folder(
 		IscCli *cli, const gchar *path, const IscTrailWanted *wanted, GError **error)
 {
 	gboolean is_dock = isc_args_has(cli->args, "dock");
-	const gchar *name = is_dock ? ISC_TRAIL_DOCK : isc_cli_name(cli, 0, "node", error);
+	const gchar *name = is_dock ? ISC_TRAIL_DOCK : isc_cli_trail_word(cli, 0, error);
 	g_auto(IscTrailFound) result = { 0 };
 	if (cli->n_words > 0 && !name)
 		return FALSE;
@@ -67,7 +67,7 @@ static GStrv names_to_verify(IscCli *cli, const IscTrailWanted *wanted, GError *
 {
 	if (!isc_args_has(cli->args, "all")) {
 		for (guint i = 0; i < cli->n_words; i++)
-			if (!isc_cli_name(cli, i, "node", error))
+			if (!isc_cli_trail_word(cli, i, error))
 				return NULL;
 		g_autoptr(GStrvBuilder) names = g_strv_builder_new();
 		g_strv_builder_addv(names, (const gchar **)cli->words);
@@ -160,6 +160,22 @@ gboolean isc_cmd_audit_verify(IscCli *cli, GError **error)
 
 /* --- report ----------------------------------------------------------------------------------- */
 
+/* Counts what the node's packet log has, too; it may have none.  FALSE: it does not hold */
+static gboolean report_packets(IscCli *cli, const gchar *name, const IscTrailWanted *wanted,
+		IscAuditReport *report, GError **error)
+{
+	g_auto(IscTrailFound) result = { 0 };
+	g_autoptr(GError) why = NULL;
+	g_autofree gchar *packets = g_strdup_printf("%c%s", ISC_TRAIL_PACKETS, name);
+	if (*name == ISC_TRAIL_PACKETS ||
+			isc_trail_check(cli, packets, wanted, isc_audit_report_take_packet, report,
+					&result, &why) ||
+			g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND))
+		return TRUE;
+	g_propagate_prefixed_error(error, g_steal_pointer(&why), "%s: ", packets);
+	return FALSE;
+}
+
 gboolean isc_cmd_audit_report(IscCli *cli, GError **error)
 {
 	const gchar *name = isc_cli_trail(cli, 0, error);
@@ -174,6 +190,7 @@ gboolean isc_cmd_audit_report(IscCli *cli, GError **error)
 			cli, name, &wanted, isc_audit_report_take, report, &result, error);
 	if (!ok && result.report.fault == ISC_TRAIL_GOOD)
 		return FALSE;
+	ok &= report_packets(cli, name, &wanted, report, ok ? error : NULL);
 
 	g_autoptr(IscJson) counts = isc_audit_report_finish(report, top);
 	if (cli->json) {

@@ -73,6 +73,16 @@ static const IscOption follow_options[] = {
 	{ NULL },
 };
 
+static const IscOption packet_options[] = {
+	{ "follow", 'f', ISC_OPT_FLAG,  NULL,   "go on printing what comes, until interrupted" },
+	{ "lines",  'n', ISC_OPT_VALUE, "N",    "begin with the last N (default 200, of a search all); 0 or all: from the start" },
+	{ "kind",   0,   ISC_OPT_LIST,  "KIND", "only packets of that kind, as 'network show' counts them, e.g. mac; repeats" },
+	{ "since",  0,   ISC_OPT_VALUE, "TIME", "only from then on: '2024-05-01 12:00', 12:00, today, 2h (ago)" },
+	{ "until",  0,   ISC_OPT_VALUE, "TIME", "only up to then" },
+	{ "dock",   0,   ISC_OPT_FLAG,  NULL,   "only what is no node's" },
+	{ NULL },
+};
+
 static const IscOption audit_options[] = {
 	{ "follow",   'f', ISC_OPT_FLAG,  NULL, "go on printing what comes, until interrupted" },
 	{ "lines",    'n', ISC_OPT_VALUE, "N",  "begin with the last N (default 200, of a search all); 0 or all: from the start" },
@@ -185,6 +195,7 @@ const IscCommand isc_commands[] = {
 	{ "volume import",    "VOL FILE --key-file FILE", "make a volume from such a file", 2, 2, "volume", CHANGES, travel_options, isc_cmd_volume_import },
 	{ "network show",     "[NAME]",      "show what the kernel enforces, and what it dropped", 0, 1, "node", 0, none, isc_cmd_network_show },
 	{ "network explain",  "FROM TO PORT", "say which rule decides, and why", 3, 3, "node", 0, none, isc_cmd_network_explain },
+	{ "network log",      "[NAME]",      "print what was dropped at the boundary, packet by packet", 0, 1, "node", 0, packet_options, isc_cmd_network_log },
 	{ "filter apply",     "",            "let only what dock.conf names in to the host, on trial", 0, 0, "", CHANGES, filter_options, isc_cmd_filter_apply },
 	{ "filter confirm",   "",            "keep the host filter that is on trial", 0, 0, "", CHANGES, none, isc_cmd_filter_confirm },
 	{ "filter off",       "",            "take the host filter away", 0, 0, "", CHANGES, none, isc_cmd_filter_off },

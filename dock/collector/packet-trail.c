@@ -51,7 +51,7 @@ static GArray *lines_new(void)
 void isc_packet_trail_name(const gchar *node, gchar out[ISC_PACKET_TRAIL_NAME])
 {
 	memset(out, 0, ISC_PACKET_TRAIL_NAME);
-	out[0] = '+';
+	out[0] = ISC_TRAIL_PACKETS;
 	g_strlcpy(out + 1, node, ISC_PACKET_TRAIL_NAME - 1);
 }
 

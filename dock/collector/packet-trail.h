@@ -23,8 +23,8 @@ typedef struct {
 	GThreadPool *pool;      /* one thread; of isc_packet_trail_run_job() */
 } IscPacketTrailHost;
 
-/* The name that the trail's first block bears: the node's with a '+' before it, cut at 31
- * characters.  So no trail of packets passes for one of audit. */
+/* The name that the trail's first block bears: the node's with ISC_TRAIL_PACKETS before it, cut at
+ * 31 characters.  So no trail of packets passes for one of audit. */
 void isc_packet_trail_name(const gchar *node, gchar out[ISC_PACKET_TRAIL_NAME]);
 
 /* @node: ISC_TRAIL_DOCK, "": what is nobody's.  Opens nothing yet. */

@@ -186,7 +186,8 @@ static gboolean check_origin(IscTrailVerify *v, const IscBlock *b)
 	gchar name[33] = { 0 };
 
 	memcpy(name, o->name, sizeof o->name);
-	if (v->expect->name && strcmp(name, v->expect->name) != 0)
+	/* As far as the block has room for it; see isc_packet_trail_name(). */
+	if (v->expect->name && strncmp(name, v->expect->name, sizeof o->name - 1) != 0)
 		return fault(v, ISC_TRAIL_SWAPPED, v->next, "this is the trail of another node");
 	if (v->any && memcmp(o->trail, v->report.trail, sizeof o->trail) != 0) {
 		if (h->kind == ISC_CHAIN_GENESIS && (h->flags & ISC_CHAIN_BROKEN))

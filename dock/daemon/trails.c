@@ -18,17 +18,32 @@
  * and seven pairs. */
 #define PAIRS_MAX 7
 #define ATTEMPTS 5
+#define NETWORK "network" /* folder of a packet log */
 
-/* The folder of @name's trail, also of a node that is no more; ISC_TRAIL_DOCK: the dock's own.
- * Returns: fd, or -1 */
-static int open_folder(IscCall *call, const gchar *name, GError **error)
+static gboolean sent_nothing(const gchar *name, GError **error)
 {
+	if (*name == ISC_TRAIL_PACKETS)
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
+				"no packet of '%s' was dropped and logged so far", name + 1);
+	else
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' has sent nothing yet",
+				name);
+	return FALSE;
+}
+
+/* The folder of @name's trail, also of a node that is no more; ISC_TRAIL_DOCK: the dock's own;
+ * with ISC_TRAIL_PACKETS before it, that of its packet log.  Returns: fd, or -1 */
+static int open_folder(IscCall *call, const gchar *trail, GError **error)
+{
+	gboolean is_packets = *trail == ISC_TRAIL_PACKETS;
+	const gchar *name = is_packets ? trail + 1 : trail;
 	gboolean is_dock = g_str_equal(name, ISC_TRAIL_DOCK);
 	if (!is_dock && !isc_name_check("node", name, error))
 		return -1;
 	const gchar *log_dir = call->dock->config->log_dir;
-	g_autofree gchar *path = is_dock ? g_build_filename(log_dir, "dock", NULL)
-					 : g_build_filename(log_dir, "nodes", name, NULL);
+	g_autofree gchar *folder = is_dock ? g_build_filename(log_dir, "dock", NULL)
+					   : g_build_filename(log_dir, "nodes", name, NULL);
+	g_autofree gchar *path = g_build_filename(folder, is_packets ? NETWORK : NULL, NULL);
 	int fd = open(path, READ_FLAGS | O_DIRECTORY);
 	if (fd >= 0)
 		return fd;
@@ -38,7 +53,9 @@ static int open_folder(IscCall *call, const gchar *name, GError **error)
 	}
 	g_autoptr(IscNode) node =
 			is_dock ? NULL : isc_register_get_node(call->dock->reg, name, NULL);
-	if (is_dock)
+	if (is_packets && (is_dock || node || access(folder, F_OK) == 0))
+		sent_nothing(trail, error);
+	else if (is_dock)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
 				"the dock's own trail is not begun yet: isc-collectord has not "
 				"answered so far");
@@ -51,12 +68,6 @@ static int open_folder(IscCall *call, const gchar *name, GError **error)
 				"are",
 				name);
 	return -1;
-}
-
-static gboolean sent_nothing(const gchar *name, GError **error)
-{
-	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' has sent nothing yet", name);
-	return FALSE;
 }
 
 GVariant *isc_trails_open(IscCall *call, GError **error)
@@ -262,6 +273,17 @@ static gint by_text(gconstpointer a, gconstpointer b)
 	return strcmp(*(const gchar *const *)a, *(const gchar *const *)b);
 }
 
+/* The trail in @folder, and its packet log, as far as they are there. */
+static void list_trails(GPtrArray *names, int at, const gchar *folder, const gchar *name)
+{
+	g_autofree gchar *log = g_build_filename(folder, "audit.log", NULL);
+	g_autofree gchar *packets = g_build_filename(folder, NETWORK, "audit.log", NULL);
+	if (faccessat(at, log, F_OK, 0) == 0)
+		g_ptr_array_add(names, g_strdup(name));
+	if (faccessat(at, packets, F_OK, 0) == 0)
+		g_ptr_array_add(names, g_strdup_printf("%c%s", ISC_TRAIL_PACKETS, name));
+}
+
 GVariant *isc_trails_list(IscCall *call, GError **error)
 {
 	g_autofree gchar *path = g_build_filename(call->dock->config->log_dir, "nodes", NULL);
@@ -271,15 +293,10 @@ GVariant *isc_trails_list(IscCall *call, GError **error)
 		return NULL;
 	}
 	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-	for (struct dirent *e; (e = readdir(dir));) {
-		g_autofree gchar *log = g_build_filename(e->d_name, "audit.log", NULL);
-		if (isc_name_is_valid(e->d_name) && faccessat(dirfd(dir), log, F_OK, 0) == 0)
-			g_ptr_array_add(names, g_strdup(e->d_name));
-	}
-	g_autofree gchar *own =
-			g_build_filename(call->dock->config->log_dir, "dock", "audit.log", NULL);
-	if (access(own, F_OK) == 0)
-		g_ptr_array_add(names, g_strdup(ISC_TRAIL_DOCK));
+	for (struct dirent *e; (e = readdir(dir));)
+		if (isc_name_is_valid(e->d_name))
+			list_trails(names, dirfd(dir), e->d_name, e->d_name);
+	list_trails(names, dirfd(dir), "../dock", ISC_TRAIL_DOCK);
 	g_ptr_array_sort(names, by_text);
 	return g_variant_new("(@as)",
 			g_variant_new_strv((const gchar *const *)names->pdata, (gssize)names->len));

@@ -56,6 +56,32 @@ static void everything_is_counted_once_and_under_its_name(void **state)
 	assert_int_equal(number(counts, "types", "(no record)"), 1);
 }
 
+static void dropped_packets_are_counted_also_where_they_have_no_line(void **state)
+{
+	(void)state;
+	g_autoptr(IscAuditReport) r = isc_audit_report_new();
+	static const gchar *const lines[] = {
+		"type=NETFILTER_PKT msg=audit(1.000:1): kind=mac rule=bridge/drop-mac\n",
+		"type=NETFILTER_PKT msg=audit(1.000:2): kind=mac rule=bridge/drop-mac\n",
+		"type=NETFILTER_PKT msg=audit(1.000:3): kind=ip rule=bridge/drop-ip\n",
+		"type=DAEMON_CONFIG msg=audit(1.000:4): op=network-left-out kind=mac left-out=40\n",
+		"type=DAEMON_ERR msg=audit(1.000:5): op=network-lost lines=7\n",
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
+		const IscTrailRecord record = { .line = lines[i], .len = strlen(lines[i]) };
+		isc_audit_report_take_packet(&record, r);
+	}
+	g_autoptr(IscJson) counts = isc_audit_report_finish(r, 1);
+	assert_int_equal(number(counts, "network", "dropped"), 43);
+	assert_int_equal(number(counts, "network", "logged"), 3);
+	IscJson *kinds = json_object_object_get(json_object_object_get(counts, "network"), "kinds");
+	assert_int_equal(json_object_get_int(json_object_object_get(kinds, "mac")), 42);
+	assert_int_equal(json_object_get_int(json_object_object_get(kinds, "ip")), 1);
+	g_autoptr(GString) out = g_string_new(NULL);
+	isc_audit_report_print(out, counts);
+	assert_non_null(strstr(out->str, "packets dropped: 43, 3 of them one by one on record"));
+}
+
 static void names_of_the_guest_stay_off_the_terminal(void **state)
 {
 	(void)state;
@@ -111,6 +137,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything_is_counted_once_and_under_its_name),
+		cmocka_unit_test(dropped_packets_are_counted_also_where_they_have_no_line),
 		cmocka_unit_test(names_of_the_guest_stay_off_the_terminal),
 		cmocka_unit_test(an_anchor_is_read_as_it_was_printed),
 		cmocka_unit_test(a_fault_is_told_in_full),

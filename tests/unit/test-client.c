@@ -76,12 +76,19 @@ static void open_chain(Fake *fake, GVariant *params, GDBusMethodInvocation *call
 	g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
 	GVariantBuilder logs, chains, key;
 	guint from, number = 0;
-	g_variant_get(params, "(&su)", NULL, &from);
+	const gchar *name;
+	g_variant_get(params, "(&su)", &name, &from);
+	gboolean is_packets = *name == '+'; /* the file, where there is one */
+	if (is_packets && access(fake->trail, F_OK) != 0) {
+		g_dbus_method_invocation_return_dbus_error(
+				call, "org.iscdock.Error.NotFound", "no packet was dropped");
+		return;
+	}
 	g_variant_builder_init(&logs, G_VARIANT_TYPE("ah"));
 	g_variant_builder_init(&chains, G_VARIANT_TYPE("ah"));
 	g_variant_builder_init(&key, G_VARIANT_TYPE("ah"));
 
-	const gchar *dir = fake->chain ? fake->chain->path : NULL;
+	const gchar *dir = fake->chain && !is_packets ? fake->chain->path : NULL;
 	g_autofree gchar *closed = g_strdup_printf("%s/audit.log.%u", dir, MAX(from, 1));
 	if (dir && access(closed, F_OK) == 0)
 		number = MAX(from, 1);
@@ -1053,6 +1060,45 @@ static void audit_report_counts_what_was_verified(void **state)
 			json_object_object_get(json_object_object_get(json, "trail"), "good")));
 }
 
+#define PACKET(second, kind)                                                                       \
+	"type=NETFILTER_PKT msg=audit(" second ".000:1): kind=" kind " proto=6\n"
+
+static void dropped_packets_are_shown_by_kind_and_time(void **state)
+{
+	Fake *fake = *state;
+	put(fake, PACKET("1700000000", "mac") PACKET("1700000009", "arp") "rubbish\n" PACKET(
+				  "1700000005",
+				  "ip") "type=DAEMON_CONFIG msg=audit(1700000010.000:2): "
+					"op=network-left-out kind=mac left-out=9 lines=1 "
+					"dropped=10\n");
+	g_auto(Run) all = isc_vm(fake, "network log web --json");
+	assert_int_equal(all.status, 0);
+	assert_string_equal(fake->calls->str, "Dock1.OpenChain ('+web', 0)\n");
+	static const gchar *const order[] = { "\"mac\"", "\"ip\"", "\"arp\"", "\"left-out\":9" };
+	const gchar *at = all.out;
+	for (gsize i = 0; i < G_N_ELEMENTS(order); i++) {
+		at = strstr(at, order[i]);
+		assert_non_null(at);
+	}
+	g_auto(Run) last = isc_vm(fake, "network log web -n 2 --json");
+	assert_null(strstr(last.out, "\"ip\""));
+	assert_non_null(strstr(last.out, "\"arp\""));
+	g_auto(Run) kinds = isc_vm(fake, "network log web --kind ip,arp --json");
+	assert_null(strstr(kinds.out, "\"mac\""));
+	assert_non_null(strstr(kinds.out, "\"ip\""));
+	g_auto(Run) time = isc_vm(fake, "network log web --since @1700000004 --until @1700000006");
+	assert_non_null(strstr(time.out, " ip "));
+	assert_null(strstr(time.out, " arp "));
+	answer(fake, "ListTrails", "(['web', '+web', '@dock'],)");
+	g_auto(Run) every = isc_vm(fake, "network log --kind arp");
+	assert_int_equal(every.status, 0);
+	assert_non_null(strstr(every.out, " web "));
+	g_auto(Run) when = isc_vm(fake, "network log --since nonsense");
+	assert_int_equal(when.status, 2);
+	g_auto(Run) both = isc_vm(fake, "network log web --dock");
+	assert_int_equal(both.status, 2);
+}
+
 static void a_node_may_be_called_as_a_verb(void **state)
 {
 	Fake *fake = *state;
@@ -1179,6 +1225,7 @@ int main(int argc, char **argv)
 		TEST(audit_verify_takes_no_other_name_key_or_end),
 		TEST(audit_exports_are_verified_without_a_dock),
 		TEST(audit_report_counts_what_was_verified),
+		TEST(dropped_packets_are_shown_by_kind_and_time),
 		TEST(a_node_may_be_called_as_a_verb),
 		TEST(events_show_the_record_then_what_comes_each_once),
 		TEST(events_go_on_over_a_restart_of_the_dock),
