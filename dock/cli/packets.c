@@ -110,6 +110,8 @@ gchar *isc_packet_line_text(const IscPacketLine *line, const gchar *node)
 	g_autofree gchar *kind = g_strdup_printf("kind=%s ", line->kind);
 	if (!line->is_note && g_str_has_prefix(rest, kind))
 		rest += strlen(kind);
+	if (g_str_has_prefix(rest, "rule="))
+		rest += strlen("rule=");
 	return g_strdup_printf("%s.%03d  %-15s %-10s %s", time,
 			(int)(line->time % G_USEC_PER_SEC / 1000), node,
 			*line->kind ? line->kind : "-", rest);

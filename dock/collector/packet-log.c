@@ -15,7 +15,7 @@
 #define RETRY_S 5                    /* while there is no socket */
 #define SETTLE_US (400 * 1000)       /* what the kernel counted is on its way for so long */
 #define ASK_FIRST_US G_USEC_PER_SEC  /* from the first packet to the first question */
-#define ASK_US (10 * G_USEC_PER_SEC) /* from question to question */
+#define ASK_US (5 * G_USEC_PER_SEC)  /* from question to question */
 #define GONE_US (5 * G_USEC_PER_SEC) /* late packets of a node whose tap is gone */
 #define WARN_US ((gint64)60 * G_USEC_PER_SEC)
 #define LAST_MS 500u /* for the last lines of a node */

@@ -78,6 +78,59 @@ is "$(field peer '.counters | length')" 0 "nothing of it was counted against the
 is "$(peer arp | awk '$1 == "10.77.0.1" { print $4 }')" 52:54:4e:00:00:01 "the peer still knows the gateway"
 is "$(dock ip -4 neigh show "$his" dev isc0 | grep -o '52:[0-9a-f:]*')" "${him%,*}" "and the gateway the peer"
 
+# --- the packet log -------------------------------------------------------------------------------------------------
+# For each kind, packets that have a line and those that are said to have none.
+logged() {
+	vm network log "$1" --lines all --json | jq -cS -n '[inputs | select(.kind)] | group_by(.kind) |
+		map({ key: .[0].kind, value: (map(.["left-out"] // 1) | add) }) | from_entries'
+}
+counted() { field "$1" '.counters | del(.rate) | tojson' | jq -cS .; }
+agree() { [ "$(logged "$1")" = "$(counted "$1")" ]; }
+lines() { vm network log "$1" --kind "$2" --lines all --json | jq -n '[inputs | select(.rule)] | length'; }
+restart() { "$TOP/tools/rig" "$1" "$2" --name "$RIG" "${@:3}"; }
+ok "each dropped packet is in the log of the node that sent it, under its kind" wait_for 15 agree evil
+is "$(logged evil)" "$(counted evil)" "as many as were counted"
+status 0 "the log of the peer can be read" dock isc-vm network log peer
+is "$(cat "$TMP/out")" "" "and is clean, whatever the packets said of themselves"
+like "$(vm network log evil --kind arp -n 1)" "evil +arp +bridge/drop-arp .*arpmac=" "a line says the rule and what was sent"
+status 0 "an auditor reads it" as aud1 isc-vm network log
+status 6 "nobody else does" as nobody-role isc-vm network log evil
+
+tagged=$("$tool" attacks "$self" "$him" | awk -F '\t' '$1 == "a VLAN tag" { print $4 }')
+taggeds=$("$tool" attacks "$him" "$self" | awk -F '\t' '$1 == "a VLAN tag" { print $4 }')
+before=$(lines evil vlan)
+# shellcheck disable=SC2086 # the words of an order
+evil ${tagged% *} 3000 >"$TMP/flood" </dev/null &
+flood=$!
+# shellcheck disable=SC2086
+peer $taggeds >"$TMP/sent" </dev/null
+wait "$flood"
+ok "a flood is told to the last packet" wait_for 20 agree evil
+like "$(($(lines evil vlan) - before))" "^([1-5]?[0-9])$" "in a few lines and a number"
+ok "what another node does meanwhile is in its own log" wait_for 15 agree peer
+is "$(lines peer vlan)" 1 "packet by packet"
+
+# The log goes on whoever dies.
+ok "the collector is killed" restart restart collectord --signal KILL
+before=$(lines evil option)
+option=$("$tool" attacks "$self" "$him" | awk -F '\t' '$1 == "the record route option" { print $4 }')
+again() { # shellcheck disable=SC2086
+	evil $option >/dev/null </dev/null && [ "$(lines evil option)" -gt "$before" ]
+}
+ok "a new one takes the log up" wait_for 15 again
+ok "isc-dockd ends" restart stop dockd
+before_mac=$(dock sh -c 'grep -c kind=mac /var/log/isc-dock/nodes/evil/network/audit.log')
+mac=$("$tool" attacks "$self" "$him" | awk -F '\t' '$1 == "another MAC" { print $4 }')
+# shellcheck disable=SC2086
+evil $mac >"$TMP/sent" </dev/null
+more() { [ "$(dock sh -c 'grep -c kind=mac /var/log/isc-dock/nodes/evil/network/audit.log')" -gt "$before_mac" ]; }
+ok "the log goes on without it" wait_for 5 more
+ok "and with it" restart start dockd
+ok "nothing is missing in between" wait_for 20 agree evil
+status 0 "the log is chained and sealed as the audit is" dock isc-vm audit verify --all
+like "$(cat "$TMP/out")" "\+evil: good: " "and verified with it"
+is "$(vm audit report evil --json | jq .network.kinds.vlan)" "$(field evil .counters.vlan)" "the report counts what was dropped"
+
 # --- sweeps ---------------------------------------------------------------------------------------------------------
 is "$(evil syn 52544e000001 10.77.0.1 1 8192)" "sent 8192 open" "no port of the dock answers on its bridge address"
 is "$(evil syn 52544e000001 203.0.113.1 4000 9000)" "sent 5001 open" "nor on its outside address, listening or exposed"
