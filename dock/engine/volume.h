@@ -1,5 +1,5 @@
 #pragma once
-#include <glib.h>
+#include <gio/gio.h>
 #include <sys/types.h>
 
 /* Encrypted volumes: LUKS1 inside qcow2, aes-256-xts.  Overlays, persistent volumes, snapshot
@@ -40,6 +40,19 @@ gboolean isc_volume_template_ensure(const gchar *templates_dir, guint size_mib, 
  */
 gboolean isc_volume_create(const gchar *path, const gchar *templates_dir, guint size_mib,
 		const gchar *key_hex64, uid_t uid, gid_t gid, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * isc_volume_convert:
+ * @from: a volume that nobody writes to; @from_key opens it
+ * @to: a new volume of that size, ours (isc_volume_create()); @to_key opens it
+ *
+ * Copies what is on the disk, sealed anew: neither key opens the other volume.  Runs qemu-img, and
+ * takes as long as the data is large.
+ * Errors: ISC_ERROR_HOST, ISC_ERROR_TIMEOUT, G_IO_ERROR_CANCELLED; @to is of no use then: shred it.
+ */
+gboolean isc_volume_convert(const gchar *from, const gchar *from_key, const gchar *to,
+		const gchar *to_key, guint timeout_s, GCancellable *cancel, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
 /**
