@@ -38,6 +38,11 @@ static const struct {
 	{ "Dock1", "OpenTrail",   ISC_ROLE_ANY },
 	{ "Dock1", "OpenChain",   ISC_ROLE_ANY },
 	{ "Dock1", "ListTrails",  ISC_ROLE_ANY },
+	{ "Dock1", "ListDestroyed",   ISC_ROLE_ANY },
+	{ "Dock1", "Status",          ISC_ROLE_ANY },
+	{ "Dock1", "Drain",           ISC_ROLE_OPERATOR },
+	{ "Dock1", "Undrain",         ISC_ROLE_OPERATOR },
+	{ "Dock1", "Teardown",        ISC_ROLE_OPERATOR },
 	{ "Dock1", "ListEvidence",    ISC_ROLE_SECURITY | ISC_ROLE_AUDITOR },
 	{ "Dock1", "OpenEvidence",    ISC_ROLE_SECURITY | ISC_ROLE_AUDITOR },
 	{ "Dock1", "OpenEvidenceKey", ISC_ROLE_SECURITY },
@@ -66,10 +71,13 @@ static const struct {
 	{ "Dock1.Node", "Unexpose",        ISC_ROLE_OPERATOR | ISC_ROLE_SECURITY },
 	{ "Dock1.Node", "Allow",           ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "Deny",            ISC_ROLE_OPERATOR | ISC_ROLE_SECURITY },
+	{ "Dock1.Node", "Protect",         ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "Unprotect",       ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "SnapshotCreate",  ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "SnapshotList",    ISC_ROLE_ANY },
 	{ "Dock1.Node", "SnapshotRestore", ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "SnapshotDelete",  ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "SnapshotClone",   ISC_ROLE_OPERATOR },
 };
 /* clang-format on */
 

@@ -122,17 +122,16 @@ gboolean isc_cmd_destroy(IscCli *cli, GError **error)
 
 /* --- quarantine ------------------------------------------------------------------------------- */
 
-/* A call with one text and options.  Returns: (transfer full) the answer */
+/* A call with one text and options, @option = @value (floating) among them unless it is NULL.
+ * Returns: (transfer full) the answer */
 static GVariant *with_text(IscCli *cli, const gchar *method, const gchar *text, const gchar *option,
-		GError **error)
+		GVariant *value, GError **error)
 {
 	const gchar *name = isc_cli_name(cli, 0, "node", error);
 	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
 	if (!client)
 		return NULL;
-	gboolean has = option && isc_args_has(cli->args, option);
-	GVariant *options = isc_cli_options(
-			cli, has ? option : NULL, has ? g_variant_new_boolean(TRUE) : NULL);
+	GVariant *options = isc_cli_options(cli, option, value);
 	return isc_client_ask(client, name, method, g_variant_new("(s@a{sv})", text, options),
 			"(a{sv})", error);
 }
@@ -146,7 +145,9 @@ static GVariant *with_reason(IscCli *cli, const gchar *method, const gchar *opti
 				"--reason TEXT must be given: it goes on record");
 		return NULL;
 	}
-	return with_text(cli, method, stripped, option, error);
+	gboolean has = option && isc_args_has(cli->args, option);
+	return with_text(cli, method, stripped, has ? option : NULL,
+			has ? g_variant_new_boolean(TRUE) : NULL, error);
 }
 
 gboolean isc_cmd_quarantine(IscCli *cli, GError **error)
@@ -188,12 +189,13 @@ gboolean isc_cmd_release(IscCli *cli, GError **error)
 
 /* --- snapshots -------------------------------------------------------------------------------- */
 
-static gboolean snapshot(IscCli *cli, const gchar *method, const gchar *done, GError **error)
+static gboolean snapshot(IscCli *cli, const gchar *method, const gchar *done, const gchar *option,
+		GVariant *value, GError **error)
 {
 	const gchar *snap = "";
 	if (cli->n_words > 1 && !(snap = isc_cli_name(cli, 1, "snapshot", error)))
 		return FALSE;
-	g_autoptr(GVariant) result = with_text(cli, method, snap, NULL, error);
+	g_autoptr(GVariant) result = with_text(cli, method, snap, option, value, error);
 	if (!result)
 		return FALSE;
 	if (cli->json) {
@@ -222,17 +224,61 @@ static gboolean snapshot(IscCli *cli, const gchar *method, const gchar *done, GE
 
 gboolean isc_cmd_snapshot_create(IscCli *cli, GError **error)
 {
-	return snapshot(cli, "SnapshotCreate", "created", error);
+	guint keep = 0;
+	if (!isc_args_uint(cli->args, "keep", 1, 10000, &keep, error))
+		return FALSE;
+	return snapshot(cli, "SnapshotCreate", "created", keep ? "keep" : NULL,
+			keep ? g_variant_new_uint32(keep) : NULL, error);
+}
+
+gboolean isc_cmd_snapshot_clone(IscCli *cli, GError **error)
+{
+	const gchar *name = isc_cli_name(cli, 0, "node", error);
+	const gchar *snap = name ? isc_cli_name(cli, 1, "snapshot", error) : NULL;
+	const gchar *node = snap ? isc_cli_name(cli, 2, "node", error) : NULL;
+	IscClient *client = node ? isc_cli_client(cli, error) : NULL;
+	if (!client)
+		return FALSE;
+	isc_client_set_subject(client, node);
+	g_autoptr(GVariant) result = isc_client_ask(client, name, "SnapshotClone",
+			g_variant_new("(ss^as@a{sv})", snap, node,
+					isc_args_list(cli->args, "expose"),
+					isc_cli_options(cli, NULL, NULL)),
+			"(a{sv})", error);
+	if (!result)
+		return FALSE;
+	if (cli->json)
+		isc_cli_print_json(cli, result);
+	else
+		print_line(cli, node, "cloned", result);
+	return TRUE;
 }
 
 gboolean isc_cmd_snapshot_restore(IscCli *cli, GError **error)
 {
-	return snapshot(cli, "SnapshotRestore", "restored", error);
+	return snapshot(cli, "SnapshotRestore", "restored", NULL, NULL, error);
 }
 
 gboolean isc_cmd_snapshot_delete(IscCli *cli, GError **error)
 {
-	return snapshot(cli, "SnapshotDelete", "deleted, key shredded", error);
+	return snapshot(cli, "SnapshotDelete", "deleted, key shredded", NULL, NULL, error);
+}
+
+/* "3d", "5h", "12min", "8s". */
+static gchar *show_age(GVariant *row, const gchar *key)
+{
+	static const struct {
+		gint64 seconds;
+		const gchar *unit;
+	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+	gint64 then;
+	if (!g_variant_lookup(row, key, "x", &then))
+		return NULL;
+	gint64 age = MAX(g_get_real_time() / G_USEC_PER_SEC - then, 0);
+	gsize i = 0;
+	while (i < G_N_ELEMENTS(units) - 1 && age < units[i].seconds)
+		i++;
+	return g_strdup_printf("%" G_GINT64_FORMAT "%s", age / units[i].seconds, units[i].unit);
 }
 
 gboolean isc_cmd_snapshot_list(IscCli *cli, GError **error)
@@ -240,6 +286,7 @@ gboolean isc_cmd_snapshot_list(IscCli *cli, GError **error)
 	static const IscColumn columns[] = {
 		{ "NAME", "name", NULL },
 		{ "CREATED", "created", isc_output_show_time },
+		{ "AGE", "created", show_age },
 		{ "SIZE", "size", isc_output_show_size },
 		{ "IMAGE", "digest", isc_output_show_short },
 		{ "FROZEN", "frozen", isc_output_show_yes },

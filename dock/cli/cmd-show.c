@@ -46,6 +46,8 @@ gboolean isc_cmd_list(IscCli *cli, GError **error)
 		{ "SINCE", "since", isc_output_show_time },
 		{ NULL },
 	};
+	if (isc_args_has(cli->args, "destroyed"))
+		return isc_cli_list_destroyed(cli, error);
 	IscClient *client = isc_cli_client(cli, error);
 	g_autoptr(GVariant) rows =
 			client ? isc_client_ask(client, NULL, "ListNodes", NULL, "(aa{sv})", error)

@@ -24,6 +24,12 @@ static const IscOption list_options[] = {
 	{ NULL },
 };
 
+static const IscOption node_list_options[] = {
+	{ "names",     'q', ISC_OPT_FLAG, NULL, "print the names only, one a line" },
+	{ "destroyed", 0,   ISC_OPT_FLAG, NULL, "those that are no more, and what of them was shredded" },
+	{ NULL },
+};
+
 static const IscOption provision_options[] = {
 	{ "file",        'f', ISC_OPT_VALUE, "FILE",      "take all of it from a node file, see isc-node(5); - is standard input" },
 	{ "image",       'i', ISC_OPT_VALUE, "IMG",       "image: NAME, NAME:VERSION or a digest" },
@@ -139,6 +145,16 @@ static const IscOption filter_options[] = {
 	{ NULL },
 };
 
+static const IscOption snapshot_create_options[] = {
+	{ "keep", 0, ISC_OPT_VALUE, "N", "then delete the oldest of the node's snapshots, so that N are left" },
+	{ NULL },
+};
+
+static const IscOption snapshot_clone_options[] = {
+	{ "expose", 'p', ISC_OPT_LIST, "[tcp:|udp:]HOSTPORT:NODEPORT", "make a port of the new node reachable from outside; repeats" },
+	{ NULL },
+};
+
 static const IscOption fsck_options[] = {
 	{ "repair", 0, ISC_OPT_FLAG, NULL, "mend what can be mended" },
 	{ NULL },
@@ -158,7 +174,9 @@ const IscCommand isc_commands[] = {
 	{ "suspend",          "NAME...",     "halt nodes where they are, in memory", 1, ANY, "node", TIMED, none, isc_cmd_suspend },
 	{ "resume",           "NAME...",     "let suspended nodes go on", 1, ANY, "node", TIMED, none, isc_cmd_resume },
 	{ "destroy",          "NAME...",     "remove nodes, shred their keys", 1, ANY, "node", TIMED, none, isc_cmd_destroy },
-	{ "list",             "",            "list the nodes and their state", 0, 0, "", 0, list_options, isc_cmd_list },
+	{ "protect",          "NAME...",     "let nodes not be destroyed", 1, ANY, "node", 0, none, isc_cmd_protect },
+	{ "unprotect",        "NAME...",     "let nodes be destroyed again", 1, ANY, "node", 0, none, isc_cmd_unprotect },
+	{ "list",             "",            "list the nodes and their state", 0, 0, "", 0, node_list_options, isc_cmd_list },
 	{ "show",             "NAME",        "show one node", 1, 1, "node", 0, none, isc_cmd_show },
 	{ "logs",             "NAME",        "print what the service wrote", 1, 1, "node", 0, follow_options, isc_cmd_logs },
 	{ "audit",            "NAME|--dock", "print the audit trail of a node, or of the dock", 0, 1, "node", 0, audit_options, isc_cmd_audit },
@@ -167,10 +185,11 @@ const IscCommand isc_commands[] = {
 	{ "audit export",     "NAME|--dock DIR", "copy a trail for others to verify", 1, 2, "node", 0, export_options, isc_cmd_audit_export },
 	{ "audit report",     "NAME|--dock", "count commands, logins and failures", 0, 1, "node", 0, report_options, isc_cmd_audit_report },
 	{ "events",           "[NAME]",      "print what happened on the dock", 0, 1, "node", 0, follow_options, isc_cmd_events },
-	{ "snapshot create",  "NAME [SNAP]", "take a snapshot of a node", 1, 2, "node", TIMED, none, isc_cmd_snapshot_create },
+	{ "snapshot create",  "NAME [SNAP]", "take a snapshot of a node", 1, 2, "node", TIMED, snapshot_create_options, isc_cmd_snapshot_create },
 	{ "snapshot list",    "NAME",        "list a node's snapshots", 1, 1, "node", 0, none, isc_cmd_snapshot_list },
 	{ "snapshot restore", "NAME SNAP",   "put a node back to a snapshot", 2, 2, "node", TIMED, none, isc_cmd_snapshot_restore },
 	{ "snapshot delete",  "NAME SNAP",   "delete a snapshot, shred its key", 2, 2, "node", TIMED, none, isc_cmd_snapshot_delete },
+	{ "snapshot clone",   "NAME SNAP NEWNAME", "make another node from a snapshot", 3, 3, "node", TIMED, snapshot_clone_options, isc_cmd_snapshot_clone },
 	{ "quarantine",       "NAME --reason TEXT", "cut a node off from everything at once", 1, 1, "node", TIMED, quarantine_options, isc_cmd_quarantine },
 	{ "release",          "NAME --reason TEXT", "let a node out of quarantine", 1, 1, "node", TIMED, release_options, isc_cmd_release },
 	{ "evidence list",    "",            "list what quarantines left behind", 0, 0, "", 0, list_options, isc_cmd_evidence_list },
@@ -200,6 +219,10 @@ const IscCommand isc_commands[] = {
 	{ "filter confirm",   "",            "keep the host filter that is on trial", 0, 0, "", CHANGES, none, isc_cmd_filter_confirm },
 	{ "filter off",       "",            "take the host filter away", 0, 0, "", CHANGES, none, isc_cmd_filter_off },
 	{ "filter show",      "",            "show whether the host filter is in force", 0, 0, "", 0, none, isc_cmd_filter_show },
+	{ "dock status",      "",            "show how the dock is", 0, 0, "", 0, none, isc_cmd_dock_status },
+	{ "dock drain",       "",            "stop all nodes, and start none", 0, 0, "", TIMED, disable_options, isc_cmd_dock_drain },
+	{ "dock undrain",     "",            "let nodes be started again", 0, 0, "", 0, none, isc_cmd_dock_undrain },
+	{ "dock teardown",    "",            "remove bridge, rules and run files of a dock without nodes", 0, 0, "", CHANGES, none, isc_cmd_dock_teardown },
 	{ "doctor",           "",            "check whether this host is fit to be a dock", 0, 0, "", 0, none, isc_cmd_doctor },
 	{ "fsck",             "",            "check that register, libvirt, firewall and files agree", 0, 0, "", 0, fsck_options, isc_cmd_fsck },
 	{ "version",          "",            "print the versions of isc-vm and of the dock", 0, 0, "", 0, none, isc_cmd_version },

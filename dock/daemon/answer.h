@@ -31,6 +31,15 @@ GVariant *isc_answer_verb(IscCall *call, IscRequest *request, const gchar *allow
 				const IscOutcome *out),
 		GError **error);
 
+/**
+ * isc_answer_provision:
+ * @snapshot: NULL, or NODE/SNAP that its overlay starts from
+ *
+ * Errors: as isc_verb_provision().  Returns: floating "(a{sv})".  handlers-node.c
+ */
+GVariant *isc_answer_provision(IscCall *call, const IscSpec *spec, const gchar *snapshot,
+		GVariant *options, GError **error);
+
 /* @prefix and the time in UTC to the millisecond: the name of a snapshot that was given none.
  * (transfer full) */
 gchar *isc_answer_time_name(const gchar *prefix);

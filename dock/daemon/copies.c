@@ -75,17 +75,23 @@ gboolean isc_copies_add_files(
 	return TRUE;
 }
 
-gboolean isc_copies_sign(IscDock *dock, const IscCopy *copy, const gchar *manifest, GError **error)
+gboolean isc_copies_write_signed(IscDock *dock, const gchar *path, const gchar *text,
+		const gchar *comment, GError **error)
 {
 	g_autofree gchar *secret = key_path(dock, "signing.key");
-	g_autofree gchar *path = g_strconcat(manifest, ".minisig", NULL);
+	g_autofree gchar *sig_path = g_strconcat(path, ".minisig", NULL);
+	g_autofree gchar *sig = isc_minisign_sign(secret, text, strlen(text), comment, error);
+	return sig && isc_file_write(AT_FDCWD, path, text, strlen(text), 0400, error) &&
+	       isc_file_write(AT_FDCWD, sig_path, sig, strlen(sig), 0400, error);
+}
+
+gboolean isc_copies_sign(IscDock *dock, const IscCopy *copy, const gchar *manifest, GError **error)
+{
 	g_autofree gchar *text = isc_copy_print(copy);
 	g_autofree gchar *comment = g_strdup_printf("isc-dock %s %s of %s",
 			copy->kind == ISC_COPY_EVIDENCE ? "evidence" : "snapshot", copy->name,
 			copy->node);
-	g_autofree gchar *sig = isc_minisign_sign(secret, text, strlen(text), comment, error);
-	return sig && isc_file_write(AT_FDCWD, manifest, text, strlen(text), 0400, error) &&
-	       isc_file_write(AT_FDCWD, path, sig, strlen(sig), 0400, error);
+	return isc_copies_write_signed(dock, manifest, text, comment, error);
 }
 
 static gboolean verify(

@@ -19,6 +19,11 @@ IscCopy *isc_copies_describe(IscCopyKind kind, const IscNode *node, const gchar 
 gboolean isc_copies_add_files(IscCopy *copy, const gchar *dir, const gchar *const *files,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Writes @text to @path and its signature to @path.minisig, in this order: what has no signature
+ * was not finished. */
+gboolean isc_copies_write_signed(IscDock *dock, const gchar *path, const gchar *text,
+		const gchar *comment, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Writes @manifest (a path) and its signature, @manifest.minisig, in this order: what has no
  * signature was not finished. */
 gboolean isc_copies_sign(IscDock *dock, const IscCopy *copy, const gchar *manifest, GError **error)

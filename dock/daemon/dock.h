@@ -23,6 +23,7 @@ typedef struct IscActsLink IscActsLink;
 /* What the dock knows of a node besides the register: gone with the daemon, found again by
  * reconciling. */
 typedef struct {
+	guint slot;           /* of the node, for when the register cannot be asked; 0: none */
 	const gchar *busy;    /* name of the verb under way, or NULL; static */
 	gint64 busy_since;    /* monotonic, µs */
 	GCancellable *cancel; /* of the verb under way */
@@ -65,6 +66,7 @@ typedef struct {
 	guint collector_uid, collector_gid;
 	GThreadPool *pool; /* verbs run here */
 	IscEngine engine;  /* daemon/steps.c */
+	gint64 began;      /* monotonic, µs */
 	gboolean stopping;
 
 	GMutex admission; /* held from the check to the entry in the register */

@@ -112,13 +112,16 @@ gboolean isc_env_fetch(IscDock *dock, IscNode *node, GError **error)
 	return TRUE;
 }
 
-void isc_env_erase(IscDock *dock, const gchar *name)
+gboolean isc_env_erase(IscDock *dock, const gchar *name)
 {
 	g_autofree gchar *id = key_id(name);
 	g_autofree gchar *path = path_of(dock, name);
 	g_autoptr(GError) why = NULL;
 	if (!isc_key_store_erase(dock->keys, id, &why))
 		g_warning("environment of '%s': %s", name, why->message);
-	if (unlink(path) < 0 && errno != ENOENT)
+	if (unlink(path) == 0)
+		return why == NULL;
+	if (errno != ENOENT)
 		g_warning("cannot remove '%s': %s", path, g_strerror(errno));
+	return FALSE;
 }

@@ -11,5 +11,6 @@ gboolean isc_env_keep(IscDock *dock, const IscNode *node, GError **error);
  * damaged). */
 gboolean isc_env_fetch(IscDock *dock, IscNode *node, GError **error);
 
-/* Overwrites and removes it.  None is no error; trouble is logged. */
-void isc_env_erase(IscDock *dock, const gchar *name);
+/* Overwrites and removes it.  None is no error; trouble is logged.  Returns: whether there was one
+ */
+gboolean isc_env_erase(IscDock *dock, const gchar *name);

@@ -8,6 +8,7 @@
 #include "daemon/options.h"
 #include "daemon/reconcile.h"
 #include "daemon/volumes.h"
+#include "daemon/snapshots.h"
 #include "engine/links.h"
 #include "engine/volume.h"
 
@@ -92,6 +93,19 @@ static void look_at_taps(IscDock *dock, gboolean repair, GVariantBuilder *list)
 	}
 }
 
+static void look_at_snapshots(IscDock *dock, gboolean repair, GVariantBuilder *list)
+{
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
+	for (guint i = 0; nodes && i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		g_mutex_lock(&dock->lock);
+		gboolean busy = isc_dock_run(dock, node->spec->name)->busy != NULL;
+		g_mutex_unlock(&dock->lock);
+		if (!busy)
+			isc_snapshots_check(dock, node, repair, add, list);
+	}
+}
+
 GVariant *isc_fsck(IscCall *call, GError **error)
 {
 	IscOptions options;
@@ -105,6 +119,7 @@ GVariant *isc_fsck(IscCall *call, GError **error)
 	if (!isc_register_check(call->dock->reg, &why))
 		add(&list, "register", "register.db", why->message, FALSE);
 	(void)isc_reconcile_all(call->dock, options.repair, add, &list);
+	look_at_snapshots(call->dock, options.repair, &list);
 	look_at_folders(call->dock, options.repair, &list);
 	look_at_keys(call->dock, options.repair, &list);
 	look_at_taps(call->dock, options.repair, &list);

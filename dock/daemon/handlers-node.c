@@ -6,6 +6,7 @@
 #include "daemon/answer.h"
 #include "daemon/handlers.h"
 #include "daemon/options.h"
+#include "daemon/tombstone.h"
 
 static GVariant *simple_verb(IscCall *call, IscVerb verb, const gchar *allowed, GError **error)
 {
@@ -37,17 +38,42 @@ GVariant *isc_handle_resume(IscCall *call, GError **error)
 static void add_shredded(
 		GVariantBuilder *b, IscCall *call, const IscRequest *request, const IscOutcome *out)
 {
-	static const gchar *const what[] = { "overlay", "overlay key", "snapshots and their keys",
-		"environment", NULL };
-	(void)call, (void)request, (void)out;
-	isc_answer_put(b, "shredded", g_variant_new_strv(what, -1));
+	(void)out;
+	g_auto(GStrv) what = isc_tombstone_shredded(call->dock, request->uuid);
+	isc_answer_put(b, "shredded", g_variant_new_strv((const gchar *const *)what, -1));
 }
 
 GVariant *isc_handle_destroy(IscCall *call, GError **error)
 {
 	g_autoptr(GVariant) options = g_variant_get_child_value(call->params, 0);
-	IscRequest request = { .verb = ISC_VERB_DESTROY, .force = TRUE };
+	g_autoptr(IscNode) node = isc_register_get_node(call->dock->reg, call->name, error);
+	if (!node)
+		return NULL;
+	IscRequest request = { .verb = ISC_VERB_DESTROY, .force = TRUE, .uuid = node->uuid };
 	return isc_answer_verb(call, &request, "dry-run timeout ", options, add_shredded, error);
+}
+
+static GVariant *protect(IscCall *call, gboolean on, GError **error)
+{
+	gboolean changed = FALSE;
+	if (!isc_verb_protect(call->dock, call->name, on, call->uid, &changed, error))
+		return NULL;
+	GVariantBuilder b;
+	g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
+	isc_answer_put(&b, "name", g_variant_new_string(call->name));
+	isc_answer_put(&b, "protect", g_variant_new_boolean(on));
+	isc_answer_put(&b, "changed", g_variant_new_boolean(changed));
+	return isc_answer(&b);
+}
+
+GVariant *isc_handle_protect(IscCall *call, GError **error)
+{
+	return protect(call, TRUE, error);
+}
+
+GVariant *isc_handle_unprotect(IscCall *call, GError **error)
+{
+	return protect(call, FALSE, error);
 }
 
 static void add_cut(
@@ -82,29 +108,24 @@ GVariant *isc_handle_release(IscCall *call, GError **error)
 	return isc_answer_verb(call, &request, "dry-run timeout ", options, NULL, error);
 }
 
-GVariant *isc_handle_provision(IscCall *call, GError **error)
+GVariant *isc_answer_provision(IscCall *call, const IscSpec *spec, const gchar *snapshot,
+		GVariant *options, GError **error)
 {
-	const gchar *text;
-	g_autoptr(GVariant) options = NULL;
 	IscOptions o;
-	g_variant_get(call->params, "(&s@a{sv})", &text, &options);
-	if (!isc_options_parse(options, "dry-run timeout enable ", &o, error))
+	/* A clone that is not started would begin clean, and have nothing of its snapshot. */
+	const gchar *allowed = snapshot ? "dry-run timeout " : "dry-run timeout enable ";
+	if (!isc_options_parse(options, allowed, &o, error))
 		return NULL;
-	g_autoptr(IscSpec) spec = isc_spec_parse("node file", text, strlen(text), error);
-	if (!spec)
-		return NULL;
-
 	IscRequest request = { .verb = ISC_VERB_PROVISION,
 		.node = spec->name,
 		.caller = call->uid,
 		.dry_run = o.dry_run,
 		.enable = o.enable,
+		.snapshot = snapshot,
 		.timeout_s = o.timeout };
 	g_auto(IscOutcome) out = { 0 };
 	g_autoptr(IscNode) node = NULL;
-	gboolean ok = isc_verb_provision(call->dock, spec, &request, &out, &node, error);
-	call->order = out.order;
-	if (!ok)
+	if (!isc_verb_provision(call->dock, spec, &request, &out, &node, error))
 		return NULL;
 
 	GVariantBuilder b;
@@ -121,6 +142,15 @@ GVariant *isc_handle_provision(IscCall *call, GError **error)
 	isc_answer_put(&b, "emulated", g_variant_new_boolean(call->dock->accel != ISC_ACCEL_KVM));
 	isc_answer_put_outcome(&b, &out);
 	return isc_answer(&b);
+}
+
+GVariant *isc_handle_provision(IscCall *call, GError **error)
+{
+	const gchar *text;
+	g_autoptr(GVariant) options = NULL;
+	g_variant_get(call->params, "(&s@a{sv})", &text, &options);
+	g_autoptr(IscSpec) spec = isc_spec_parse("node file", text, strlen(text), error);
+	return spec ? isc_answer_provision(call, spec, NULL, options, error) : NULL;
 }
 
 /* --- network rules ------------------------------------------------------------------------- */

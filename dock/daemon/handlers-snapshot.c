@@ -1,28 +1,17 @@
+#include <string.h>
+
 #include "base/error.h"
 #include "base/name.h"
 #include "daemon/answer.h"
+#include "daemon/copies.h"
 #include "daemon/handlers.h"
+#include "daemon/options.h"
+#include "daemon/snapshots.h"
 
 static gboolean find_snapshot(IscCall *call, const gchar *name, IscSnapshot *out, GError **error)
 {
 	g_autoptr(IscNode) node = isc_register_get_node(call->dock->reg, call->name, error);
-	g_autoptr(GPtrArray) all =
-			node ? isc_register_list_snapshots(call->dock->reg, node->uuid, error)
-			     : NULL;
-	if (!all)
-		return FALSE;
-	for (guint i = 0; i < all->len; i++) {
-		const IscSnapshot *s = all->pdata[i];
-		if (!g_str_equal(s->name, name))
-			continue;
-		*out = *s;
-		out->name = NULL;
-		return TRUE;
-	}
-	g_autofree gchar *shown = isc_text_escape(name, -1, 64);
-	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' has no snapshot '%s'",
-			call->name, shown);
-	return FALSE;
+	return node && isc_snapshots_find(call->dock, node, name, out, error);
 }
 
 static void add_snapshot(
@@ -35,6 +24,31 @@ static void add_snapshot(
 		isc_answer_put(b, "size", g_variant_new_uint64(s.size));
 		isc_answer_put(b, "frozen", g_variant_new_boolean(s.frozen));
 	}
+}
+
+/* What was written under one image need not be fit for another. */
+static gboolean is_of_its_image(
+		IscCall *call, const gchar *name, const IscSnapshot *s, GError **error)
+{
+	g_autoptr(IscNode) node = isc_register_get_node(call->dock->reg, call->name, error);
+	if (!node)
+		return FALSE;
+	if (g_str_equal(node->digest, s->digest))
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+			"snapshot '%s' was taken under image %.12s, node '%s' now has %.12s: "
+			"'isc-vm "
+			"snapshot clone' makes a node of it",
+			name, s->digest, call->name, node->digest);
+	return FALSE;
+}
+
+/* Looked at before the node is stopped for it. */
+static gboolean is_whole(IscCall *call, const gchar *name, GError **error)
+{
+	g_autofree gchar *path = NULL;
+	g_autoptr(IscKey) key = isc_snapshots_open(call->dock, call->name, name, &path, error);
+	return key != NULL;
 }
 
 static GVariant *snapshot_verb(IscCall *call, IscVerb verb, GError **error)
@@ -60,8 +74,20 @@ static GVariant *snapshot_verb(IscCall *call, IscVerb verb, GError **error)
 		g_propagate_error(error, g_steal_pointer(&none));
 		return NULL;
 	}
-	IscRequest request = { .verb = verb, .snapshot = name };
-	return isc_answer_verb(call, &request, "dry-run timeout ", options, add_snapshot, error);
+	IscOptions o;
+	const gchar *allowed = verb == ISC_VERB_SNAPSHOT_CREATE ? "dry-run timeout keep "
+								: "dry-run timeout ";
+	if (!isc_options_parse(options, allowed, &o, error))
+		return NULL;
+	if (verb == ISC_VERB_SNAPSHOT_RESTORE &&
+			(!is_of_its_image(call, name, &s, error) || !is_whole(call, name, error)))
+		return NULL;
+	g_auto(GStrv) drop = o.keep ? isc_snapshots_too_many(call->dock, call->name, o.keep, error)
+				    : NULL;
+	if (o.keep && !drop)
+		return NULL;
+	IscRequest request = { .verb = verb, .snapshot = name, .drop = (const gchar *const *)drop };
+	return isc_answer_verb(call, &request, allowed, options, add_snapshot, error);
 }
 
 GVariant *isc_handle_snapshot_create(IscCall *call, GError **error)
@@ -77,6 +103,60 @@ GVariant *isc_handle_snapshot_restore(IscCall *call, GError **error)
 GVariant *isc_handle_snapshot_delete(IscCall *call, GError **error)
 {
 	return snapshot_verb(call, ISC_VERB_SNAPSHOT_DELETE, error);
+}
+
+/* --- clone --------------------------------------------------------------------------------- */
+
+/* The node as it was at the snapshot, under a new name and with other ports; its secrets are
+ * today's. */
+static IscSpec *spec_of_clone(IscCall *call, const gchar *name, const gchar *new_name,
+		const gchar *const *expose, GError **error)
+{
+	IscDock *dock = call->dock;
+	g_autofree gchar *manifest = isc_snapshots_manifest(dock, call->name, name);
+	g_autoptr(IscNode) node = isc_dock_load_node(dock, call->name, error);
+	g_autoptr(IscCopy) copy = node ? isc_copies_load(dock, manifest, error) : NULL;
+	g_autoptr(IscSpec) spec = copy ? isc_spec_parse("manifest of the snapshot", copy->spec,
+							 strlen(copy->spec), error)
+				       : NULL;
+	g_autoptr(GArray) ports = spec ? isc_expose_parse_list(expose, error) : NULL;
+	if (!ports)
+		return NULL;
+	if (spec->volumes->len > 0) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"node '%s' had volumes, which are not in its snapshots: provision "
+				"'%s' with copies of them ('isc-vm volume export')",
+				call->name, new_name);
+		return NULL;
+	}
+	g_free(spec->name);
+	spec->name = g_strdup(new_name);
+	g_free(spec->image);
+	spec->image = g_strconcat("sha256:", copy->digest, NULL);
+	g_ptr_array_set_size(spec->env, 0);
+	for (guint i = 0; i < node->spec->env->len; i++)
+		g_ptr_array_add(spec->env, g_strdup(node->spec->env->pdata[i]));
+	isc_spec_set_rules(spec, ports, spec->egress);
+	/* Once more through the one door. */
+	g_autofree gchar *text = isc_spec_print(spec);
+	IscSpec *checked = isc_spec_parse("clone", text, strlen(text), error);
+	explicit_bzero(text, strlen(text));
+	return checked;
+}
+
+GVariant *isc_handle_snapshot_clone(IscCall *call, GError **error)
+{
+	const gchar *name, *new_name;
+	g_autofree const gchar **expose = NULL;
+	g_autoptr(GVariant) options = NULL;
+	IscSnapshot s;
+	g_variant_get(call->params, "(&s&s^a&s@a{sv})", &name, &new_name, &expose, &options);
+	if (!isc_name_check("snapshot", name, error) || !isc_name_check("node", new_name, error) ||
+			!find_snapshot(call, name, &s, error))
+		return NULL;
+	g_autoptr(IscSpec) spec = spec_of_clone(call, name, new_name, expose, error);
+	g_autofree gchar *from = g_strjoin("/", call->name, name, NULL);
+	return spec ? isc_answer_provision(call, spec, from, options, error) : NULL;
 }
 
 GVariant *isc_handle_snapshot_list(IscCall *call, GError **error)

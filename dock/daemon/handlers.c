@@ -51,6 +51,11 @@ static const IscHandler handlers[] = {
 	{ "Dock1", "OpenTrail",   isc_trails_open },
 	{ "Dock1", "OpenChain",   isc_trails_open_chain },
 	{ "Dock1", "ListTrails",  isc_trails_list },
+	{ "Dock1", "ListDestroyed",   isc_handle_list_destroyed },
+	{ "Dock1", "Status",          isc_handle_dock_status },
+	{ "Dock1", "Drain",           isc_handle_dock_drain },
+	{ "Dock1", "Undrain",         isc_handle_dock_undrain },
+	{ "Dock1", "Teardown",        isc_handle_dock_teardown },
 	{ "Dock1", "ListEvidence",    isc_handle_evidence_list },
 	{ "Dock1", "OpenEvidence",    isc_handle_evidence_open },
 	{ "Dock1", "OpenEvidenceKey", isc_handle_evidence_open_key },
@@ -79,10 +84,13 @@ static const IscHandler handlers[] = {
 	{ "Dock1.Node", "Unexpose",        isc_handle_unexpose },
 	{ "Dock1.Node", "Allow",           isc_handle_allow },
 	{ "Dock1.Node", "Deny",            isc_handle_deny },
+	{ "Dock1.Node", "Protect",         isc_handle_protect },
+	{ "Dock1.Node", "Unprotect",       isc_handle_unprotect },
 	{ "Dock1.Node", "SnapshotCreate",  isc_handle_snapshot_create },
 	{ "Dock1.Node", "SnapshotList",    isc_handle_snapshot_list },
 	{ "Dock1.Node", "SnapshotRestore", isc_handle_snapshot_restore },
 	{ "Dock1.Node", "SnapshotDelete",  isc_handle_snapshot_delete },
+	{ "Dock1.Node", "SnapshotClone",   isc_handle_snapshot_clone },
 };
 /* clang-format on */
 

@@ -22,6 +22,15 @@ ISC_HANDLE(expose);
 ISC_HANDLE(unexpose);
 ISC_HANDLE(allow);
 ISC_HANDLE(deny);
+ISC_HANDLE(protect);
+ISC_HANDLE(unprotect);
+
+/* handlers-dock.c */
+ISC_HANDLE(list_destroyed);
+ISC_HANDLE(dock_status);
+ISC_HANDLE(dock_drain);
+ISC_HANDLE(dock_undrain);
+ISC_HANDLE(dock_teardown);
 
 /* handlers-evidence.c */
 ISC_HANDLE(evidence_list);
@@ -46,3 +55,4 @@ ISC_HANDLE(snapshot_create);
 ISC_HANDLE(snapshot_list);
 ISC_HANDLE(snapshot_restore);
 ISC_HANDLE(snapshot_delete);
+ISC_HANDLE(snapshot_clone);

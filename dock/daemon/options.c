@@ -14,6 +14,7 @@ static const struct {
 	{ "dry-run", "b", offsetof(IscOptions, dry_run) },
 	{ "enable",  "b", offsetof(IscOptions, enable) },
 	{ "force",   "b", offsetof(IscOptions, force) },
+	{ "keep",    "u", offsetof(IscOptions, keep) },
 	{ "pause",   "b", offsetof(IscOptions, pause) },
 	{ "repair",  "b", offsetof(IscOptions, repair) },
 	{ "seconds", "u", offsetof(IscOptions, seconds) },

@@ -6,6 +6,7 @@ typedef struct {
 	gboolean dry_run, enable, force, pause, repair;
 	guint timeout; /* s; 0: not given */
 	guint seconds; /* of a trial; 0: not given */
+	guint keep;    /* snapshots; 0: not given */
 } IscOptions;
 
 /**

@@ -6,6 +6,7 @@
 #include "daemon/boundary.h"
 #include "daemon/bus.h"
 #include "daemon/host-filter.h"
+#include "daemon/snapshots.h"
 #include "daemon/steps.h"
 #include "daemon/verbs.h"
 #include "daemon/volumes.h"
@@ -210,6 +211,12 @@ static void report(Look *look, const gchar *what, const gchar *name, const gchar
 				name, problem, repaired ? "; mended" : "");
 }
 
+static void report_one(gpointer data, const gchar *what, const gchar *name, const gchar *problem,
+		gboolean repaired)
+{
+	report(data, what, name, problem, repaired);
+}
+
 static gboolean runs(IscVmState state)
 {
 	return state == ISC_VM_STATE_RUNNING || state == ISC_VM_STATE_PAUSED ||
@@ -232,6 +239,7 @@ static gboolean has_old_rules(IscDock *dock, const IscNode *node, const IscVmInf
 	if (!now)
 		return FALSE;
 	isc_spec_set_rules(wanted, now->spec->expose, now->spec->egress);
+	wanted->protect = now->spec->protect;
 	g_autofree gchar *is = isc_spec_print_public(spec), *should = isc_spec_print_public(wanted);
 	return !g_str_equal(is, should);
 }
@@ -303,6 +311,7 @@ static void adopt(Look *look, const IscVmInfo *info)
 	isc_volumes_adopt(dock, node);
 	if (dock->bus)
 		isc_bus_add_node(dock->bus, node);
+	isc_snapshots_check(dock, node, /* repair= */ TRUE, report_one, look);
 	const IscAdapter *fence = &dock->engine.adapters[ISC_STEP_FENCE];
 	const IscAdapter *cut = &dock->engine.adapters[ISC_STEP_CUT];
 	if (node->state == ISC_NODE_QUARANTINED &&

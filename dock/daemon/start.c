@@ -81,6 +81,7 @@ gboolean isc_start_config(IscDock *dock, const IscStartOptions *options, GError 
 	dock->sources = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	dock->packets.asked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	dock->packets.told = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+	dock->began = g_get_monotonic_time();
 	isc_steps_init(dock);
 	return TRUE;
 }

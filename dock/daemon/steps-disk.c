@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "daemon/steps.h"
+#include "daemon/tombstone.h"
 #include "engine/vm-secret.h"
 #include "engine/volume.h"
 
@@ -80,8 +81,13 @@ gboolean isc_step_overlay_down(gpointer self, const IscNode *node, const gchar *
 	IscDock *dock = self;
 	g_autofree gchar *path = isc_steps_overlay_path(dock, node);
 	(void)arg, (void)cancel;
+	gboolean there = access(path, F_OK) == 0;
 	keep_key(dock, node->spec->name, NULL);
-	return isc_volume_shred(path, error);
+	if (!isc_volume_shred(path, error))
+		return FALSE;
+	if (there)
+		isc_tombstone_add(dock, node->uuid, "overlay and its key");
+	return TRUE;
 }
 
 gboolean isc_step_overlay_up(gpointer self, const IscNode *node, const gchar *arg,
@@ -97,7 +103,7 @@ gboolean isc_step_overlay_up(gpointer self, const IscNode *node, const gchar *ar
 	if (!isc_step_overlay_down(self, node, "", cancel, error))
 		return FALSE;
 	if (*arg) {
-		key = isc_step_overlay_from_snapshot(dock, node, arg, path, error);
+		key = isc_step_overlay_from_snapshot(dock, node, arg, path, cancel, error);
 		if (!key)
 			return FALSE;
 	} else {

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "daemon/copies.h"
 #include "daemon/evidence.h"
+#include "daemon/snapshots.h"
 #include "daemon/steps.h"
 
 #define TRAIL_TAIL (4 * 1024 * 1024) /* bytes of the trail that go into the evidence */
@@ -76,7 +77,7 @@ static gboolean keep_disk(IscDock *dock, const IscNode *node, const gchar *name,
 		GCancellable *cancel, GError **error)
 {
 	g_autofree gchar *disk = g_build_filename(dir, ISC_COPY_DISK, NULL);
-	g_autofree gchar *made = isc_steps_snapshot_path(dock, node, name);
+	g_autofree gchar *made = isc_snapshots_path(dock, node->spec->name, name);
 	g_autofree gchar *id = isc_evidence_key_id(node->spec->name, name, FALSE);
 	gboolean frozen;
 	if (access(disk, F_OK) == 0)

@@ -1,12 +1,16 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "daemon/copies.h"
+#include "daemon/snapshots.h"
 #include "daemon/steps.h"
+#include "daemon/tombstone.h"
 #include "engine/vm-backup.h"
 #include "engine/vm-secret.h"
 #include "engine/volume.h"
@@ -19,19 +23,8 @@
 #define FREEZE_S 5
 #define THAW_MS 10000 /* the guest thaws by itself after that */
 #define BACKUP_S 600
+#define CONVERT_S 600
 #define OVERLAY_DEV "vdb"
-
-gchar *isc_steps_snapshot_path(const IscDock *dock, const IscNode *node, const gchar *name)
-{
-	g_autofree gchar *file = g_strconcat(name, ".qcow2", NULL);
-	return g_build_filename(dock->config->state_dir, "nodes", node->spec->name, "snapshots",
-			file, NULL);
-}
-
-static gchar *key_id(const IscNode *node, const gchar *kind, const gchar *name)
-{
-	return g_strjoin(".", node->spec->name, kind, name, NULL);
-}
 
 /* --- freeze -------------------------------------------------------------------------------- */
 
@@ -127,18 +120,26 @@ gboolean isc_step_snapshot_up(gpointer self, const IscNode *node, const gchar *a
 		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
-	g_autofree gchar *path = isc_steps_snapshot_path(dock, node, arg);
-	g_autofree gchar *id = key_id(node, "snapshot", arg);
-	IscSnapshot row = { .name = (gchar *)arg, .created = g_get_real_time() / G_USEC_PER_SEC };
+	g_autofree gchar *path = isc_snapshots_path(dock, node->spec->name, arg);
+	g_autofree gchar *id = isc_snapshots_key_id(node->spec->name, arg);
+	g_autofree gchar *manifest = isc_snapshots_manifest(dock, node->spec->name, arg);
+	g_autofree gchar *dir = g_path_get_dirname(path), *file = g_path_get_basename(path);
+	const gchar *const files[] = { file, NULL };
+	g_autoptr(IscCopy) copy = isc_copies_describe(ISC_COPY_SNAPSHOT, node, arg);
 	struct stat st;
 
 	/* A paused guest cannot answer. */
 	gboolean ask = node->state != ISC_NODE_SUSPENDED;
-	if (!isc_steps_copy_overlay(dock, node, path, id, ask, &row.frozen, cancel, error))
+	if (!isc_steps_copy_overlay(dock, node, path, id, ask, &copy->frozen, cancel, error) ||
+			!isc_copies_add_files(copy, dir, files, error) ||
+			!isc_copies_sign(dock, copy, manifest, error))
 		return FALSE;
 	if (stat(path, &st) < 0)
 		return isc_error_set_errno(error, errno, "cannot look at '%s'", path);
-	row.size = (guint64)st.st_blocks * 512;
+	IscSnapshot row = { .name = (gchar *)arg,
+		.created = copy->taken,
+		.size = (guint64)st.st_blocks * 512,
+		.frozen = copy->frozen };
 	g_strlcpy(row.digest, node->digest, sizeof(row.digest));
 	return isc_register_add_snapshot(dock->reg, node->uuid, &row, error);
 }
@@ -147,37 +148,53 @@ gboolean isc_step_snapshot_down(gpointer self, const IscNode *node, const gchar 
 		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
-	g_autofree gchar *path = isc_steps_snapshot_path(dock, node, arg);
-	g_autofree gchar *id = key_id(node, "snapshot", arg);
+	g_autofree gchar *path = isc_snapshots_path(dock, node->spec->name, arg);
+	g_autofree gchar *id = isc_snapshots_key_id(node->spec->name, arg);
+	g_autofree gchar *manifest = isc_snapshots_manifest(dock, node->spec->name, arg);
+	g_autofree gchar *signature = g_strconcat(manifest, ".minisig", NULL);
 	(void)cancel;
-	return isc_steps_drop_copy(dock, path, id, error) &&
-	       isc_register_remove_snapshot(dock->reg, node->uuid, arg, error);
+	if (!isc_steps_drop_copy(dock, path, id, error))
+		return FALSE;
+	if ((unlink(manifest) < 0 && errno != ENOENT) || (unlink(signature) < 0 && errno != ENOENT))
+		return isc_error_set_errno(error, errno, "cannot remove '%s'", manifest);
+	return isc_register_remove_snapshot(dock->reg, node->uuid, arg, error);
+}
+
+static void pass_over(gpointer data, const gchar *what, const gchar *name, const gchar *problem,
+		gboolean repaired)
+{
+	(void)data, (void)what, (void)name, (void)problem, (void)repaired;
 }
 
 gboolean isc_step_snapshots_down(gpointer self, const IscNode *node, const gchar *arg,
 		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
-	g_autoptr(GPtrArray) all = isc_register_list_snapshots(dock->reg, node->uuid, error);
 	(void)arg;
+	/* Also those that the register does not know. */
+	isc_snapshots_check(dock, node, /* repair= */ TRUE, pass_over, NULL);
+	g_autoptr(GPtrArray) all = isc_register_list_snapshots(dock->reg, node->uuid, error);
 	if (!all)
 		return FALSE;
-	for (guint i = 0; i < all->len; i++)
-		if (!isc_step_snapshot_down(self, node, ((IscSnapshot *)all->pdata[i])->name,
-				    cancel, error))
+	for (guint i = 0; i < all->len; i++) {
+		const gchar *name = ((IscSnapshot *)all->pdata[i])->name;
+		g_autofree gchar *what = g_strdup_printf("snapshot %s and its key", name);
+		if (!isc_step_snapshot_down(self, node, name, cancel, error))
 			return FALSE;
+		isc_tombstone_add(dock, node->uuid, what);
+	}
 	return TRUE;
 }
 
-IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *name,
-		const gchar *overlay, GError **error)
+/* Back to the very same node: a copy of the file, which the snapshot's key opens. */
+static IscKey *put_back(IscDock *dock, const IscNode *node, const gchar *name, const gchar *overlay,
+		GError **error)
 {
-	g_autofree gchar *path = isc_steps_snapshot_path(dock, node, name);
-	g_autofree gchar *id = key_id(node, "snapshot", name);
+	g_autofree gchar *path = NULL;
 	g_autofree gchar *tmp = g_strconcat(overlay, ".tmp", NULL);
 	uid_t uid = (uid_t)isc_node_uid(node->slot);
-	g_autoptr(IscKey) key = isc_key_store_load(dock->keys, id, error);
-	if (!key || !isc_volume_verify(path, isc_key_hex(key), error))
+	g_autoptr(IscKey) key = isc_snapshots_open(dock, node->spec->name, name, &path, error);
+	if (!key)
 		return NULL;
 
 	isc_autofd int from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -199,4 +216,37 @@ IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const
 		return NULL;
 	}
 	return g_steal_pointer(&key);
+}
+
+/* Into another node: sealed anew, so that no key of the one opens the other. */
+static IscKey *reseal(IscDock *dock, const IscNode *node, const gchar *from, const gchar *name,
+		const gchar *overlay, GCancellable *cancel, GError **error)
+{
+	g_autofree gchar *path = NULL;
+	g_autofree gchar *templates = g_build_filename(dock->config->state_dir, "templates", NULL);
+	uid_t uid = (uid_t)isc_node_uid(node->slot);
+	g_autoptr(IscKey) old = isc_snapshots_open(dock, from, name, &path, error);
+	g_autoptr(IscKey) key = isc_key_new_random();
+	if (!old || !isc_volume_template_ensure(templates, node->spec->overlay_mib, error) ||
+			!isc_volume_create(overlay, templates, node->spec->overlay_mib,
+					isc_key_hex(key), (uid_t)-1, (gid_t)-1, error) ||
+			!isc_volume_convert(path, isc_key_hex(old), overlay, isc_key_hex(key),
+					CONVERT_S, cancel, error))
+		return NULL;
+	if (chown(overlay, uid, (gid_t)uid) < 0) {
+		isc_error_set_errno(error, errno, "cannot give '%s' to node '%s'", overlay,
+				node->spec->name);
+		return NULL;
+	}
+	return g_steal_pointer(&key);
+}
+
+IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *arg,
+		const gchar *overlay, GCancellable *cancel, GError **error)
+{
+	const gchar *slash = strchr(arg, '/');
+	if (!slash)
+		return put_back(dock, node, arg, overlay, error);
+	g_autofree gchar *from = g_strndup(arg, (gsize)(slash - arg));
+	return reseal(dock, node, from, slash + 1, overlay, cancel, error);
 }

@@ -22,9 +22,6 @@ gboolean isc_steps_push_secret(IscDock *dock, const IscNode *node, GError **erro
 gchar *isc_steps_overlay_path(const IscDock *dock, const IscNode *node);
 gchar *isc_steps_config_path(const IscDock *dock, const IscNode *node);
 
-/* Where @node's snapshot @name lies.  (transfer full) */
-gchar *isc_steps_snapshot_path(const IscDock *dock, const IscNode *node, const gchar *name);
-
 /* Copies the running node's overlay to @path under a new key that is stored as @id.  @ask: freeze
  * the guest's file systems.  *@frozen: they were quiet. */
 gboolean isc_steps_copy_overlay(IscDock *dock, const IscNode *node, const gchar *path,
@@ -115,6 +112,7 @@ ISC_STEP_FUNCTION(snapshots_down);
 /* steps-evidence.c */
 ISC_STEP_FUNCTION(evidence_up);
 
-/* Makes the overlay from snapshot @name and gives the key that opens it.  (transfer full) */
-IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *name,
-		const gchar *overlay, GError **error);
+/* Makes the overlay from a snapshot and gives the key that opens it.  @arg: "SNAP" of the node's
+ * own, or "NODE/SNAP" of another: then it is sealed anew.  (transfer full) */
+IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *arg,
+		const gchar *overlay, GCancellable *cancel, GError **error);

@@ -7,8 +7,10 @@
 #include "daemon/act.h"
 #include "daemon/bus.h"
 #include "daemon/admission.h"
+#include "daemon/drain.h"
 #include "daemon/env.h"
 #include "daemon/volumes.h"
+#include "daemon/tombstone.h"
 #include "engine/vm-domain.h"
 #include "policy/advice.h"
 #include "policy/planner.h"
@@ -124,7 +126,8 @@ gboolean isc_verbs_run_plan(IscDock *dock, const IscPlan *plan, const IscNode *n
 {
 	Watch watch = { dock, isc_register_begin_op(dock->reg, plan, caller, error), warnings };
 	*order = watch.op;
-	if (!watch.op)
+	*undone = watch.op == 0; /* nothing is made that is not written down first */
+	if (*undone)
 		return FALSE;
 	isc_act_order_begin(dock, plan, watch.op, node, caller);
 	IscObserver observer = { before_step, step_failed, &watch };
@@ -173,6 +176,21 @@ static IscNodeState state_of_running(IscDock *dock, const gchar *name)
 	return is_ready_now(dock, name) ? ISC_NODE_READY : ISC_NODE_UNREADY;
 }
 
+static void settle_destroyed(IscDock *dock, const IscNode *node, guint caller)
+{
+	const gchar *name = node->spec->name;
+	if (isc_env_erase(dock, name))
+		isc_tombstone_add(dock, node->uuid, "environment and its key");
+	isc_tombstone_end(dock, node->uuid, caller);
+	(void)isc_register_remove_node(dock->reg, name, NULL);
+	if (dock->bus)
+		isc_bus_remove_node(dock->bus, name);
+	g_auto(GStrv) shredded = isc_tombstone_shredded(dock, node->uuid);
+	g_autofree gchar *list = g_strjoinv(", ", shredded);
+	isc_dock_event(dock, name, "node.destroyed", "info", caller, "%s (%s) is destroyed%s%s",
+			name, node->uuid, *list ? "; shredded: " : "", list);
+}
+
 static void settle(IscDock *dock, const IscRequest *request, const IscNode *node, gboolean ok,
 		gboolean undone, const GError *why)
 {
@@ -219,14 +237,7 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 					dock, name, ISC_NODE_DESTROYING, problem, request->caller);
 			break;
 		}
-		isc_env_erase(dock, node->spec->name);
-		(void)isc_register_remove_node(dock->reg, name, NULL);
-		if (dock->bus)
-			isc_bus_remove_node(dock->bus, name);
-		isc_dock_event(dock, name, "node.destroyed", "info", request->caller,
-				"%s (%s) is destroyed: overlay, snapshots and their keys are "
-				"shredded",
-				name, node->uuid);
+		settle_destroyed(dock, node, request->caller);
 		break;
 	case ISC_VERB_PROVISION:
 	case ISC_VERB_SNAPSHOT_CREATE:
@@ -247,17 +258,35 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 	}
 }
 
+/* Enough of a node to cut it off, where the register cannot be read.  (transfer full) or NULL */
+static IscNode *remembered(IscDock *dock, const gchar *name)
+{
+	g_mutex_lock(&dock->lock);
+	guint slot = isc_dock_run(dock, name)->slot;
+	g_mutex_unlock(&dock->lock);
+	g_autofree gchar *text = g_strdup_printf("[Node]\nName=%s\nImage=unknown\n", name);
+	g_autoptr(IscNode) node = g_new0(IscNode, 1);
+	node->spec = isc_spec_parse("node", text, strlen(text), NULL);
+	node->slot = slot;
+	node->state = ISC_NODE_READY;
+	return slot && node->spec ? g_steal_pointer(&node) : NULL;
+}
+
 /* Quarantine's first act, before any lock, journal or libvirt: the drop. */
 static void cut_now(IscDock *dock, const IscRequest *request, gint64 began, IscOutcome *out)
 {
-	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, request->node, NULL);
+	g_autoptr(GError) why = NULL;
+	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, request->node, &why);
+	if (!node && !g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND))
+		node = remembered(dock, request->node);
 	if (!node || !isc_node_state_is_up(node->state))
 		return;
-	g_autoptr(GError) why = NULL;
+	g_clear_error(&why);
 	const IscAdapter *cut = &dock->engine.adapters[ISC_STEP_CUT];
 	if (!cut->up(dock->engine.self, node, "", NULL, &why))
 		g_ptr_array_add(out->warnings, g_strdup_printf("cut: %s", why->message));
-	out->cut_off_ms = (gdouble)(g_get_monotonic_time() - began) / 1000.0;
+	else
+		out->cut_off_ms = (gdouble)(g_get_monotonic_time() - began) / 1000.0;
 }
 
 /* Undone, cancelled or failed: what the caller is told.  A plan of undo steps that met trouble is
@@ -311,6 +340,12 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 		return FALSE;
 	if (request->timeout_s)
 		node->spec->timeout_s = request->timeout_s;
+	if (request->verb == ISC_VERB_DESTROY && node->spec->protect) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_POLICY,
+				"node '%s' is protected: 'isc-vm unprotect' it first",
+				request->node);
+		return FALSE;
+	}
 
 	gboolean running = TRUE;
 	if (request->verb == ISC_VERB_RELEASE && !ask_running(dock, request->node, &running, error))
@@ -340,6 +375,7 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 		.volume = request->volume,
 		.pause = request->pause,
 		.ask = !request->force,
+		.drop = request->drop,
 		.snapshot = evidence ? evidence : request->snapshot };
 	out->plan = out->done ? isc_plan_new(request->verb, request->node)
 			      : isc_planner_plan(request->verb, node, &options);
@@ -347,9 +383,11 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 		return TRUE;
 
 	if (request->verb == ISC_VERB_ENABLE || request->verb == ISC_VERB_SNAPSHOT_RESTORE) {
-		if (!isc_admission_again(dock, node, error))
+		if (!isc_drain_may_start(dock, error) || !isc_admission_again(dock, node, error))
 			return FALSE;
 	}
+	if (request->verb == ISC_VERB_DESTROY)
+		isc_tombstone_begin(dock, node);
 	if (state_during[request->verb])
 		isc_dock_set_state(dock, request->node, state_during[request->verb], NULL,
 				request->caller);
@@ -380,7 +418,41 @@ gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out,
 		return FALSE;
 	gboolean ok = run_verb(dock, request, cancel, out, error);
 	isc_verbs_give_back(dock, request->node);
+	if (!ok && out->cut_off_ms > 0)
+		g_prefix_error(error,
+				"'%s' is cut off, but without evidence, and not on record: a "
+				"restart "
+				"of isc-dockd would undo it; ask again once this is mended: ",
+				request->node);
 	out->seconds = (gdouble)(g_get_monotonic_time() - began) / G_USEC_PER_SEC;
+	return ok;
+}
+
+/* --- protection ---------------------------------------------------------------------------- */
+
+gboolean isc_verb_protect(IscDock *dock, const gchar *name, gboolean on, guint caller,
+		gboolean *changed, GError **error)
+{
+	g_autoptr(GCancellable) cancel = g_cancellable_new();
+	if (!isc_verbs_take(dock, name, ISC_VERB_EXPOSE, cancel, error))
+		return FALSE;
+	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, error);
+	gboolean ok = node != NULL;
+	*changed = ok && node->spec->protect != on;
+	if (*changed) {
+		node->spec->protect = on;
+		ok = isc_register_set_spec(dock->reg, node->spec, error);
+	}
+	/* The definition's copy of it; without libvirtd it is mended by the next reconciling. */
+	g_autoptr(GError) why = NULL;
+	if (ok && *changed &&
+			!dock->engine.adapters[ISC_STEP_DEFINE].up(
+					dock->engine.self, node, "", NULL, &why))
+		g_message("node '%s': %s", name, why->message);
+	isc_verbs_give_back(dock, name);
+	if (ok && *changed)
+		isc_dock_event(dock, name, "node.protect", "info", caller, "%s is %s", name,
+				on ? "protected: it cannot be destroyed" : "no longer protected");
 	return ok;
 }
 
@@ -441,6 +513,35 @@ static gboolean build_node(IscDock *dock, IscNode *node, const IscRequest *reque
 	return FALSE;
 }
 
+/* The node that a clone's snapshot belongs to, which must stay meanwhile.  (transfer full) or NULL
+ */
+static gchar *source_of(const IscRequest *request)
+{
+	return request->snapshot ? g_strndup(request->snapshot, strcspn(request->snapshot, "/"))
+				 : NULL;
+}
+
+static gboolean take_both(
+		IscDock *dock, const IscRequest *request, GCancellable *cancel, GError **error)
+{
+	g_autofree gchar *source = source_of(request);
+	if (source && !isc_verbs_take(dock, source, ISC_VERB_SNAPSHOT_RESTORE, cancel, error))
+		return FALSE;
+	if (isc_verbs_take(dock, request->node, ISC_VERB_PROVISION, cancel, error))
+		return TRUE;
+	if (source)
+		isc_verbs_give_back(dock, source);
+	return FALSE;
+}
+
+static void give_back_both(IscDock *dock, const IscRequest *request)
+{
+	g_autofree gchar *source = source_of(request);
+	isc_verbs_give_back(dock, request->node);
+	if (source)
+		isc_verbs_give_back(dock, source);
+}
+
 gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest *request,
 		IscOutcome *out, IscNode **result, GError **error)
 {
@@ -448,7 +549,8 @@ gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest
 	out->warnings = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(IscImage) image = isc_image_store_find(dock->images, spec->image, error);
 	g_autoptr(IscNode) node = image ? make_node(spec, image, error) : NULL;
-	if (!node || !isc_admission_check(dock, node, error))
+	if (!node || (request->enable && !isc_drain_may_start(dock, error)) ||
+			!isc_admission_check(dock, node, error))
 		return FALSE;
 	if (request->timeout_s)
 		node->spec->timeout_s = request->timeout_s;
@@ -462,13 +564,14 @@ gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest
 			!(make = isc_volumes_to_make(dock, spec, error)))
 		return FALSE;
 	const IscPlanOptions options = { .enable = request->enable,
+		.snapshot = request->snapshot,
 		.make = (const gchar *const *)make };
 	out->plan = isc_planner_plan(ISC_VERB_PROVISION, node, &options);
 	if (!request->dry_run) {
-		if (!isc_verbs_take(dock, spec->name, ISC_VERB_PROVISION, cancel, error))
+		if (!take_both(dock, request, cancel, error))
 			return FALSE;
 		gboolean ok = build_node(dock, node, request, cancel, out, error);
-		isc_verbs_give_back(dock, spec->name);
+		give_back_both(dock, request);
 		if (!ok)
 			return FALSE;
 	}
@@ -520,6 +623,24 @@ static void recover_op(IscDock *dock, const IscOp *op)
 		g_warning("journal: %s", why->message);
 }
 
+/* The plan was through, and the daemon died before it wrote down what that means. */
+static void finish_one(IscDock *dock, const IscNode *node)
+{
+	g_auto(IscOutcome) out = { 0 };
+	g_autoptr(GError) why = NULL;
+	const IscRequest request = {
+		.verb = node->state == ISC_NODE_DESTROYING ? ISC_VERB_DESTROY : ISC_VERB_DISABLE,
+		.node = node->spec->name,
+		.caller = ISC_CALLER_DOCK,
+		.force = TRUE,
+	};
+	if (!isc_verb_run(dock, &request, &out, &why))
+		g_message("node '%s': %s", node->spec->name, why->message);
+	else if (node->state == ISC_NODE_ENABLING)
+		isc_dock_set_state(dock, node->spec->name, ISC_NODE_FAILED,
+				"interrupted while it was started", ISC_CALLER_DOCK);
+}
+
 void isc_verbs_recover(IscDock *dock)
 {
 	g_autoptr(GError) why = NULL;
@@ -530,4 +651,12 @@ void isc_verbs_recover(IscDock *dock)
 	}
 	for (guint i = 0; i < ops->len; i++)
 		recover_op(dock, ops->pdata[i]);
+
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
+	for (guint i = 0; nodes && i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		if (node->state == ISC_NODE_ENABLING || node->state == ISC_NODE_DISABLING ||
+				node->state == ISC_NODE_DESTROYING)
+			finish_one(dock, node);
+	}
 }

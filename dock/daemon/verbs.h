@@ -9,13 +9,15 @@ typedef struct {
 	const gchar *node;
 	guint caller; /* uid */
 	gboolean dry_run;
-	gboolean force;            /* disable: do not ask the guest first */
-	gboolean pause;            /* quarantine */
-	gboolean enable;           /* provision */
-	guint timeout_s;           /* 0: the node's own */
-	const gchar *snapshot;     /* snapshot verbs: its name */
-	const gchar *reason;       /* quarantine, release */
-	const gchar *volume;       /* volume attach, detach: as ISC_STEP_ATTACH takes it */
+	gboolean force;           /* disable: do not ask the guest first */
+	gboolean pause;           /* quarantine */
+	gboolean enable;          /* provision */
+	guint timeout_s;          /* 0: the node's own */
+	const gchar *snapshot;    /* snapshot verbs: its name; provision: NODE/SNAP to start from */
+	const gchar *reason;      /* quarantine, release */
+	const gchar *volume;      /* volume attach, detach: as ISC_STEP_ATTACH takes it */
+	const gchar *const *drop; /* snapshot create: those that go afterwards */
+	const gchar *uuid;        /* destroy: of the node, for the answer */
 	const gchar *const *rules; /* expose, unexpose, allow, deny: as the caller wrote them */
 } IscRequest;
 
@@ -65,6 +67,9 @@ void isc_verbs_give_back(IscDock *dock, const gchar *name);
 gboolean isc_verbs_run_plan(IscDock *dock, const IscPlan *plan, const IscNode *node, guint caller,
 		GCancellable *cancel, GPtrArray *warnings, guint64 *order, gboolean *undone,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Sets or clears Protect= of a node's spec.  Errors: as isc_verb_run(). */
+gboolean isc_verb_protect(IscDock *dock, const gchar *name, gboolean on, guint caller,
+		gboolean *changed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Ends what an earlier daemon left in the middle.  In main(), before the bus name is taken. */
 void isc_verbs_recover(IscDock *dock);

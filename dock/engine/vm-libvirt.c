@@ -292,6 +292,16 @@ gboolean isc_vm_is_connected(IscVm *vm)
 	return up;
 }
 
+gchar *isc_vm_versions(IscVm *vm)
+{
+	unsigned long lib = 0, hv = 0;
+	g_autoptr(IscVirConnect) conn = isc_vm_use(vm, NULL);
+	if (!conn || virConnectGetLibVersion(conn, &lib) < 0 || virConnectGetVersion(conn, &hv) < 0)
+		return g_strdup("");
+	return g_strdup_printf("libvirt %lu.%lu.%lu, QEMU %lu.%lu.%lu", lib / 1000000,
+			lib / 1000 % 1000, lib % 1000, hv / 1000000, hv / 1000 % 1000, hv % 1000);
+}
+
 /* Takes the connection away from everybody and lets go of it; main context. */
 static gboolean drop(IscVm *vm)
 {

@@ -64,6 +64,9 @@ gboolean isc_vm_connect(IscVm *vm, GError **error);
 
 gboolean isc_vm_is_connected(IscVm *vm);
 
+/* "libvirt 9.0.0, QEMU 7.2.22", or "" while there is no connection.  (transfer full) */
+gchar *isc_vm_versions(IscVm *vm);
+
 /* Ends events at once, then the connection.  Main thread; no operation may be under way.  NULL is
  * fine. */
 void isc_vm_free(IscVm *vm);

@@ -8,8 +8,8 @@
 typedef enum {
 	ISC_STEP_FOLDER,    /* the node's folders in state and run */
 	ISC_STEP_VERIFY,    /* digest and signature of the image; no undo */
-	ISC_STEP_OVERLAY,   /* encrypted overlay with a fresh key; arg "" or the snapshot to start
-			       from */
+	ISC_STEP_OVERLAY,   /* encrypted overlay with a fresh key; arg "", or the snapshot to start
+			       from: "SNAP" or, of another node, "NODE/SNAP" */
 	ISC_STEP_CONFIG,    /* the fw_cfg file */
 	ISC_STEP_SECRET,    /* the overlay's key in libvirtd */
 	ISC_STEP_CHANNELS,  /* the sockets QEMU connects to */

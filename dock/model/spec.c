@@ -243,6 +243,14 @@ static gboolean take_bandwidth(
 	       isc_conf_error(conf, entry, error, "%s", why->message);
 }
 
+static gboolean take_protect(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	spec->protect = g_str_equal(entry->value, "yes");
+	return spec->protect || g_str_equal(entry->value, "no") ||
+	       isc_conf_error(conf, entry, error, "is yes or no");
+}
+
 /* clang-format off */
 static const struct {
 	IscConfKey key;
@@ -255,6 +263,7 @@ static const struct {
 	{ { "Node",      "Machine",     FALSE }, take_machine },
 	{ { "Node",      "Label",       TRUE  }, take_label },
 	{ { "Node",      "Timeout",     FALSE }, take_timeout },
+	{ { "Node",      "Protect",     FALSE }, take_protect },
 	{ { "Resources", "Memory",      FALSE }, take_memory },
 	{ { "Resources", "VCPUs",       FALSE }, take_vcpus },
 	{ { "Resources", "Overlay",     FALSE }, take_overlay },
@@ -378,6 +387,8 @@ static gchar *print(const IscSpec *spec, gboolean with_env)
 	g_string_append_printf(out, "Environment=%s\nMachine=%s\nTimeout=%u\n",
 			environment_names[spec->environment], machine_names[spec->machine],
 			spec->timeout_s);
+	if (spec->protect)
+		g_string_append(out, "Protect=yes\n");
 	print_pairs(out, "Label", spec->labels);
 	g_string_append_printf(out, "\n[Resources]\nMemory=%u\nVCPUs=%u\nOverlay=%u\n",
 			spec->memory_mib, spec->vcpus, spec->overlay_mib);

@@ -48,7 +48,8 @@ typedef struct {
 	GArray *expose;                /* of IscExpose */
 	GArray *egress;                /* of IscEgress; empty: denied */
 	IscBandwidth bandwidth;
-	guint timeout_s; /* s to get ready, 1..3600 */
+	guint timeout_s;  /* s to get ready, 1..3600 */
+	gboolean protect; /* it cannot be destroyed */
 } IscSpec;
 
 /**

@@ -77,7 +77,7 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 			isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_VOLUME, options->make[i]);
 		add_attach(plan, node, ISC_MODE_UP);
 		if (options->enable) {
-			add_run(plan, node, ISC_MODE_UP, NULL);
+			add_run(plan, node, ISC_MODE_UP, options->snapshot);
 		} else {
 			isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_VERIFY, NULL);
 			isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_DEFINE, NULL);
@@ -97,6 +97,8 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 		break;
 	case ISC_VERB_SNAPSHOT_CREATE:
 		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_SNAPSHOT, options->snapshot);
+		for (gsize i = 0; options->drop && options->drop[i]; i++)
+			isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_SNAPSHOT, options->drop[i]);
 		break;
 	case ISC_VERB_SNAPSHOT_RESTORE:
 		add_stop(plan, node, FALSE);
@@ -178,7 +180,9 @@ IscPlan *isc_planner_recover(const IscPlan *plan, guint reached)
 {
 	IscPlan *out = isc_plan_new(plan->verb, plan->node);
 
-	if (builds(plan->verb)) {
+	/* The new snapshot stands, old ones were going. */
+	gboolean stands = plan->verb == ISC_VERB_SNAPSHOT_CREATE && reached > 0;
+	if (builds(plan->verb) && !stands) {
 		guint last = MIN(reached + 1, plan->steps->len);
 		for (guint i = last; i-- > 0;) {
 			const IscStep *step = &g_array_index(plan->steps, IscStep, i);
@@ -212,7 +216,7 @@ IscPlan *isc_planner_recover(const IscPlan *plan, guint reached)
 		return out;
 	}
 
-	for (guint i = 0; i < plan->steps->len; i++) {
+	for (guint i = stands ? 1 : 0; i < plan->steps->len; i++) {
 		const IscStep *step = &g_array_index(plan->steps, IscStep, i);
 		isc_plan_add(out, step->mode == ISC_MODE_DOWN ? ISC_MODE_DOWN : ISC_MODE_SOFT,
 				step->kind, step->arg);

@@ -14,6 +14,7 @@ typedef struct {
 	const gchar *const *make; /* provision: volumes to be made, as ISC_STEP_VOLUME takes them;
 				     NULL: none */
 	const gchar *volume;      /* volume attach, detach: as ISC_STEP_ATTACH takes it */
+	const gchar *const *drop; /* snapshot create: those that go afterwards, NULL at the end */
 	const gchar *rules;       /* expose, unexpose, allow, deny: policy/rule-change.h */
 } IscPlanOptions;
 

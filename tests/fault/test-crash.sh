@@ -64,6 +64,11 @@ crash "snapshot create" 0 dock isc-vm snapshot create n s1
 is "$(dock isc-vm snapshot list n --json | jq length)" 0 "a snapshot that was interrupted is none"
 ok "and leaves no key" dock sh -c '! ls /var/lib/isc-dock/keys | grep snapshot'
 is "$(state)" ready "the node ran on"
+dock isc-vm snapshot create n s1 >/dev/null
+crash "snapshot create" 1 dock isc-vm snapshot create n s2 --keep 1
+is "$(dock isc-vm snapshot list n --json | jq -r 'map(.name) | join(" ")')" s2 "one that stands stays, and the old one goes"
+ok "and in order" in_order
+dock isc-vm snapshot delete n s2 >/dev/null
 crash quarantine 1 dock isc-vm quarantine n --reason test
 is "$(state)" quarantined "an interrupted quarantine stands"
 not_ok "and holds" client sh -c 'curl -fsS -m 2 http://$DOCK:8080/'

@@ -121,7 +121,7 @@ static void completion_offers_what_the_table_has(void **state)
 	static const struct {
 		const gchar *line, *wanted;
 	} cases[] = {
-		{ "isc-vm pro", "provision" },
+		{ "isc-vm prov", "provision" },
 		{ "isc-vm image ", "import list show rm" },
 		{ "isc-vm snapshot re", "restore" },
 		{ "isc-vm enable ", "web db-1" },

@@ -24,6 +24,7 @@ static gint index_of(const IscPlan *plan, IscStepMode mode, IscStepKind kind)
 static void every_plan_is_as_agreed(void **state)
 {
 	(void)state;
+	static const gchar *const old[] = { "s1", "s2", NULL };
 	static const struct {
 		IscVerb verb;
 		IscNodeState in;
@@ -40,6 +41,8 @@ static void every_plan_is_as_agreed(void **state)
 		{ ISC_VERB_RESUME, ISC_NODE_SUSPENDED, { 0 }, "plan/resume" },
 		{ ISC_VERB_SNAPSHOT_CREATE, ISC_NODE_READY, { .snapshot = "s1" },
 				"plan/snapshot-create" },
+		{ ISC_VERB_SNAPSHOT_CREATE, ISC_NODE_READY, { .snapshot = "s3", .drop = old },
+				"plan/snapshot-create-keep" },
 		{ ISC_VERB_SNAPSHOT_RESTORE, ISC_NODE_READY, { .snapshot = "s1" },
 				"plan/snapshot-restore" },
 		{ ISC_VERB_SNAPSHOT_DELETE, ISC_NODE_READY, { .snapshot = "s1" },
@@ -161,6 +164,23 @@ static void an_interrupted_building_leaves_nothing(void **state)
 	}
 }
 
+static void an_interrupted_snapshot_is_none_or_stands_and_its_elders_go(void **state)
+{
+	(void)state;
+	static const gchar *const old[] = { "s1", "s2", NULL };
+	const IscPlanOptions options = { .snapshot = "s3", .drop = old };
+	g_autoptr(IscNode) node = node_in(ISC_NODE_READY);
+	g_autoptr(IscPlan) plan = isc_planner_plan(ISC_VERB_SNAPSHOT_CREATE, node, &options);
+	g_autoptr(IscPlan) none = isc_planner_recover(plan, 0);
+	g_autofree gchar *gone = isc_plan_print(none);
+	assert_string_equal(gone, "- snapshot s3\n");
+	for (guint reached = 1; reached < plan->steps->len; reached++) {
+		g_autoptr(IscPlan) rest = isc_planner_recover(plan, reached);
+		g_autofree gchar *text = isc_plan_print(rest);
+		assert_string_equal(text, "- snapshot s1\n- snapshot s2\n");
+	}
+}
+
 static void an_interrupted_quarantine_or_destruction_is_brought_to_its_end(void **state)
 {
 	(void)state;
@@ -218,6 +238,7 @@ int main(void)
 		cmocka_unit_test(an_interrupted_verb_of_a_volume_leaves_no_half),
 		cmocka_unit_test(no_tap_without_a_fence_and_no_boot_without_verification),
 		cmocka_unit_test(an_interrupted_building_leaves_nothing),
+		cmocka_unit_test(an_interrupted_snapshot_is_none_or_stands_and_its_elders_go),
 		cmocka_unit_test(an_interrupted_quarantine_or_destruction_is_brought_to_its_end),
 		cmocka_unit_test(an_interrupted_change_of_rules_leaves_less_open_never_more),
 	};

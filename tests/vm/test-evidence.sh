@@ -11,6 +11,7 @@ json() {
 	dock isc-vm "$@" --json | jq -e "$filter" >/dev/null
 }
 on_record() { dock isc-vm events -n 0 --json | jq -s -e "$1" >/dev/null; }
+rig() { "$TOP/tools/rig" "$1" --name "$RIG" "${@:2}"; }
 state=/var/lib/isc-dock
 # Where libguestfs has been made once for isc-image, it is not made again.
 appliance() {
@@ -46,7 +47,6 @@ like "$(as aud1 ls -m /run/home/aud1/e)" 'audit.log.*dock.pub.*manifest.json.*ov
 unlike "$(as aud1 ls -m /run/home/aud1/e)" 'key' "and no key"
 dock cp -r /run/home/aud1/e /run/e
 dock cp "$state/keys/signing.pub" /run/signing.pub
-rig() { "$TOP/tools/rig" "$1" --name "$RIG" "${@:2}"; }
 ok "it verifies without a dock" dock env DBUS_SYSTEM_BUS_ADDRESS=unix:path=/none isc-vm evidence verify --export /run/e --key /run/signing.pub
 ok "and with minisign" dock minisign -Vm /run/e/manifest.json -p /run/signing.pub
 tampered() { # DESC COMMAND: on a copy
@@ -72,4 +72,67 @@ ok "who opened it is on record" on_record 'map(select(.kind == "evidence.opened"
 ok "an officer releases the node" as sec1 isc-vm release web --reason fine
 ok "and removes the evidence" as sec1 isc-vm evidence rm "$name" --reason 'case closed'
 ok "nothing of it is left" dock sh -c "! ls $state/keys | grep evidence && ! ls $state/evidence | grep ."
+
+# --- snapshots ------------------------------------------------------------------------------------
+names() { dock isc-vm snapshot list web --json | jq -r 'map(.name) | join(" ")'; }
+ok "a snapshot is taken" vm snapshot create web s1
+dock sh -c 'kill -STOP $(pidof isc-collectord)'
+ok "nothing waits for a guest that does not answer" timeout 60 "$TOP/tools/rig" exec --name "$RIG" -- \
+	isc-vm snapshot create web s2 --keep 1
+dock sh -c 'kill -CONT $(pidof isc-collectord)'
+ok "which is told" json '.[0].frozen == false' snapshot list web
+is "$(names)" s2 "and the oldest beyond those to keep is gone"
+ok "with its key and its manifest" dock sh -c "! ls $state/keys $state/nodes/web/snapshots | grep s1"
+dock python3 - "$state/register.db" <<-'END'
+	import sqlite3, sys
+	db = sqlite3.connect(sys.argv[1]); db.execute("DELETE FROM snapshot"); db.commit()
+END
+status 7 "a lost row is missed" dock isc-vm fsck
+ok "and made from the manifest" vm fsck --repair
+is "$(names)" s2 "with its name"
+ok "it becomes another node" vm snapshot clone web s2 twin --expose 8081:8080
+ok "which serves" client sh -c 'curl -fsS -m 5 "http://$DOCK:8081/"'
+ok "and has an identity of its own" json 'map(.uuid // .address) | unique | length == 2' list
+dock python3 - "$state/register.db" <<-'END' &
+	import os, sqlite3, sys, time
+	db = sqlite3.connect(sys.argv[1], isolation_level=None); db.execute("BEGIN EXCLUSIVE")
+	open("/run/locked", "w").close()
+	while os.path.exists("/run/locked"): time.sleep(0.1)
+END
+wait_for 10 dock test -e /run/locked
+not_ok "a register that cannot be written is told" dock isc-vm quarantine twin --reason 'no register'
+like "$(cat "$TMP/out")" "is cut off, but" "with what is missing"
+not_ok "and the node is off the net" client sh -c 'curl -fsS -m 1 "http://$DOCK:8081/"'
+dock rm /run/locked
+ok "asked again, it is on record" vm quarantine twin --reason 'no register'
+ok "and released" vm release twin --reason test
+dock sed -i 's/"frozen":false/"frozen":true/' "$state/nodes/web/snapshots/s2.json"
+status 7 "one that was tampered with is not restored" dock isc-vm snapshot restore web s2
+ok "the node runs on" client sh -c 'curl -fsS -m 5 "http://$DOCK:8080/"'
+
+# --- gone, and proven -----------------------------------------------------------------------------
+ok "a node is protected" as op1 isc-vm protect web
+status 5 "and cannot be destroyed" dock isc-vm destroy web
+ok "until it is not" as op1 isc-vm unprotect web
+like "$(dock isc-vm destroy web)" 'shredded: overlay and its key.*snapshot s2' "destroy tells what it shredded"
+uuid=$(dock isc-vm list --destroyed --json | jq -r '.[0] | select(.name == "web") | .uuid')
+ok "and so does its record" json '.[0].shredded | length == 2' list --destroyed
+ok "which the dock has signed" dock minisign -Vm "$state/destroyed/$uuid.json" -p "$state/keys/signing.pub"
+
+# --- the dock -------------------------------------------------------------------------------------
+ok "the dock tells how it is" json '.boundary == "in force" and .nodes.ready == 1 and .disk.images > 0' dock status
+status 6 "an auditor does not drain it" as aud1 isc-vm dock drain
+ok "it is drained" as op1 isc-vm dock drain --force
+ok "nothing runs" json '.draining and (.nodes | keys == ["disabled"])' dock status
+status 5 "and nothing is started" dock isc-vm enable twin
+status 4 "it is not torn down while a node is left" dock isc-vm dock teardown
+ok "drained no more" vm dock undrain
+ok "the node is destroyed" vm destroy twin
+ok "the dock is in order" json '. == []' fsck
+ok "it is torn down" vm dock teardown
+wait_for 10 dock sh -c '! pidof isc-dockd'
+is "$(dock sh -c 'ip -br link show isc0 2>/dev/null; nft list tables | grep isc-dock; ls /run/isc-dock/nodes 2>/dev/null')" "" \
+	"neither bridge, rule nor run file is left"
+ok "and is set up again" rig restart dockd
+ok "in order" json '.boundary == "in force"' dock status
 done_testing

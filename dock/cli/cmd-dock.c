@@ -1,0 +1,152 @@
+/* The verbs of the dock's own life, and of what was destroyed on it. */
+#include "base/error.h"
+#include "cli/cli.h"
+
+gboolean isc_cli_list_destroyed(IscCli *cli, GError **error)
+{
+	static const IscColumn columns[] = {
+		{ "NAME", "name", NULL },
+		{ "DESTROYED", "destroyed", isc_output_show_time },
+		{ "IMAGE", "image", NULL },
+		{ "VERSION", "version", NULL },
+		{ "UUID", "uuid", NULL },
+		{ "SHREDDED", "shredded", NULL },
+		{ NULL },
+	};
+	IscClient *client = isc_cli_client(cli, error);
+	g_autoptr(GVariant) rows = client ? isc_client_ask(client, NULL, "ListDestroyed", NULL,
+							    "(aa{sv})", error)
+					  : NULL;
+	if (!rows)
+		return FALSE;
+	if (isc_args_has(cli->args, "names"))
+		isc_output_names(cli->out, rows, cli->json);
+	else if (cli->json)
+		isc_cli_print_json(cli, rows);
+	else
+		isc_output_table(cli->out, rows, columns);
+	return TRUE;
+}
+
+gboolean isc_cmd_dock_status(IscCli *cli, GError **error)
+{
+	static const gchar *const first[] = { "state", "boundary", "draining", "nodes", "disk",
+		"uptime", "accelerator", "emulated", "address", "version", "hypervisor", NULL };
+	IscClient *client = isc_cli_client(cli, error);
+	g_autoptr(GVariant) status =
+			client ? isc_client_ask(client, NULL, "Status", NULL, "(a{sv})", error)
+			       : NULL;
+	if (!status)
+		return FALSE;
+	if (cli->json)
+		isc_cli_print_json(cli, status);
+	else
+		isc_output_pairs(cli->out, status, first);
+	return TRUE;
+}
+
+/* "DONE: a, b" where @key of @result has names. */
+static void print_names(IscCli *cli, GVariant *result, const gchar *key, const gchar *done)
+{
+	g_autofree const gchar **names = NULL;
+	if (!g_variant_lookup(result, key, "^a&s", &names) || !names[0])
+		return;
+	g_autofree gchar *list = g_strjoinv(", ", (gchar **)names);
+	g_autofree gchar *clean = isc_output_text(list);
+	g_string_append_printf(cli->out, "%s: %s\n", done, clean);
+}
+
+gboolean isc_cmd_dock_drain(IscCli *cli, GError **error)
+{
+	gboolean force = isc_args_has(cli->args, "force");
+	IscClient *client = isc_cli_client(cli, error);
+	if (!client)
+		return FALSE;
+	isc_client_set_subject(client, NULL);
+	g_autoptr(GVariant) result = isc_client_ask(client, NULL, "Drain",
+			g_variant_new("(@a{sv})",
+					isc_cli_options(cli, force ? "force" : NULL,
+							force ? g_variant_new_boolean(TRUE)
+							      : NULL)),
+			"(a{sv})", error);
+	if (!result)
+		return FALSE;
+	if (cli->json) {
+		isc_cli_print_json(cli, result);
+		return TRUE;
+	}
+	if (isc_cli_print_plan(cli, result))
+		return TRUE;
+	print_names(cli, result, "stopped", "stopped");
+	print_names(cli, result, "left", "left as they are");
+	g_string_append(cli->out, "the dock is drained: no node is started until 'isc-vm dock "
+				  "undrain'\n");
+	return TRUE;
+}
+
+gboolean isc_cmd_dock_undrain(IscCli *cli, GError **error)
+{
+	IscClient *client = isc_cli_client(cli, error);
+	g_autoptr(GVariant) result =
+			client ? isc_client_ask(client, NULL, "Undrain", NULL, "(a{sv})", error)
+			       : NULL;
+	if (!result)
+		return FALSE;
+	if (cli->json)
+		isc_cli_print_json(cli, result);
+	else
+		g_string_append(cli->out, "nodes may be started\n");
+	return TRUE;
+}
+
+gboolean isc_cmd_dock_teardown(IscCli *cli, GError **error)
+{
+	IscClient *client = isc_cli_client(cli, error);
+	g_autoptr(GVariant) result =
+			client ? isc_client_ask(client, NULL, "Teardown",
+						 g_variant_new("(@a{sv})",
+								 isc_cli_options(cli, NULL, NULL)),
+						 "(a{sv})", error)
+			       : NULL;
+	if (!result)
+		return FALSE;
+	if (cli->json)
+		isc_cli_print_json(cli, result);
+	else if (!isc_cli_print_plan(cli, result))
+		g_string_append(cli->out, "the dock is torn down; isc-dockd ends\n");
+	return TRUE;
+}
+
+/* --- protection ------------------------------------------------------------------------------- */
+
+static gboolean protect(IscCli *cli, const gchar *method, const gchar *done, GError **error)
+{
+	for (guint i = 0; i < cli->n_words; i++)
+		if (!isc_cli_name(cli, i, "node", error))
+			return FALSE;
+	IscClient *client = isc_cli_client(cli, error);
+	for (guint i = 0; client && i < cli->n_words; i++) {
+		gboolean changed = TRUE;
+		g_autoptr(GVariant) result = isc_client_ask(
+				client, cli->words[i], method, NULL, "(a{sv})", error);
+		if (!result)
+			return FALSE;
+		g_variant_lookup(result, "changed", "b", &changed);
+		if (cli->json)
+			isc_cli_print_json(cli, result);
+		else
+			g_string_append_printf(cli->out, "%s: %s%s\n", cli->words[i], done,
+					changed ? "" : " already");
+	}
+	return client != NULL;
+}
+
+gboolean isc_cmd_protect(IscCli *cli, GError **error)
+{
+	return protect(cli, "Protect", "protected", error);
+}
+
+gboolean isc_cmd_unprotect(IscCli *cli, GError **error)
+{
+	return protect(cli, "Unprotect", "not protected", error);
+}
