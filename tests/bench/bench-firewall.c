@@ -1,11 +1,12 @@
 /* G8: what a change for one node costs at 5,000 nodes against at 10, and against the `nft` command
  * and against per-node chains.  G7: quarantine.  G9: the first connection to the last of 5,000
- * nodes against a ruleset of two rules.
+ * nodes against a ruleset of two rules.  R1: what goes through an exposed port of that node,
+ * against those two rules and against the rules of libvirt's own NAT network.
  *
  * Everything happens in network namespaces of this process; needs root.  All kinds take turns in
  * each round, so that all see the same machine; the first rounds are warm-up and dropped.  Prints
  * JSON lines: the machine, one line per kind, one per goal.
- * usage: bench-firewall [--rounds N] [--nodes N] */
+ * usage: bench-firewall [-n N] [--nodes N] */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@
 #define WARM_UP 5
 #define SMALL 10
 #define PORT 80
+#define SEND_MIB 64u
 
 typedef struct nft_ctx IscNftCtx;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNftCtx, nft_ctx_free)
@@ -44,6 +46,9 @@ typedef enum {
 	QUARANTINE_COMMAND,
 	CONNECT_LARGE,
 	CONNECT_TWO_RULES,
+	SEND_LARGE,
+	SEND_TWO_RULES,
+	SEND_LIBVIRT,
 	N_KINDS,
 } Kind;
 
@@ -62,6 +67,9 @@ static const struct {
 	{ "G7", "the same by the nft command" },
 	{ "G9", "first connection to the last of 5000" },
 	{ "G9", "the same by a ruleset of two rules" },
+	{ "R1", "64 MiB to an exposed port at 5000" },
+	{ "R1", "the same by a ruleset of two rules" },
+	{ "R1", "the same by libvirt's NAT rules" },
 };
 
 /* @ours over @peer, or @peer over @ours where a high number is good. */
@@ -78,17 +86,26 @@ static const struct {
 	{ "G8", ADD_LARGE, ADD_COMMAND, 1, TRUE },
 	{ "G7", QUARANTINE, QUARANTINE_COMMAND, 1, TRUE },
 	{ "G9", CONNECT_LARGE, CONNECT_TWO_RULES, 1.2, FALSE },
+	{ "R1", SEND_LARGE, SEND_TWO_RULES, 1.03, FALSE },
+	{ "R1", SEND_LARGE, SEND_LIBVIRT, 1.03, FALSE },
 };
 
 /* A dock of its own: namespaces of the dock, of one node and of outside. */
 typedef struct {
 	int dock, node, outside;
-	IscFirewall *fw; /* NULL: the ruleset of two rules */
+	int listener;    /* the node's */
+	IscFirewall *fw; /* NULL: the rules of a peer */
 } Path;
+
+typedef enum {
+	OURS,
+	TWO_RULES,
+	LIBVIRT, /* of its default network, and what one adds to it to reach a guest from outside */
+} Rules;
 
 typedef struct {
 	guint nodes, rounds;
-	Path small, large, simple;
+	Path small, large, simple, libvirt;
 	int chains_ns;
 	IscNftCtx *chains;
 	GArray *us[N_KINDS]; /* double */
@@ -171,8 +188,52 @@ static IscFirewall *firewall_new(guint nodes)
 	return fw;
 }
 
+static void two_rules(guint slot)
+{
+	sh("nft add table inet two");
+	sh("nft add chain inet two n { type nat hook prerouting priority -100 \\; }");
+	sh("nft add chain inet two f { type filter hook forward priority 0 \\; policy drop \\; }");
+	sh("nft add rule inet two n iifname wan tcp dport %u dnat ip to 10.77.%u.%u:%d",
+			1000 + slot, slot >> 8, slot & 255, PORT);
+	sh("nft add rule inet two f ct state established,related accept");
+	sh("nft add rule inet two f ct status dnat accept");
+}
+
+/* As libvirt 9.0 writes them (src/network/bridge_driver_linux.c, src/util/viriptables.c). */
+static void libvirt_rules(guint slot)
+{
+	static const gchar *const rules[] = {
+		"filter -N LIBVIRT_FWX",
+		"filter -N LIBVIRT_FWI",
+		"filter -N LIBVIRT_FWO",
+		"filter -A FORWARD -j LIBVIRT_FWX",
+		"filter -A FORWARD -j LIBVIRT_FWI",
+		"filter -A FORWARD -j LIBVIRT_FWO",
+		"filter -A LIBVIRT_FWX -i isc0 -o isc0 -j ACCEPT",
+		"filter -A LIBVIRT_FWI -d 10.77.0.0/16 -o isc0 -m conntrack --ctstate "
+		"RELATED,ESTABLISHED -j ACCEPT",
+		"filter -A LIBVIRT_FWI -o isc0 -j REJECT",
+		"filter -A LIBVIRT_FWO -s 10.77.0.0/16 -i isc0 -j ACCEPT",
+		"filter -A LIBVIRT_FWO -i isc0 -j REJECT",
+		"nat -N LIBVIRT_PRT",
+		"nat -A POSTROUTING -j LIBVIRT_PRT",
+		"nat -A LIBVIRT_PRT -s 10.77.0.0/16 -d 224.0.0.0/24 -j RETURN",
+		"nat -A LIBVIRT_PRT -s 10.77.0.0/16 -d 255.255.255.255/32 -j RETURN",
+		"nat -A LIBVIRT_PRT -s 10.77.0.0/16 ! -d 10.77.0.0/16 -p tcp -j MASQUERADE "
+		"--to-ports 1024-65535",
+		"nat -A LIBVIRT_PRT -s 10.77.0.0/16 ! -d 10.77.0.0/16 -j MASQUERADE",
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(rules); i++)
+		sh("iptables -t %s", rules[i]);
+	sh("iptables -t nat -A PREROUTING -i wan -p tcp --dport %u -j DNAT --to 10.77.%u.%u:%d",
+			1000 + slot, slot >> 8, slot & 255, PORT);
+	sh("iptables -I FORWARD -o isc0 -d 10.77.%u.%u -p tcp --dport %d -m conntrack --ctstate "
+	   "NEW -j ACCEPT",
+			slot >> 8, slot & 255, PORT);
+}
+
 /* Outside, dock and the node of @slot, joined by wires; the node listens. */
-static void path_new(Path *path, guint nodes, gboolean is_simple)
+static void path_new(Path *path, guint nodes, Rules rules)
 {
 	const guint slot = 1 + nodes;
 	g_autoptr(GError) error = NULL;
@@ -190,7 +251,7 @@ static void path_new(Path *path, guint nodes, gboolean is_simple)
 		.gateway = 0x0a4d0001,
 		.prefix = 16,
 		.mac = { 0x52, 0x54, 0x4e, 0, 0, 1 },
-		.accept_mark = is_simple ? 0 : ISC_NFT_ACCEPT_MARK };
+		.accept_mark = rules == OURS ? ISC_NFT_ACCEPT_MARK : 0 };
 	g_autoptr(IscFence) fence = fence_of(slot);
 	IscTap port = { .name = fence->tap, .bridge = "isc0", .address = fence->address };
 	memcpy(port.mac, fence->mac, sizeof port.mac);
@@ -198,26 +259,20 @@ static void path_new(Path *path, guint nodes, gboolean is_simple)
 			!isc_links_port_setup(&port, &error) ||
 			!isc_links_set_up(port.name, TRUE, &error))
 		g_error("%s", error->message);
-	if (is_simple) {
-		sh("nft add table inet two");
-		sh("nft add chain inet two n { type nat hook prerouting priority -100 \\; }");
-		sh("nft add chain inet two f { type filter hook forward priority 0 \\; policy drop "
-		   "\\; }");
-		sh("nft add rule inet two n iifname wan tcp dport %u dnat ip to 10.77.%u.%u:%d",
-				1000 + slot, slot >> 8, slot & 255, PORT);
-		sh("nft add rule inet two f ct state established,related accept");
-		sh("nft add rule inet two f ct status dnat accept");
-	} else {
+	if (rules == TWO_RULES)
+		two_rules(slot);
+	else if (rules == LIBVIRT)
+		libvirt_rules(slot);
+	else
 		path->fw = firewall_new(nodes);
-	}
 	enter(path->node);
 	sh("ip link set eth0 address 52:54:4e:00:%02x:%02x up", slot >> 8, slot & 255);
 	sh("ip address add 10.77.%u.%u/16 dev eth0", slot >> 8, slot & 255);
 	sh("ip route add default via 10.77.0.1");
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	path->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	const struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	if (bind(listener, (const struct sockaddr *)&any, sizeof any) < 0 ||
-			listen(listener, 4096) < 0)
+	if (bind(path->listener, (const struct sockaddr *)&any, sizeof any) < 0 ||
+			listen(path->listener, 4096) < 0)
 		g_error("listen: %s", g_strerror(errno));
 	enter(path->outside);
 	sh("ip link set eth0 up");
@@ -373,6 +428,53 @@ static void round_connect(Bench *b, const Path *path, Kind kind, gboolean counts
 	note(b, kind, start, connect(s, (const struct sockaddr *)&to, sizeof to) == 0, counts);
 }
 
+/* Reads to the end.  Returns the number of bytes. */
+static gpointer read_all(gpointer data)
+{
+	static gchar room[1 << 20];
+	gsize sum = 0;
+	for (gssize n; (n = read(GPOINTER_TO_INT(data), room, sizeof room)) > 0;)
+		sum += (gsize)n;
+	return GSIZE_TO_POINTER(sum);
+}
+
+static int accept_next(const Path *path)
+{
+	int fd = -1;
+	for (guint i = 0; i < 1000 && fd < 0; i++) {
+		fd = accept4(path->listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0)
+			g_usleep(100);
+	}
+	return fd;
+}
+
+static void round_send(Bench *b, const Path *path, Kind kind, gboolean counts)
+{
+	static gchar room[1 << 20];
+	const struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons((guint16)(1001 + b->nodes)),
+		.sin_addr.s_addr = htonl(0xc6336401) };
+
+	for (int old; (old = accept4(path->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0;)
+		close(old); /* of round_connect() */
+	enter(path->outside);
+	isc_autofd int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	gboolean ok = connect(s, (const struct sockaddr *)&to, sizeof to) == 0;
+	isc_autofd int other = ok ? accept_next(path) : -1;
+	if (other < 0) {
+		b->failures++;
+		return;
+	}
+	gint64 start = g_get_monotonic_time();
+	GThread *reader = g_thread_new("reader", read_all, GINT_TO_POINTER(other));
+	for (guint i = 0; i < SEND_MIB && ok; i++)
+		ok = write(s, room, sizeof room) == sizeof room;
+	shutdown(s, SHUT_WR);
+	ok = GPOINTER_TO_SIZE(g_thread_join(reader)) == SEND_MIB * sizeof room && ok;
+	note(b, kind, start, ok, counts);
+}
+
 static void measure(Bench *b)
 {
 	const guint slot = 2 + b->nodes + 10;
@@ -386,6 +488,9 @@ static void measure(Bench *b)
 			round_connect(b, &b->large, CONNECT_LARGE, counts);
 			round_connect(b, &b->simple, CONNECT_TWO_RULES, counts);
 		}
+		round_send(b, &b->large, SEND_LARGE, counts);
+		round_send(b, &b->simple, SEND_TWO_RULES, counts);
+		round_send(b, &b->libvirt, SEND_LIBVIRT, counts);
 		if (round % 4 == 0) {
 			round_command(b, slot, counts);
 			round_chains(b, slot + round, counts);
@@ -443,7 +548,7 @@ int main(int argc, char **argv)
 	gint rounds = 0, nodes = 0;
 	g_autoptr(GError) error = NULL;
 	const GOptionEntry options[] = {
-		{ "rounds", 0, 0, G_OPTION_ARG_INT, &rounds, "default 100", "N" },
+		{ "rounds", 'n', 0, G_OPTION_ARG_INT, &rounds, "default 100", "N" },
 		{ "nodes", 0, 0, G_OPTION_ARG_INT, &nodes, "default 5000", "N" },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },
 	};
@@ -462,9 +567,10 @@ int main(int argc, char **argv)
 	}
 	for (guint i = 0; i < N_KINDS; i++)
 		b.us[i] = g_array_new(FALSE, FALSE, sizeof(double));
-	path_new(&b.small, SMALL, /* is_simple= */ FALSE);
-	path_new(&b.large, b.nodes, /* is_simple= */ FALSE);
-	path_new(&b.simple, b.nodes, /* is_simple= */ TRUE);
+	path_new(&b.small, SMALL, OURS);
+	path_new(&b.large, b.nodes, OURS);
+	path_new(&b.simple, b.nodes, TWO_RULES);
+	path_new(&b.libvirt, b.nodes, LIBVIRT);
 	chains_new(&b);
 	measure(&b);
 	print_results(&b);
