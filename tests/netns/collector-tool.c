@@ -278,7 +278,8 @@ static void dock_read(Dock *d)
 {
 	IscLinkMsg m;
 	while (recv(d->link, &m, sizeof m, MSG_DONTWAIT) == sizeof m)
-		g_array_append_val(d->said, m);
+		if (m.kind != ISC_LINK_LISTENS) /* its greeting, and again where nobody answers */
+			g_array_append_val(d->said, m);
 }
 
 /* Lets bytes flow for @ms. */
@@ -748,7 +749,11 @@ static int intruder(Dock *d)
 			len = 5;
 		NEED(send(d->link, &m, len, MSG_NOSIGNAL) == (ssize_t)len);
 		struct pollfd gone = { d->link, POLLIN, 0 };
-		NEED(poll(&gone, 1, 2000) == 1 && recv(d->link, &byte, 1, 0) <= 0);
+		/* What it said first is still there. */
+		ssize_t got = 1;
+		while (got > 0 && poll(&gone, 1, 2000) == 1)
+			got = recv(d->link, &byte, 1, 0);
+		NEED(got <= 0);
 		close(d->link);
 		dock_connect(d);
 	}
