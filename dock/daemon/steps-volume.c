@@ -323,7 +323,9 @@ gboolean isc_step_volumes_down(gpointer self, const IscNode *node, const gchar *
 		if (!isc_vm_secret_unset(dock->vm, volume.uuid, &why) && !first)
 			first = g_steal_pointer(&why);
 		g_clear_error(&why);
-		if (!give(dock, name, dock->uid, dock->gid, &why) && !first)
+		/* A disk that is lost keeps no node from being stopped or destroyed. */
+		if (!give(dock, name, dock->uid, dock->gid, &why) &&
+				!g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND) && !first)
 			first = g_steal_pointer(&why);
 	}
 	if (!first)

@@ -79,6 +79,6 @@ vm destroy kv >/dev/null
 # --- end -----------------------------------------------------------------------------------------
 for volume in data other; do ok "volume $volume is shredded" vm volume rm "$volume"; done
 is "$(dock sh -c "ls $state/volumes; ls $state/keys | grep volume; virsh -q secret-list")" "" "disk, keys and secrets are gone"
-is "$(dock sh -c "for k in $state/keys/*; do [ \"\$(stat -c %a \$k)\" = 600 ] || echo \$k; done")" "" "keys are for the dock alone"
+is "$(dock sh -c "for k in $state/keys/dock.key $state/keys/*.sealed; do [ \"\$(stat -c %a \$k)\" = 600 ] || echo \$k; done")" "" "keys are for the dock alone"
 ok "all is in order" clean
 done_testing
