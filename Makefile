@@ -75,7 +75,7 @@ TEST_TOOLS := $(patsubst %.c,$B/%,$(wildcard tests/netns/*.c tests/vm/*.c tests/
 FUZZERS    := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz-*.c))
 NETNS      := $(wildcard tests/netns/test-*.sh tests/netns/test-*.py)
 VM         := $(wildcard tests/vm/test-*.sh tests/fault/test-*.sh)
-IMAGES     := minimal nginx redis memcached mallory attacker
+IMAGES     := minimal nginx redis memcached mallory attacker fickle fickle2 fickle3
 DEMO_IMAGES := nginx redis mallory
 IMAGE_DIRS := $(IMAGES:%=$B/images/%)
 TEST_LINK   = $(COMPILE) -Itests/unit $(OWN_LDFLAGS) $(LDFLAGS) $< $B/libisc.a $(PKG_LIBS)
@@ -103,6 +103,14 @@ $(ATTACKER): $(wildcard tests/recipes/attacker/*)
 	$(CC) -std=gnu17 $(WARN) -O2 -D_GNU_SOURCE -static -s tests/recipes/attacker/attacker.c -o $@
 $B/images/attacker/manifest.json: RECIPE = $B/recipes/attacker
 $B/images/attacker/manifest.json: $(ATTACKER)
+# The same recipe in three versions.
+$B/recipes/fickle%/image.conf: $(shell find tests/recipes/fickle -type f)
+	@rm -rf $(@D) && mkdir -p $B/recipes && cp -rp tests/recipes/fickle $(@D)
+	@sed -i 's/^Version=.*/Version=$*/' $@ && sed -i 's/ 1$$/ $*/' $(@D)/files/srv/www/index.html
+$B/images/fickle2/manifest.json: RECIPE = $B/recipes/fickle2
+$B/images/fickle2/manifest.json: $B/recipes/fickle2/image.conf
+$B/images/fickle3/manifest.json: RECIPE = $B/recipes/fickle3
+$B/images/fickle3/manifest.json: $B/recipes/fickle3/image.conf
 images: $(IMAGE_DIRS:%=%/manifest.json) ## build the images that the tests and the demo boot
 
 check-unit: $(UNIT) $(FUZZERS) ## unit tests: no root, no network, seconds

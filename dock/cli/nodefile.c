@@ -29,6 +29,14 @@ static const struct {
 	{ "egress",      "Network",   "Egress" },
 	{ "bandwidth",   "Network",   "Bandwidth" },
 	{ "writable",    "Service",   "Writable" },
+	{ "restart",     "Service",   "Restart" },
+	{ "restart-sec", "Service",   "RestartSec" },
+	{ "restart-max-delay-sec",    "Service", "RestartMaxDelaySec" },
+	{ "start-limit-burst",        "Service", "StartLimitBurst" },
+	{ "start-limit-interval-sec", "Service", "StartLimitIntervalSec" },
+	{ "health",          "Service", "Health" },
+	{ "health-interval", "Service", "HealthInterval" },
+	{ "health-retries",  "Service", "HealthRetries" },
 };
 /* clang-format on */
 

@@ -9,6 +9,7 @@
 #include "daemon/act.h"
 #include "daemon/bus.h"
 #include "daemon/env.h"
+#include "daemon/monitor.h"
 #include "daemon/packets.h"
 #include "engine/links.h"
 
@@ -112,6 +113,8 @@ void isc_dock_set_state(IscDock *dock, const gchar *name, IscNodeState state, co
 			reason && *reason ? ": " : "", reason ? reason : "");
 	if (dock->bus)
 		isc_bus_node_changed(dock->bus, name, state);
+	if (dock->monitor)
+		isc_monitor_follow(dock->monitor, name, state);
 }
 
 void isc_dock_set_trouble(IscDock *dock, const gchar *trouble)
@@ -201,11 +204,10 @@ static void follow_health(IscDock *dock, const gchar *name, gboolean ready)
 	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
 	if (!node)
 		return;
-	if (ready && node->state == ISC_NODE_UNREADY)
+	if (ready && node->state == ISC_NODE_UNREADY && !isc_monitor_is_bad(dock->monitor, name))
 		isc_dock_set_state(dock, name, ISC_NODE_READY, NULL, ISC_CALLER_DOCK);
 	else if (!ready && node->state == ISC_NODE_READY)
-		isc_dock_set_state(dock, name, ISC_NODE_UNREADY, "its health check does not hold",
-				ISC_CALLER_DOCK);
+		isc_monitor_unready(dock, name, "its health check inside does not hold");
 }
 
 static void on_event(IscDock *dock, const IscLinkMsg *msg)

@@ -19,6 +19,7 @@
 
 typedef struct IscBus IscBus;
 typedef struct IscActsLink IscActsLink;
+typedef struct IscMonitor IscMonitor;
 
 /* What the dock knows of a node besides the register: gone with the daemon, found again by
  * reconciling. */
@@ -64,9 +65,11 @@ typedef struct {
 	gchar *outside; /* interface */
 	guint uid, gid; /* we */
 	guint collector_uid, collector_gid;
-	GThreadPool *pool; /* verbs run here */
-	IscEngine engine;  /* daemon/steps.c */
-	gint64 began;      /* monotonic, µs */
+	GThreadPool *pool;       /* verbs run here */
+	GThreadPool *background; /* daemon/restart.c */
+	IscMonitor *monitor;     /* daemon/monitor.c */
+	IscEngine engine;        /* daemon/steps.c */
+	gint64 began;            /* monotonic, µs */
 	gboolean stopping;
 
 	GMutex admission; /* held from the check to the entry in the register */

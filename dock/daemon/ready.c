@@ -24,11 +24,12 @@ static const gchar *const init_failures[ISC_N_INIT_FAILURES] = {
 	[ISC_INIT_VOLUME] = "one of its volumes",
 };
 
-/* "tcp:PORT" or "http:PORT/path"; the manifest was validated. */
-guint16 isc_ready_health_port(const IscImage *image)
+const gchar *isc_ready_health(const IscNode *node, const IscImage *image)
 {
-	const gchar *colon = image->health ? strchr(image->health, ':') : NULL;
-	return colon ? (guint16)g_ascii_strtoull(colon + 1, NULL, 10) : 0;
+	const gchar *own = node->spec->upkeep.health;
+	if (own)
+		return g_str_equal(own, ISC_HEALTH_NONE) ? NULL : own;
+	return image->health;
 }
 
 static gboolean has_news(const IscRun *run, gpointer data)
@@ -73,8 +74,15 @@ static gboolean is_hopeless(IscDock *dock, const IscNode *node, GError **error)
 	return TRUE;
 }
 
+/* What a node that does not serve looks like; all else is trouble of the dock itself. */
+static gboolean is_nodes_fault(int err)
+{
+	return err == ECONNREFUSED || err == ETIMEDOUT || err == ECONNRESET ||
+	       err == EHOSTUNREACH || err == EHOSTDOWN;
+}
+
 /* A TCP connection to the node; the answer to the probe is read by the collector, not here. */
-static int connect_to(const IscNode *node, guint16 port)
+static int connect_to(const IscNode *node, guint16 port, IscProbe *failed)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET,
 		.sin_port = htons(port),
@@ -83,13 +91,20 @@ static int connect_to(const IscNode *node, guint16 port)
 	int err = 0;
 	socklen_t len = sizeof(err);
 
+	*failed = ISC_PROBE_UNKNOWN;
 	if (fd < 0)
 		return -1;
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		struct pollfd p = { fd, POLLOUT, 0 };
-		if (errno != EINPROGRESS || poll(&p, 1, PROBE_MS) != 1 ||
-				getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err != 0)
+		err = errno;
+		if (err == EINPROGRESS && poll(&p, 1, PROBE_MS) != 1)
+			err = ETIMEDOUT;
+		else if (err == EINPROGRESS && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 			return -1;
+	}
+	if (err) {
+		*failed = is_nodes_fault(err) ? ISC_PROBE_BAD : ISC_PROBE_UNKNOWN;
+		return -1;
 	}
 	return isc_steal_fd(&fd);
 }
@@ -99,16 +114,17 @@ static gboolean is_probed(const IscRun *run, gpointer data)
 	return run->probe_id == *(guint32 *)data;
 }
 
-static gboolean probe(
-		IscDock *dock, const IscNode *node, const IscImage *image, GCancellable *cancel)
+IscProbe isc_ready_probe(
+		IscDock *dock, const IscNode *node, const gchar *health, GCancellable *cancel)
 {
-	isc_autofd int fd = connect_to(node, isc_ready_health_port(image));
+	IscProbe failed;
+	isc_autofd int fd = connect_to(node, isc_health_port(health), &failed);
 	if (fd < 0)
-		return FALSE;
-	if (!g_str_has_prefix(image->health, "http:"))
-		return TRUE;
+		return failed;
+	if (!g_str_has_prefix(health, "http:"))
+		return ISC_PROBE_GOOD;
 
-	const gchar *path = strchr(image->health, '/');
+	const gchar *path = strchr(health, '/');
 	guint32 id = isc_dock_next_id(dock);
 	IscLinkMsg msg = isc_link_msg(ISC_LINK_PROBE, node->spec->name, node->slot);
 	msg.a = id;
@@ -119,21 +135,22 @@ static gboolean probe(
 					g_get_monotonic_time() +
 							(PROBE_MS + 1000) * G_TIME_SPAN_MILLISECOND,
 					cancel))
-		return FALSE;
+		return ISC_PROBE_UNKNOWN;
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
 	gint64 status = isc_dock_run(dock, node->spec->name)->probe_status;
-	return status >= 200 && status < 400;
+	return status >= 200 && status < 400 ? ISC_PROBE_GOOD : ISC_PROBE_BAD;
 }
 
 gboolean isc_ready_wait(IscDock *dock, const IscNode *node, const IscImage *image,
 		GCancellable *cancel, GError **error)
 {
 	const gchar *name = node->spec->name;
+	const gchar *health = isc_ready_health(node, image);
 	gint64 deadline = g_get_monotonic_time() + node->spec->timeout_s * G_USEC_PER_SEC;
 
 	gboolean news = isc_dock_wait(dock, name, has_news, NULL, deadline, cancel);
 	while (news && !is_hopeless(dock, node, error)) {
-		if (!image->health || probe(dock, node, image, cancel))
+		if (!health || isc_ready_probe(dock, node, health, cancel) == ISC_PROBE_GOOD)
 			return TRUE;
 		if (g_get_monotonic_time() >= deadline || g_cancellable_is_cancelled(cancel))
 			break;
@@ -150,6 +167,6 @@ gboolean isc_ready_wait(IscDock *dock, const IscNode *node, const IscImage *imag
 			name, node->spec->timeout_s,
 			news ? "; it says it is, but its health check does not hold: "
 			     : "; it never said it was",
-			news ? image->health : "");
+			news && health ? health : "");
 	return FALSE;
 }

@@ -1,11 +1,21 @@
 #pragma once
 #include "daemon/dock.h"
 
-/* When a node counts as ready: it says so itself and, where the image has a Health=, a probe from
- * outside agrees. */
+/* When a node counts as ready: it says so itself and, where it or its image has a Health=, a probe
+ * from outside agrees. */
 
-/* The TCP port of Health=, or 0. */
-guint16 isc_ready_health_port(const IscImage *image);
+/* What is probed: the node's Health=, else the image's; NULL: nothing.  Borrowed. */
+const gchar *isc_ready_health(const IscNode *node, const IscImage *image);
+
+typedef enum {
+	ISC_PROBE_GOOD,
+	ISC_PROBE_BAD,     /* it did not answer as it should */
+	ISC_PROBE_UNKNOWN, /* it could not be asked: that is not the node's fault */
+} IscProbe;
+
+/* One probe, from the dock's side of the boundary; blocks for 2 s, at most 5. */
+IscProbe isc_ready_probe(
+		IscDock *dock, const IscNode *node, const gchar *health, GCancellable *cancel);
 
 /**
  * isc_ready_wait:

@@ -6,6 +6,8 @@
 #include "daemon/boundary.h"
 #include "daemon/bus.h"
 #include "daemon/host-filter.h"
+#include "daemon/monitor.h"
+#include "daemon/restart.h"
 #include "daemon/snapshots.h"
 #include "daemon/steps.h"
 #include "daemon/verbs.h"
@@ -39,16 +41,20 @@ static void settle_ended(IscDock *dock, gpointer data)
 	gboolean clean = run->stopped && run->exit_status == 0 && run->exit_signal == 0;
 	g_mutex_unlock(&dock->lock);
 
+	/* Entered first: a restart that is due is not lost where the daemon dies from here on. */
+	gboolean again = isc_restart_enter(
+			dock, name, clean ? ISC_ENDING_CLEAN : ISC_ENDING_FAILED, reason);
 	g_auto(IscOutcome) out = { 0 };
 	const IscRequest request = {
 		.verb = ISC_VERB_DISABLE, .node = name, .caller = ISC_CALLER_DOCK, .force = TRUE
 	};
-	if (!isc_verb_run(dock, &request, &out, &why)) {
+	if (!isc_verb_run(dock, &request, &out, &why))
 		g_message("node '%s' ended and could not be put away: %s", name, why->message);
-		return;
-	}
-	isc_dock_set_state(dock, name, clean ? ISC_NODE_DISABLED : ISC_NODE_FAILED, reason,
-			ISC_CALLER_DOCK);
+	else
+		isc_dock_set_state(dock, name, clean ? ISC_NODE_DISABLED : ISC_NODE_FAILED, reason,
+				ISC_CALLER_DOCK);
+	if (again)
+		isc_restart_schedule(dock, name);
 }
 
 /* A node that may not run does: somebody started it behind the dock's back. */
@@ -419,6 +425,8 @@ gboolean isc_reconcile_start(IscDock *dock, GError **error)
 	isc_host_filter_start(dock);
 	if (isc_vm_is_connected(dock->vm))
 		(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
+	isc_restart_start(dock);
+	isc_monitor_start(dock->monitor);
 	g_timeout_add_seconds(TIMER_S, on_timer, dock);
 	return TRUE;
 }

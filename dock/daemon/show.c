@@ -6,6 +6,8 @@
 #include "daemon/boundary.h"
 #include "daemon/options.h"
 #include "daemon/import.h"
+#include "daemon/monitor.h"
+#include "daemon/ready.h"
 #include "daemon/steps.h"
 #include "engine/vm-domain.h"
 
@@ -114,6 +116,21 @@ static GVariant *claims_of(IscDock *dock, const gchar *name)
 	return g_variant_builder_end(&b);
 }
 
+static void put_upkeep(GVariantBuilder *b, IscDock *dock, const IscNode *node)
+{
+	IscRestartRecord record;
+	g_autoptr(IscImage) image = isc_steps_image(dock, node, NULL);
+	put_text(b, "health", image ? isc_ready_health(node, image) : NULL);
+	isc_monitor_show(dock->monitor, node->spec->name, b);
+	put_text(b, "restart", isc_restart_name(node->spec->upkeep.restart));
+	if (!isc_register_get_restart(dock->reg, node->uuid, &record, NULL))
+		return;
+	put(b, "restarts", g_variant_new_uint32(record.total));
+	put_text(b, "restart-reason", record.reason);
+	put(b, "restart-last", g_variant_new_int64(record.last));
+	put(b, "restart-at", g_variant_new_int64(record.next_at));
+}
+
 GVariant *isc_show_node(IscCall *call, GError **error)
 {
 	IscDock *dock = call->dock;
@@ -150,6 +167,7 @@ GVariant *isc_show_node(IscCall *call, GError **error)
 	put_text(&b, "seen", asked ? isc_vm_state_name(seen) : "unknown: libvirtd does not answer");
 	put_text(&b, "tap", tap);
 	put_text(&b, "mac", mac);
+	put_upkeep(&b, dock, node);
 	put(&b, "claims", claims_of(dock, call->name));
 	put(&b, "counters", isc_steps_counters(dock, node));
 	put_pointers(&b, "snapshots", names);

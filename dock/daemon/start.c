@@ -8,7 +8,9 @@
 #include "daemon/boundary.h"
 #include "daemon/bus.h"
 #include "daemon/copies.h"
+#include "daemon/monitor.h"
 #include "daemon/reconcile.h"
+#include "daemon/restart.h"
 #include "daemon/steps.h"
 #include "engine/firewall-watch.h"
 #include "engine/links.h"
@@ -171,7 +173,8 @@ gboolean isc_start_links(IscDock *dock, GError **error)
 {
 	g_autofree gchar *socket = g_build_filename(dock->config->run_dir, ISC_LINK_SOCKET, NULL);
 	dock->pool = g_thread_pool_new(isc_dock_work, dock, WORKERS, FALSE, error);
-	if (!dock->pool)
+	if (!dock->pool || !isc_restart_pool(dock, error) ||
+			!(dock->monitor = isc_monitor_new(dock, error)))
 		return FALSE;
 
 	isc_vm_register_events();
@@ -224,7 +227,10 @@ void isc_start_end(IscDock *dock)
 	isc_bus_free(dock->bus);
 	dock->bus = NULL;
 	/* Verbs under way come to their end; what does not is found in the journal. */
+	isc_monitor_stop(dock->monitor);
+	g_thread_pool_free(dock->background, /* immediate= */ FALSE, /* wait= */ TRUE);
 	g_thread_pool_free(dock->pool, /* immediate= */ FALSE, /* wait= */ TRUE);
+	isc_monitor_free(dock->monitor);
 	isc_firewall_watch_free(dock->watch);
 	isc_address_watch_free(dock->addresses);
 	isc_channels_free(dock->channels);

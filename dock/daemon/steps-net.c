@@ -14,7 +14,7 @@ void isc_steps_fence(
 	g_autofree gchar *tap = isc_node_tap(node->slot);
 	*out = (IscFence){ .slot = node->slot,
 		.address = isc_node_address(node->slot),
-		.health_port = image ? isc_ready_health_port(image) : 0,
+		.health_port = image ? isc_health_port(isc_ready_health(node, image)) : 0,
 		.quarantined = quarantined,
 		.rate_up = node->spec->bandwidth.out / 8,
 		.rate_down = node->spec->bandwidth.in / 8,

@@ -9,6 +9,7 @@
 #include "daemon/admission.h"
 #include "daemon/drain.h"
 #include "daemon/env.h"
+#include "daemon/restart.h"
 #include "daemon/volumes.h"
 #include "daemon/tombstone.h"
 #include "engine/vm-domain.h"
@@ -406,6 +407,18 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 	return FALSE;
 }
 
+/* An order: what the dock meant to do by itself is void. */
+static gboolean ends_restarts(const IscRequest *request)
+{
+	if (request->dry_run)
+		return FALSE;
+	return request->verb == ISC_VERB_QUARANTINE ||
+	       (request->caller != ISC_CALLER_DOCK &&
+			       (request->verb == ISC_VERB_ENABLE ||
+					       request->verb == ISC_VERB_DISABLE ||
+					       request->verb == ISC_VERB_SNAPSHOT_RESTORE));
+}
+
 gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out, GError **error)
 {
 	gint64 began = g_get_monotonic_time();
@@ -416,6 +429,8 @@ gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out,
 		cut_now(dock, request, began, out);
 	if (!isc_verbs_take(dock, request->node, request->verb, cancel, error))
 		return FALSE;
+	if (ends_restarts(request))
+		isc_restart_cancel(dock, request->node);
 	gboolean ok = run_verb(dock, request, cancel, out, error);
 	isc_verbs_give_back(dock, request->node);
 	if (!ok && out->cut_off_ms > 0)

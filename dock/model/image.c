@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/name.h"
+#include "model/upkeep.h"
 
 /* manifest.json, in this order:
  *   { "format": 1, "name": …, "version": …, "description": …, "suite": …, "architecture": …,
@@ -173,16 +174,6 @@ static gboolean is_environment(const gchar *text)
 	return isc_key_is_valid(key);
 }
 
-static gboolean is_health(const gchar *text)
-{
-	const gchar *p;
-	if (g_str_has_prefix(text, "tcp:"))
-		return port_of(text + 4, &p) && *p == '\0';
-	if (g_str_has_prefix(text, "http:"))
-		return port_of(text + 5, &p) && *p == '/' && is_line(p, 255) && !strchr(p, ' ');
-	return FALSE;
-}
-
 /* --- the tables that parse and print share ------------------------------------------ */
 
 typedef struct {
@@ -211,7 +202,7 @@ static const Field list_fields[] = {
 	{ FIELD(capabilities), is_capability,  "a capability such as cap_net_bind_service" },
 	{ FIELD(environment),  is_environment, "KEY=VALUE in one line" },
 };
-static const Field health_field = { FIELD(health), is_health, "tcp:PORT or http:PORT/path, or null" };
+static const Field health_field = { FIELD(health), isc_health_is_valid, "tcp:PORT or http:PORT/path, or null" };
 static const Field profile_field = { FIELD(profile), is_profile, "strict or flexible" };
 /* clang-format on */
 

@@ -185,6 +185,73 @@ static gboolean take_volume(
 	       isc_conf_error(conf, entry, error, "%s", why->message);
 }
 
+static gboolean take_restart(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	const gchar *names[ISC_N_RESTARTS];
+	guint n;
+	for (guint i = 0; i < ISC_N_RESTARTS; i++)
+		names[i] = isc_restart_name((IscRestart)i);
+	if (!pick(conf, entry, names, ISC_N_RESTARTS, &n, error))
+		return FALSE;
+	spec->upkeep.restart = (IscRestart)n;
+	return TRUE;
+}
+
+static gboolean take_restart_sec(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	return number(conf, entry, 0, 3600, &spec->upkeep.delay_s, error);
+}
+
+static gboolean take_restart_max(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	return number(conf, entry, 1, 86400, &spec->upkeep.delay_max_s, error);
+}
+
+static gboolean take_burst(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	return number(conf, entry, 0, 1000000, &spec->upkeep.burst, error);
+}
+
+static gboolean take_burst_interval(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	return number(conf, entry, 1, 604800, &spec->upkeep.interval_s, error);
+}
+
+static gboolean take_health(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	/* The path goes in one field of the message to who asks, see collector/link.h. */
+	const gchar *path = strchr(entry->value, '/');
+	if (!g_str_equal(entry->value, ISC_HEALTH_NONE) &&
+			(!isc_health_is_valid(entry->value) || (path && strlen(path) > 127))) {
+		g_autofree gchar *shown = isc_text_escape(entry->value, -1, 64);
+		return isc_conf_error(conf, entry, error,
+				"'%s' is none of tcp:PORT, http:PORT/path (at most 127 bytes), "
+				"none",
+				shown);
+	}
+	g_free(spec->upkeep.health);
+	spec->upkeep.health = g_strdup(entry->value);
+	return TRUE;
+}
+
+static gboolean take_health_interval(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	return number(conf, entry, 0, 3600, &spec->upkeep.health_interval_s, error);
+}
+
+static gboolean take_health_retries(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	return number(conf, entry, 1, 100, &spec->upkeep.health_retries, error);
+}
+
 static gboolean take_expose(
 		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
@@ -274,6 +341,14 @@ static const struct {
 	{ { "Network",   "Bandwidth",   FALSE }, take_bandwidth },
 	{ { "Service",   "Env",         TRUE  }, take_env },
 	{ { "Service",   "Writable",    TRUE  }, take_writable },
+	{ { "Service",   "Restart",     FALSE }, take_restart },
+	{ { "Service",   "RestartSec",  FALSE }, take_restart_sec },
+	{ { "Service",   "RestartMaxDelaySec",    FALSE }, take_restart_max },
+	{ { "Service",   "StartLimitBurst",       FALSE }, take_burst },
+	{ { "Service",   "StartLimitIntervalSec", FALSE }, take_burst_interval },
+	{ { "Service",   "Health",      FALSE }, take_health },
+	{ { "Service",   "HealthInterval",        FALSE }, take_health_interval },
+	{ { "Service",   "HealthRetries",         FALSE }, take_health_retries },
 };
 /* clang-format on */
 
@@ -300,6 +375,7 @@ static IscSpec *spec_new(void)
 	spec->vcpus = 1;
 	spec->overlay_mib = 256;
 	spec->timeout_s = 120;
+	isc_upkeep_init(&spec->upkeep);
 	return spec;
 }
 
@@ -378,6 +454,27 @@ static void print_pairs(GString *out, const gchar *key, const GPtrArray *values)
 		g_string_append_printf(out, "%s=%s\n", key, (const gchar *)values->pdata[i]);
 }
 
+static void print_number(GString *out, const gchar *key, guint value, guint preset)
+{
+	if (value != preset)
+		g_string_append_printf(out, "%s=%u\n", key, value);
+}
+
+/* Only what differs from the presets. */
+static void print_upkeep(GString *out, const IscUpkeep *u)
+{
+	if (u->restart != ISC_RESTART_NO)
+		g_string_append_printf(out, "Restart=%s\n", isc_restart_name(u->restart));
+	print_number(out, "RestartSec", u->delay_s, ISC_RESTART_S);
+	print_number(out, "RestartMaxDelaySec", u->delay_max_s, ISC_RESTART_MAX_S);
+	print_number(out, "StartLimitBurst", u->burst, ISC_RESTART_BURST);
+	print_number(out, "StartLimitIntervalSec", u->interval_s, ISC_RESTART_INTERVAL_S);
+	if (u->health)
+		g_string_append_printf(out, "Health=%s\n", u->health);
+	print_number(out, "HealthInterval", u->health_interval_s, ISC_HEALTH_INTERVAL_S);
+	print_number(out, "HealthRetries", u->health_retries, ISC_HEALTH_RETRIES);
+}
+
 static gchar *print(const IscSpec *spec, gboolean with_env)
 {
 	GString *out = g_string_new("[Node]\n");
@@ -417,11 +514,14 @@ static gchar *print(const IscSpec *spec, gboolean with_env)
 	if (*bandwidth)
 		g_string_append_printf(out, "Bandwidth=%s\n", bandwidth);
 	gboolean env = with_env && spec->env->len;
-	if (env || spec->writable->len)
+	g_autoptr(GString) upkeep = g_string_new(NULL);
+	print_upkeep(upkeep, &spec->upkeep);
+	if (env || spec->writable->len || upkeep->len)
 		g_string_append(out, "\n[Service]\n");
 	if (env)
 		print_pairs(out, "Env", spec->env);
 	print_pairs(out, "Writable", spec->writable);
+	g_string_append_len(out, upkeep->str, (gssize)upkeep->len);
 	return g_string_free(out, FALSE);
 }
 
@@ -529,5 +629,6 @@ void isc_spec_free(IscSpec *spec)
 	g_array_unref(spec->volumes);
 	g_array_unref(spec->expose);
 	g_array_unref(spec->egress);
+	isc_upkeep_clear(&spec->upkeep);
 	g_free(spec);
 }

@@ -3,6 +3,7 @@
 
 #include "model/bandwidth.h"
 #include "model/rules.h"
+#include "model/upkeep.h"
 #include "model/volume-use.h"
 
 #define ISC_SPEC_MAX_BYTES (64 * 1024)
@@ -50,6 +51,7 @@ typedef struct {
 	IscBandwidth bandwidth;
 	guint timeout_s;  /* s to get ready, 1..3600 */
 	gboolean protect; /* it cannot be destroyed */
+	IscUpkeep upkeep;
 } IscSpec;
 
 /**

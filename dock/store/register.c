@@ -8,7 +8,7 @@
 #include "store/register-private.h"
 #include "store/sql.h"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define EVENTS_KEPT 100000
 
 /* Step n takes a database from version n to n + 1. */
@@ -42,6 +42,11 @@ static const gchar *const migrations[SCHEMA_VERSION] = {
 	"  node TEXT NOT NULL, path TEXT NOT NULL, fresh INTEGER NOT NULL,\n"
 	"  created INTEGER NOT NULL) STRICT;\n"
 	"CREATE INDEX volume_node ON volume (node) WHERE node <> '';\n",
+
+	"CREATE TABLE restart (\n"
+	"  uuid TEXT PRIMARY KEY, total INTEGER NOT NULL, in_window INTEGER NOT NULL,\n"
+	"  window_start INTEGER NOT NULL, last INTEGER NOT NULL, next_at INTEGER NOT NULL,\n"
+	"  reason TEXT NOT NULL) STRICT;\n",
 };
 
 static gint64 now_s(void)
@@ -276,7 +281,11 @@ gboolean isc_register_set_spec(IscRegister *reg, const IscSpec *spec, GError **e
 gboolean isc_register_remove_node(IscRegister *reg, const gchar *name, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
-	return isc_sql_run(reg->db, error, "DELETE FROM node WHERE name = ?", "t", name);
+	return isc_sql_run(reg->db, error,
+			       "DELETE FROM restart WHERE uuid = (SELECT uuid FROM node WHERE name "
+			       "= ?)",
+			       "t", name) &&
+	       isc_sql_run(reg->db, error, "DELETE FROM node WHERE name = ?", "t", name);
 }
 
 /* --- the journal --------------------------------------------------------------------------- */
@@ -457,6 +466,41 @@ gboolean isc_register_remove_snapshot(
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
 	return isc_sql_run(reg->db, error, "DELETE FROM snapshot WHERE uuid = ? AND name = ?", "tt",
 			uuid, name);
+}
+
+/* --- restarts ------------------------------------------------------------------------------ */
+
+gboolean isc_register_get_restart(
+		IscRegister *reg, const gchar *uuid, IscRestartRecord *out, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+	*out = (IscRestartRecord){ 0 };
+	g_autoptr(IscStmt) st = isc_sql_prepare(reg->db, error,
+			"SELECT total, in_window, window_start, last, next_at, reason FROM restart "
+			"WHERE uuid = ?",
+			"t", uuid);
+	if (!st)
+		return FALSE;
+	if (sqlite3_step(st) != SQLITE_ROW)
+		return TRUE;
+	out->total = (guint)sqlite3_column_int64(st, 0);
+	out->in_window = (guint)sqlite3_column_int64(st, 1);
+	out->window_start = sqlite3_column_int64(st, 2);
+	out->last = sqlite3_column_int64(st, 3);
+	out->next_at = sqlite3_column_int64(st, 4);
+	g_strlcpy(out->reason, isc_sql_text(st, 5), sizeof(out->reason));
+	return TRUE;
+}
+
+gboolean isc_register_set_restart(
+		IscRegister *reg, const gchar *uuid, const IscRestartRecord *record, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+	return isc_sql_run(reg->db, error,
+			"INSERT OR REPLACE INTO restart (uuid, total, in_window, window_start, "
+			"last, next_at, reason) VALUES (?,?,?,?,?,?,?)",
+			"tiiiiit", uuid, (gint64)record->total, (gint64)record->in_window,
+			record->window_start, record->last, record->next_at, record->reason);
 }
 
 gboolean isc_register_check(IscRegister *reg, GError **error)

@@ -149,5 +149,13 @@ gboolean isc_register_attach_volume(IscRegister *reg, const gchar *name, const I
 gboolean isc_register_detach_volume(IscRegister *reg, const gchar *name, const IscSpec *spec,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* --- restarts ------------------------------------------------------------------------------ */
+
+/* Of the node with @uuid; zeroes where nothing is known.  It goes with the node. */
+gboolean isc_register_get_restart(
+		IscRegister *reg, const gchar *uuid, IscRestartRecord *out, GError **error);
+gboolean isc_register_set_restart(IscRegister *reg, const gchar *uuid,
+		const IscRestartRecord *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* PRAGMA integrity_check and foreign keys.  Errors: ISC_ERROR_VERIFY. */
 gboolean isc_register_check(IscRegister *reg, GError **error);

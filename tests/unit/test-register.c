@@ -266,6 +266,24 @@ static void a_volume_has_one_owner_and_outlives_it(void **state)
 	assert_error(error, ISC_ERROR_NOT_FOUND, "no volume 'data'");
 }
 
+static void restarts_are_remembered_as_long_as_their_node(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(IscNode) node = make("web");
+	IscRestartRecord record = { 3, 2, 100, 200, 300, "it fell" }, back;
+	assert_true(isc_register_add_node(f->reg, node, &error));
+	assert_true(isc_register_get_restart(f->reg, node->uuid, &back, &error));
+	assert_int_equal(back.total, 0);
+	assert_true(isc_register_set_restart(f->reg, node->uuid, &record, &error));
+	reopen(f);
+	assert_true(isc_register_get_restart(f->reg, node->uuid, &back, &error));
+	assert_memory_equal(&back, &record, sizeof(back));
+	assert_true(isc_register_remove_node(f->reg, "web", &error));
+	assert_true(isc_register_get_restart(f->reg, node->uuid, &back, &error));
+	assert_int_equal(back.total, 0);
+}
+
 static void a_newer_schema_and_a_damaged_file_are_refused(void **state)
 {
 	Fixture *f = *state;
@@ -303,6 +321,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(snapshots_belong_to_one_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 				a_volume_has_one_owner_and_outlives_it, setup, teardown),
+				restarts_are_remembered_as_long_as_their_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 				a_newer_schema_and_a_damaged_file_are_refused, setup, teardown),
 	};

@@ -20,7 +20,10 @@ static void a_full_file_comes_back_as_it_was(void **state)
 			      "[Resources]\nMemory=128\nVCPUs=2\nOverlay=64\n"
 			      "[Network]\nExpose=8080:80\nExpose=udp:5000-5010:6000-6010\nEgress="
 			      "tcp:203.0.113.0/24:443\nBandwidth=out:512k in:10M\n"
-			      "[Service]\nEnv=A=b c\nEnv=PASS=x=y\nWritable=/srv/data\n",
+			      "[Service]\nEnv=A=b c\nEnv=PASS=x=y\nWritable=/srv/data\n"
+			      "Restart=on-failure\nRestartSec=2\nRestartMaxDelaySec=20\n"
+			      "StartLimitBurst=0\nStartLimitIntervalSec=60\n"
+			      "Health=http:80/up\nHealthInterval=5\nHealthRetries=2\n",
 					&error);
 	assert_no_error(error);
 	assert_string_equal(spec->name, "web");
@@ -30,12 +33,16 @@ static void a_full_file_comes_back_as_it_was(void **state)
 	assert_int_equal(spec->expose->len, 2);
 	assert_true(spec->bandwidth.in == 10000000 && spec->bandwidth.out == 512000);
 	assert_string_equal(spec->env->pdata[1], "PASS=x=y");
+	assert_int_equal(spec->upkeep.restart, ISC_RESTART_ON_FAILURE);
+	assert_int_equal(spec->upkeep.burst, 0);
+	assert_string_equal(spec->upkeep.health, "http:80/up");
 
 	g_autofree gchar *text = isc_spec_print(spec);
 	g_autoptr(IscSpec) again = parse(text, &error);
 	assert_no_error(error);
 	g_autofree gchar *text2 = isc_spec_print(again);
 	assert_string_equal(text, text2);
+	assert_non_null(strstr(text2, "HealthRetries=2"));
 }
 
 static void a_group_comes_back_wherever_it_stands(void **state)
@@ -107,6 +114,10 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 		{ HEAD "[Service]\nWritable=relative\n", "x.node:5" },
 		{ HEAD "[Service]\nWritable=/a/../b\n", "x.node:5" },
 		{ HEAD "[Service]\nWritable=/\n", "x.node:5" },
+		{ HEAD "[Service]\nRestart=sometimes\n", "on-failure" },
+		{ HEAD "[Service]\nRestartSec=-1\n", "x.node:5" },
+		{ HEAD "[Service]\nHealth=http:80\n", "http:PORT/path" },
+		{ HEAD "[Service]\nHealthRetries=0\n", "x.node:5" },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
 		g_autoptr(GError) error = NULL;
