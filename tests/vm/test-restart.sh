@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Nodes that end, or fall sick, and what Restart= and Health= make of it.  tests/recipes/fickle does what it is told to.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+rig_up restart
+rig() { "$TOP/tools/rig" "$1" --name "$RIG" "${@:2}"; }
+vm() { dock isc-vm "$@"; }
+# json FILTER CMD…: the filter holds on CMD's JSON
+json() {
+	local filter=$1
+	shift
+	dock isc-vm "$@" --json | jq -e "$filter" >/dev/null
+}
+state_is() { json ".state == \"$2\"" show "$1"; }
+restarts_are() { json ".restarts == $2 and .state == \"ready\"" show "$1"; }
+on_record() { dock isc-vm events -n 0 --json | jq -s -e "$1" >/dev/null; }
+# shellcheck disable=SC2016 # $DOCK is the client's
+get() { client sh -c 'curl -fsS -m 5 "http://$DOCK:'"$1"'"'; }
+
+ok "the image is imported" vm image import "$BUILD/images/fickle"
+status 2 "a policy that is none is refused" dock isc-vm provision n --image fickle --restart sometimes
+status 2 "so is a probe that is none" dock isc-vm provision n --image fickle --health icmp:8080
+ok "a node that is started anew on failure" vm provision n --image fickle --memory 96 --overlay 64 --expose 8080:8080 \
+	--restart on-failure --restart-sec 1 --start-limit-burst 3 --health-interval 1 --health-retries 2
+ok "one that is not, beside it" vm provision idle --image fickle --memory 96 --overlay 64 --expose 8081:8080 --health tcp:8080
+
+# --- it ends --------------------------------------------------------------------------------------
+get '8080/cgi-bin/exit?3' >/dev/null
+get '8081/cgi-bin/exit?3' >/dev/null
+wait_for 30 restarts_are n 1
+ok "a service that ended with an error is started anew" restarts_are n 1
+ok "and serves" get 8080/
+ok "with the reason on show" json '.["restart-reason"] | test("status 3")' show n
+ok "and on record" on_record 'map(select(.kind == "node.restart" and .node == "n")) | length == 1'
+ok "Restart=no leaves a node down" json '.state == "failed" and .restarts == 0' show idle
+
+# --- it falls sick --------------------------------------------------------------------------------
+get 8080/cgi-bin/sick >/dev/null
+wait_for 30 restarts_are n 2
+ok "one that fails its health check is started anew" restarts_are n 2
+ok "by the dock's own probe" json '.["restart-reason"] | test("health check http:8080.* failed 2 times")' show n
+ok "and was unready meanwhile" on_record 'map(select(.kind == "node.unready" and .node == "n")) | length == 1'
+
+# --- the daemon dies while one is due -------------------------------------------------------------
+dock sh -c 'kill -9 $(cat /run/libvirt/qemu/isc-n.pid)'
+wait_for 10 state_is n failed
+rig restart dockd --signal KILL
+wait_for 30 restarts_are n 3
+ok "a restart that is due survives the daemon" restarts_are n 3
+dock sh -c 'kill -9 $(cat /run/libvirt/qemu/isc-n.pid)'
+wait_for 10 on_record 'map(select(.kind == "node.restart-limit")) | length == 1'
+ok "at the ceiling it stays down" json '.state == "failed" and .restarts == 3 and .["restart-at"] == 0' show n
+
+# --- orders ---------------------------------------------------------------------------------------
+ok "an order starts it, and counting begins anew" vm enable n
+ok "an ordered stop" vm disable n
+ok "is no failure" json '.state == "disabled" and .["restart-at"] == 0' show n
+vm enable n >/dev/null
+get '8080/cgi-bin/exit?0' >/dev/null
+wait_for 15 state_is n disabled
+ok "nor is a service that ends well" json '.state == "disabled" and .restarts == 3' show n
+vm enable n >/dev/null
+get '8080/cgi-bin/exit?1' >/dev/null
+wait_for 10 json '.["restart-at"] > 0' show n
+ok "quarantine holds a node that is due" vm quarantine n --reason test
+sleep 3
+ok "and it is not started" json '.state == "quarantined" and .["restart-at"] == 0' show n
+ok "the dock is in order" json '. == []' fsck
+done_testing
