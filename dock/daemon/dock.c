@@ -166,6 +166,7 @@ static void file_claim(IscDock *dock, IscRun *run, const IscLinkMsg *msg)
 		break;
 	case ISC_EVENT_STOPPED:
 		run->stopped = TRUE;
+		run->stopped_at = g_get_monotonic_time();
 		run->ready = FALSE;
 		run->exit_status = msg->b;
 		run->exit_signal = msg->c;

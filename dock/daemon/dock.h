@@ -31,7 +31,8 @@ typedef struct {
 	IscKey *key;          /* the overlay's, while it runs */
 	/* Claims: what the node said last.  Never more than that. */
 	gboolean booted, started, ready, unhealthy, stopped, bye;
-	gint64 exit_status, exit_signal; /* of the service, when stopped */
+	gint64 exit_status, exit_signal; /* of the service, when stopped … */
+	gint64 stopped_at;               /* … monotonic, µs */
 	gint64 failure, failure_errno;   /* IscInitFailure, or 0 */
 	gint64 heartbeat;                /* monotonic, µs, of the last one */
 	gint64 audit_lost, audit_dropped;

@@ -4,7 +4,8 @@
 #include "daemon/restart.h"
 #include "daemon/steps.h"
 
-#define PROBERS 8 /* at once: nodes that hang delay the look at others, never a verb */
+#define ENDING_S 10 /* that a node may take from the end of its service to its own */
+#define PROBERS 8   /* at once: nodes that hang delay the look at others, never a verb */
 
 typedef struct {
 	gchar *health;
@@ -69,10 +70,15 @@ static gboolean says_it_is_ready(IscDock *dock, const gchar *name)
 	return run->ready && !run->unhealthy;
 }
 
-static gboolean is_busy(IscDock *dock, const gchar *name)
+/* A verb under way looks at the node itself; one whose service has ended is about to power off, and
+ * its end says more than a probe that fails meanwhile.  That it has ended is the node's word, so it
+ * is taken for a moment only. */
+static gboolean is_passed_over(IscDock *dock, const gchar *name)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
-	return isc_dock_run(dock, name)->busy != NULL;
+	const IscRun *run = isc_dock_run(dock, name);
+	return run->busy || (run->stopped && g_get_monotonic_time() - run->stopped_at <
+							     ENDING_S * G_USEC_PER_SEC);
 }
 
 /* Enters the result; how many failures in a row that makes, 0 where it holds, -1 where it says
@@ -96,8 +102,7 @@ static void judge(
 		IscDock *dock, const gchar *name, const gchar *health, gint failures, guint retries)
 {
 	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
-	/* A verb under way looks at the node itself. */
-	if (!node || failures < 0 || is_busy(dock, name))
+	if (!node || failures < 0 || is_passed_over(dock, name))
 		return;
 	if (failures == 0) {
 		if (node->state == ISC_NODE_UNREADY && says_it_is_ready(dock, name))
@@ -131,7 +136,7 @@ static void probe(gpointer data, gpointer user_data)
 		health = g_strdup(watch->health);
 	g_mutex_unlock(&monitor->lock);
 	g_autoptr(IscNode) node = health ? isc_register_get_node(dock->reg, name, NULL) : NULL;
-	IscProbe result = node && !dock->stopping && !is_busy(dock, name)
+	IscProbe result = node && !dock->stopping && !is_passed_over(dock, name)
 					  ? isc_ready_probe(dock, node, health, NULL)
 					  : ISC_PROBE_UNKNOWN;
 	gint failures = enter(monitor, name, result, &retries);

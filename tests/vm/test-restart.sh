@@ -22,7 +22,7 @@ ok "the image is imported" vm image import "$BUILD/images/fickle"
 status 2 "a policy that is none is refused" dock isc-vm provision n --image fickle --restart sometimes
 status 2 "so is a probe that is none" dock isc-vm provision n --image fickle --health icmp:8080
 ok "a node that is started anew on failure" vm provision n --image fickle --memory 96 --overlay 64 --expose 8080:8080 \
-	--restart on-failure --restart-sec 1 --start-limit-burst 3 --health-interval 1 --health-retries 2
+	--restart on-failure --restart-sec 1 --start-limit-burst 3 --health-interval 1 --health-retries 4
 ok "one that is not, beside it" vm provision idle --image fickle --memory 96 --overlay 64 --expose 8081:8080 --health tcp:8080
 
 # --- it ends --------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ ok "Restart=no leaves a node down" json '.state == "failed" and .restarts == 0' 
 get 8080/cgi-bin/sick >/dev/null
 wait_for 30 restarts_are n 2
 ok "one that fails its health check is started anew" restarts_are n 2
-ok "by the dock's own probe" json '.["restart-reason"] | test("health check http:8080.* failed 2 times")' show n
+ok "by the dock's own probe" json '.["restart-reason"] | test("health check http:8080.* failed 4 times")' show n
 ok "and was unready meanwhile" on_record 'map(select(.kind == "node.unready" and .node == "n")) | length == 1'
 
 # --- the daemon dies while one is due -------------------------------------------------------------
