@@ -73,6 +73,8 @@ static const struct {
 	{ "Dock1.Node", "Deny",            ISC_ROLE_OPERATOR | ISC_ROLE_SECURITY },
 	{ "Dock1.Node", "Protect",         ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "Unprotect",       ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "Upgrade",         ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "Rollback",        ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "SnapshotCreate",  ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "SnapshotList",    ISC_ROLE_ANY },
 	{ "Dock1.Node", "SnapshotRestore", ISC_ROLE_OPERATOR },

@@ -113,6 +113,8 @@ gboolean isc_cmd_snapshot_clone(IscCli *cli, GError **error);
 gboolean isc_cmd_snapshot_list(IscCli *cli, GError **error);
 gboolean isc_cmd_snapshot_restore(IscCli *cli, GError **error);
 gboolean isc_cmd_snapshot_delete(IscCli *cli, GError **error);
+gboolean isc_cmd_upgrade(IscCli *cli, GError **error);
+gboolean isc_cmd_rollback(IscCli *cli, GError **error);
 gboolean isc_cmd_list(IscCli *cli, GError **error);
 gboolean isc_cmd_show(IscCli *cli, GError **error);
 gboolean isc_cmd_logs(IscCli *cli, GError **error);

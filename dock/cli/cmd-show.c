@@ -72,8 +72,8 @@ gboolean isc_cmd_show(IscCli *cli, GError **error)
 	static const gchar *const first[] = { "name", "state", "reason", "boundary", "boundary-why",
 		"description", "image", "version", "digest", "environment", "emulated", "address",
 		"network", "expose", "egress", "bandwidth", "since", "created", "memory", "vcpus",
-		"overlay", "labels",
-		"health", "health-failures", "restart", "restarts", "restart-reason",
+		"overlay", "labels", "rollback-to", "health", "health-failures", "restart",
+		"restarts", "restart-reason",
 		"restart-last", "restart-at", "snapshots", "uuid", "domain", "uid", "pid", "tap",
 		"mac", NULL };
 	const gchar *name = isc_cli_name(cli, 0, "node", error);

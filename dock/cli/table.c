@@ -81,6 +81,19 @@ static const IscOption release_options[] = {
 	{ NULL },
 };
 
+static const IscOption upgrade_options[] = {
+	{ "image",    'i', ISC_OPT_VALUE, "IMG", "the new image: NAME, NAME:VERSION or a digest; must be given" },
+	{ "drain",    0,   ISC_OPT_VALUE, "S",   "time that open connections get to end, default 10" },
+	{ "in-place", 0,   ISC_OPT_FLAG,  NULL,  "without a stand-in: the node is down meanwhile" },
+	{ NULL },
+};
+
+static const IscOption rollback_options[] = {
+	{ "drain",    0, ISC_OPT_VALUE, "S",  "time that open connections get to end, default 10" },
+	{ "in-place", 0, ISC_OPT_FLAG,  NULL, "without a stand-in: the node is down meanwhile" },
+	{ NULL },
+};
+
 static const IscOption follow_options[] = {
 	{ "follow", 'f', ISC_OPT_FLAG,  NULL, "go on printing what comes, until interrupted" },
 	{ "lines",  'n', ISC_OPT_VALUE, "N",  "begin with the last N (default 200); 0 or all: from the start" },
@@ -184,6 +197,8 @@ const IscCommand isc_commands[] = {
 	{ "destroy",          "NAME...",     "remove nodes, shred their keys", 1, ANY, "node", TIMED, none, isc_cmd_destroy },
 	{ "protect",          "NAME...",     "let nodes not be destroyed", 1, ANY, "node", 0, none, isc_cmd_protect },
 	{ "unprotect",        "NAME...",     "let nodes be destroyed again", 1, ANY, "node", 0, none, isc_cmd_unprotect },
+	{ "upgrade",          "NAME --image IMG", "put another image under a node; no request is refused", 1, 1, "node", TIMED, upgrade_options, isc_cmd_upgrade },
+	{ "rollback",         "NAME",        "put the image back that a node had before", 1, 1, "node", TIMED, rollback_options, isc_cmd_rollback },
 	{ "list",             "",            "list the nodes and their state", 0, 0, "", 0, node_list_options, isc_cmd_list },
 	{ "show",             "NAME",        "show one node", 1, 1, "node", 0, none, isc_cmd_show },
 	{ "logs",             "NAME",        "print what the service wrote", 1, 1, "node", 0, follow_options, isc_cmd_logs },

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/name.h"
 #include "daemon/options.h"
+#include "daemon/upgrade.h"
 
 GVariant *isc_answer(GVariantBuilder *b)
 {
@@ -59,6 +60,8 @@ GVariant *isc_answer_verb(IscCall *call, IscRequest *request, const gchar *allow
 	request->force = o.force;
 	request->pause = o.pause;
 	request->timeout_s = o.timeout;
+	request->in_place = o.in_place;
+	request->drain_s = o.drain == G_MAXUINT ? ISC_DRAIN_S : o.drain;
 
 	g_auto(IscOutcome) out = { 0 };
 	gboolean ok = isc_verb_run(call->dock, request, &out, error);

@@ -229,6 +229,20 @@ void isc_bus_node_changed(IscBus *bus, const gchar *name, IscNodeState state)
 					isc_boundary_state(bus->dock, name, state, NULL), NULL });
 }
 
+static void do_node_image(IscBus *bus, gchar **t)
+{
+	g_autofree gchar *path = node_path(t[0]);
+	g_autoptr(GDBusInterface) node = g_dbus_object_manager_get_interface(
+			G_DBUS_OBJECT_MANAGER(bus->manager), path, NAME ".Node");
+	if (node)
+		isc_dbus_dock1_node_set_image(ISC_DBUS_DOCK1_NODE(node), t[1]);
+}
+
+void isc_bus_node_image(IscBus *bus, const gchar *name, const gchar *digest)
+{
+	update(bus, do_node_image, (const gchar *const[]){ name, digest, NULL });
+}
+
 static void do_add_node(IscBus *bus, gchar **t)
 {
 	g_autofree gchar *path = node_path(t[0]);

@@ -38,6 +38,7 @@ void isc_bus_event(IscBus *bus, const IscEventRow *row);
 void isc_bus_progress(IscBus *bus, const gchar *node, guint64 op, guint step, guint steps,
 		const gchar *text);
 void isc_bus_node_changed(IscBus *bus, const gchar *name, IscNodeState state);
+void isc_bus_node_image(IscBus *bus, const gchar *name, const gchar *digest);
 void isc_bus_add_node(IscBus *bus, const IscNode *node);
 void isc_bus_remove_node(IscBus *bus, const gchar *name);
 void isc_bus_add_image(IscBus *bus, const IscImage *image);

@@ -86,6 +86,8 @@ static const IscHandler handlers[] = {
 	{ "Dock1.Node", "Deny",            isc_handle_deny },
 	{ "Dock1.Node", "Protect",         isc_handle_protect },
 	{ "Dock1.Node", "Unprotect",       isc_handle_unprotect },
+	{ "Dock1.Node", "Upgrade",         isc_handle_upgrade },
+	{ "Dock1.Node", "Rollback",        isc_handle_rollback },
 	{ "Dock1.Node", "SnapshotCreate",  isc_handle_snapshot_create },
 	{ "Dock1.Node", "SnapshotList",    isc_handle_snapshot_list },
 	{ "Dock1.Node", "SnapshotRestore", isc_handle_snapshot_restore },

@@ -37,6 +37,9 @@ ISC_HANDLE(evidence_list);
 ISC_HANDLE(evidence_open);
 ISC_HANDLE(evidence_open_key);
 ISC_HANDLE(evidence_remove);
+/* handlers-upgrade.c */
+ISC_HANDLE(upgrade);
+ISC_HANDLE(rollback);
 
 /* handlers-volume.c */
 ISC_HANDLE(list_volumes);

@@ -19,6 +19,8 @@ static const struct {
 	{ "repair",  "b", offsetof(IscOptions, repair) },
 	{ "seconds", "u", offsetof(IscOptions, seconds) },
 	{ "timeout", "u", offsetof(IscOptions, timeout) },
+	{ "in-place", "b", offsetof(IscOptions, in_place) },
+	{ "drain",   "u", offsetof(IscOptions, drain) },
 };
 /* clang-format on */
 
@@ -51,7 +53,7 @@ gboolean isc_options_parse(GVariant *dict, const gchar *allowed, IscOptions *out
 	const gchar *key;
 	GVariant *value;
 
-	*out = (IscOptions){ .enable = TRUE };
+	*out = (IscOptions){ .enable = TRUE, .drain = G_MAXUINT };
 	g_variant_iter_init(&iter, dict);
 	while (g_variant_iter_next(&iter, "{&sv}", &key, &value)) {
 		gboolean ok = take(key, value, allowed, out, error);
@@ -62,6 +64,10 @@ gboolean isc_options_parse(GVariant *dict, const gchar *allowed, IscOptions *out
 	if (out->timeout > 3600) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
 				"option 'timeout' is above 3600 s");
+		return FALSE;
+	}
+	if (out->drain > 3600 && out->drain != G_MAXUINT) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "option 'drain' is above 3600 s");
 		return FALSE;
 	}
 	return TRUE;

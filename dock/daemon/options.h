@@ -4,9 +4,11 @@
 /* The options dictionary of a call. */
 typedef struct {
 	gboolean dry_run, enable, force, pause, repair;
+	gboolean in_place;
 	guint timeout; /* s; 0: not given */
 	guint seconds; /* of a trial; 0: not given */
 	guint keep;    /* snapshots; 0: not given */
+	guint drain;   /* s; G_MAXUINT: not given */
 } IscOptions;
 
 /**

@@ -10,6 +10,7 @@
 #include "daemon/restart.h"
 #include "daemon/snapshots.h"
 #include "daemon/steps.h"
+#include "daemon/upgrade.h"
 #include "daemon/verbs.h"
 #include "daemon/volumes.h"
 #include "engine/vm-domain.h"
@@ -176,6 +177,7 @@ static void look_at_all(IscDock *dock, gpointer data)
 	(void)data;
 	isc_host_filter_look(dock, NULL);
 	(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
+	isc_upgrade_mend(dock);
 }
 
 static void on_connection(gpointer data, gboolean up, const gchar *why)
@@ -395,6 +397,19 @@ void isc_reconcile_refused(gpointer data, const gchar *node, IscChannel channel,
 			names[channel]);
 }
 
+static void mend(IscDock *dock, gpointer data)
+{
+	(void)data;
+	isc_upgrade_mend(dock);
+}
+
+/* When all is up. */
+static gboolean on_first(gpointer data)
+{
+	isc_dock_do(data, mend, NULL);
+	return G_SOURCE_REMOVE;
+}
+
 static gboolean on_timer(gpointer data)
 {
 	isc_dock_do(data, look_at_all, NULL);
@@ -427,6 +442,7 @@ gboolean isc_reconcile_start(IscDock *dock, GError **error)
 		(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
 	isc_restart_start(dock);
 	isc_monitor_start(dock->monitor);
+	g_timeout_add(0, on_first, dock);
 	g_timeout_add_seconds(TIMER_S, on_timer, dock);
 	return TRUE;
 }

@@ -131,6 +131,16 @@ static void put_upkeep(GVariantBuilder *b, IscDock *dock, const IscNode *node)
 	put(b, "restart-at", g_variant_new_int64(record.next_at));
 }
 
+static void put_previous(GVariantBuilder *b, IscDock *dock, const IscNode *node)
+{
+	g_autofree gchar *ref = g_strconcat("sha256:", node->previous, NULL);
+	g_autoptr(IscImage) image =
+			*node->previous ? isc_image_store_find(dock->images, ref, NULL) : NULL;
+	g_autofree gchar *text = image ? g_strconcat(image->name, ":", image->version, NULL) : NULL;
+	put_text(b, "rollback-to", text);
+	put_text(b, "stands-for", node->stands_for);
+}
+
 GVariant *isc_show_node(IscCall *call, GError **error)
 {
 	IscDock *dock = call->dock;
@@ -168,6 +178,7 @@ GVariant *isc_show_node(IscCall *call, GError **error)
 	put_text(&b, "tap", tap);
 	put_text(&b, "mac", mac);
 	put_upkeep(&b, dock, node);
+	put_previous(&b, dock, node);
 	put(&b, "claims", claims_of(dock, call->name));
 	put(&b, "counters", isc_steps_counters(dock, node));
 	put_pointers(&b, "snapshots", names);
@@ -193,7 +204,7 @@ static GPtrArray *users_of(IscDock *dock, const gchar *digest, GError **error)
 	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
 	for (guint i = 0; i < nodes->len; i++) {
 		const IscNode *node = nodes->pdata[i];
-		if (g_str_equal(node->digest, digest))
+		if (g_str_equal(node->digest, digest) || g_str_equal(node->previous, digest))
 			g_ptr_array_add(names, g_strdup(node->spec->name));
 	}
 	return names;

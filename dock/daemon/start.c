@@ -140,7 +140,7 @@ static gboolean set_boundary_up(IscDock *dock, GError **error)
 	for (guint i = 0; i < nodes->len; i++) {
 		const IscNode *node = nodes->pdata[i];
 		g_autoptr(GError) why = NULL;
-		if (!isc_node_state_is_up(node->state))
+		if (!isc_node_state_is_up(node->state) && !node->stand_in)
 			continue;
 		g_autofree gchar *ref = g_strconcat("sha256:", node->digest, NULL);
 		g_autoptr(IscImage) image = isc_image_store_find(dock->images, ref, NULL);

@@ -18,6 +18,7 @@ void isc_steps_fence(
 		.quarantined = quarantined,
 		.rate_up = node->spec->bandwidth.out / 8,
 		.rate_down = node->spec->bandwidth.in / 8,
+		.stand_in = node->stand_in ? isc_node_address(node->stand_in) : 0,
 		.expose = g_array_ref(node->spec->expose),
 		.egress = g_array_ref(node->spec->egress) };
 	isc_node_mac(node->slot, out->mac);
@@ -55,6 +56,10 @@ gboolean isc_step_fence_down(gpointer self, const IscNode *node, const gchar *ar
 {
 	IscDock *dock = self;
 	(void)arg, (void)cancel;
+	/* What it exposes leads to another node that serves. */
+	g_autoptr(IscNode) now = isc_register_get_node(dock->reg, node->spec->name, NULL);
+	if (now && now->stand_in)
+		return end_flows(node, error);
 	IscFence fence;
 	isc_packets_node_down(dock, node);
 	isc_steps_fence(node, NULL, FALSE, &fence);

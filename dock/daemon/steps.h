@@ -104,6 +104,14 @@ ISC_STEP_FUNCTION(trail_down);
 ISC_STEP_FUNCTION(rules_up);
 ISC_STEP_FUNCTION(rules_down);
 
+/* steps-upgrade.c */
+ISC_STEP_FUNCTION(standin_up);
+ISC_STEP_FUNCTION(standin_down);
+ISC_STEP_FUNCTION(redirect_up);
+ISC_STEP_FUNCTION(redirect_down);
+ISC_STEP_FUNCTION(image_up);
+ISC_STEP_FUNCTION(image_down);
+
 /* steps-snapshot.c */
 ISC_STEP_FUNCTION(snapshot_up);
 ISC_STEP_FUNCTION(snapshot_down);

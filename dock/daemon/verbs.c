@@ -10,6 +10,7 @@
 #include "daemon/drain.h"
 #include "daemon/env.h"
 #include "daemon/restart.h"
+#include "daemon/upgrade.h"
 #include "daemon/volumes.h"
 #include "daemon/tombstone.h"
 #include "engine/vm-domain.h"
@@ -172,7 +173,7 @@ static const IscNodeState state_during[ISC_N_VERBS] = {
 	[ISC_VERB_DESTROY] = ISC_NODE_DESTROYING,
 };
 
-static IscNodeState state_of_running(IscDock *dock, const gchar *name)
+IscNodeState isc_verb_state_of_running(IscDock *dock, const gchar *name)
 {
 	return is_ready_now(dock, name) ? ISC_NODE_READY : ISC_NODE_UNREADY;
 }
@@ -204,7 +205,7 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 		if (undone)
 			isc_dock_set_state(dock, name, ISC_NODE_FAILED, problem, request->caller);
 		else
-			isc_dock_set_state(dock, name, state_of_running(dock, name), NULL,
+			isc_dock_set_state(dock, name, isc_verb_state_of_running(dock, name), NULL,
 					request->caller);
 		break;
 	case ISC_VERB_DISABLE:
@@ -217,7 +218,7 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 		break;
 	case ISC_VERB_RESUME:
 		if (ok)
-			isc_dock_set_state(dock, name, state_of_running(dock, name), NULL,
+			isc_dock_set_state(dock, name, isc_verb_state_of_running(dock, name), NULL,
 					request->caller);
 		break;
 	case ISC_VERB_QUARANTINE:
@@ -229,7 +230,7 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 		gboolean running;
 		(void)ask_running(dock, name, &running, NULL);
 		isc_dock_set_state(dock, name,
-				running ? state_of_running(dock, name) : ISC_NODE_DISABLED,
+				running ? isc_verb_state_of_running(dock, name) : ISC_NODE_DISABLED,
 				request->reason, request->caller);
 	} break;
 	case ISC_VERB_DESTROY:
@@ -247,6 +248,8 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 	case ISC_VERB_UNEXPOSE:
 	case ISC_VERB_ALLOW:
 	case ISC_VERB_DENY:
+	case ISC_VERB_UPGRADE: /* daemon/upgrade.c */
+	case ISC_VERB_ROLLBACK:
 	case ISC_VERB_VOLUME_ATTACH:
 	case ISC_VERB_VOLUME_DETACH:
 	case ISC_VERB_VOLUME_CREATE:
@@ -280,6 +283,8 @@ static void cut_now(IscDock *dock, const IscRequest *request, gint64 began, IscO
 	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, request->node, &why);
 	if (!node && !g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND))
 		node = remembered(dock, request->node);
+	if (node)
+		isc_upgrade_cut(dock, node);
 	if (!node || !isc_node_state_is_up(node->state))
 		return;
 	g_clear_error(&why);
@@ -337,7 +342,8 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 		IscOutcome *out, GError **error)
 {
 	g_autoptr(IscNode) node = isc_dock_load_node(dock, request->node, error);
-	if (!node || !isc_node_check_verb(node, request->verb, &out->done, error))
+	if (!node || !isc_node_check_verb(node, request->verb, &out->done, error) ||
+			!isc_upgrade_admits(dock, node, request, error))
 		return FALSE;
 	if (request->timeout_s)
 		node->spec->timeout_s = request->timeout_s;
@@ -421,6 +427,8 @@ static gboolean ends_restarts(const IscRequest *request)
 
 gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out, GError **error)
 {
+	if (isc_verb_is_upgrade(request->verb))
+		return isc_upgrade_run(dock, request, out, error);
 	gint64 began = g_get_monotonic_time();
 	g_autoptr(GCancellable) cancel = g_cancellable_new();
 	out->warnings = g_ptr_array_new_with_free_func(g_free);
@@ -473,7 +481,8 @@ gboolean isc_verb_protect(IscDock *dock, const gchar *name, gboolean on, guint c
 
 /* --- provision ----------------------------------------------------------------------------- */
 
-static IscNode *make_node(const IscSpec *spec, const IscImage *image, GError **error)
+static IscNode *make_node(
+		const IscSpec *spec, const IscImage *image, const gchar *stands_for, GError **error)
 {
 	g_autoptr(IscNode) node = g_new0(IscNode, 1);
 	g_autofree gchar *text = isc_spec_print(spec);
@@ -489,6 +498,7 @@ static IscNode *make_node(const IscSpec *spec, const IscImage *image, GError **e
 	node->reason = g_strdup("");
 	node->created = node->since = g_get_real_time() / G_USEC_PER_SEC;
 	node->starts = 1;
+	node->stands_for = g_strdup(stands_for);
 	return g_steal_pointer(&node);
 }
 
@@ -513,7 +523,8 @@ static gboolean build_node(IscDock *dock, IscNode *node, const IscRequest *reque
 	g_autoptr(GError) why = NULL;
 	if (isc_verbs_run_plan(dock, out->plan, node, request->caller, cancel, out->warnings,
 			    &out->order, &undone, &why)) {
-		node->state = request->enable ? state_of_running(dock, name) : ISC_NODE_DISABLED;
+		node->state = request->enable ? isc_verb_state_of_running(dock, name)
+					      : ISC_NODE_DISABLED;
 		isc_dock_set_state(dock, name, node->state, NULL, request->caller);
 		return TRUE;
 	}
@@ -563,7 +574,7 @@ gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest
 	gint64 began = g_get_monotonic_time();
 	out->warnings = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(IscImage) image = isc_image_store_find(dock->images, spec->image, error);
-	g_autoptr(IscNode) node = image ? make_node(spec, image, error) : NULL;
+	g_autoptr(IscNode) node = image ? make_node(spec, image, request->stands_for, error) : NULL;
 	if (!node || (request->enable && !isc_drain_may_start(dock, error)) ||
 			!isc_admission_check(dock, node, error))
 		return FALSE;
@@ -629,6 +640,14 @@ static void recover_op(IscDock *dock, const IscOp *op)
 				op->plan->verb == ISC_VERB_SNAPSHOT_RESTORE) {
 			isc_dock_set_state(dock, name, ISC_NODE_FAILED,
 					"interrupted while it was started", ISC_CALLER_DOCK);
+		} else if (isc_verb_is_upgrade(op->plan->verb)) {
+			gboolean running;
+			if (node->state == ISC_NODE_ENABLING &&
+					ask_running(dock, name, &running, NULL))
+				isc_dock_set_state(dock, name,
+						running ? ISC_NODE_UNREADY : ISC_NODE_FAILED,
+						"interrupted while it was upgraded",
+						ISC_CALLER_DOCK);
 		} else {
 			settle(dock, &request, node, ok, undone, why);
 		}

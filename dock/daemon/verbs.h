@@ -18,6 +18,11 @@ typedef struct {
 	const gchar *volume;      /* volume attach, detach: as ISC_STEP_ATTACH takes it */
 	const gchar *const *drop; /* snapshot create: those that go afterwards */
 	const gchar *uuid;        /* destroy: of the node, for the answer */
+	const gchar *stands_for;   /* provision: it is made to stand in for this node … */
+	GCancellable *cancel;      /* … and its verb; NULL: one of its own */
+	const gchar *image;        /* upgrade: NAME, NAME:VERSION or sha256:DIGEST */
+	guint drain_s;             /* upgrade, rollback: that open connections get to end */
+	gboolean in_place;         /* upgrade, rollback: without a stand-in */
 	const gchar *const *rules; /* expose, unexpose, allow, deny: as the caller wrote them */
 } IscRequest;
 
@@ -70,6 +75,9 @@ gboolean isc_verbs_run_plan(IscDock *dock, const IscPlan *plan, const IscNode *n
 /* Sets or clears Protect= of a node's spec.  Errors: as isc_verb_run(). */
 gboolean isc_verb_protect(IscDock *dock, const gchar *name, gboolean on, guint caller,
 		gboolean *changed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Ready or not, as it says itself. */
+IscNodeState isc_verb_state_of_running(IscDock *dock, const gchar *name);
 
 /* Ends what an earlier daemon left in the middle.  In main(), before the bus name is taken. */
 void isc_verbs_recover(IscDock *dock);

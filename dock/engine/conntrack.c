@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
+#include <libnetfilter_conntrack/libnetfilter_conntrack_tcp.h>
 
 #include "base/error.h"
 
@@ -71,6 +72,33 @@ static gboolean is_by_egress(const struct nf_conntrack *ct, const Search *s)
 			       e->port_last);
 }
 
+/* Not yet closed from both ends. */
+static gboolean is_under_way(const struct nf_conntrack *ct)
+{
+	switch (nfct_get_attr_u8(ct, ATTR_TCP_STATE)) {
+	case TCP_CONNTRACK_SYN_SENT:
+	case TCP_CONNTRACK_SYN_RECV:
+	case TCP_CONNTRACK_ESTABLISHED:
+	case TCP_CONNTRACK_FIN_WAIT:
+	case TCP_CONNTRACK_CLOSE_WAIT:
+		return TRUE;
+	default:
+		return FALSE;
+	}
+}
+
+typedef int OnFlow(enum nf_conntrack_msg_type, struct nf_conntrack *, void *);
+
+static gboolean dump(OnFlow *on_each, gpointer data, IscNfct *handle, GError **error)
+{
+	const guint8 family = AF_INET;
+	nfct_callback_register(handle, NFCT_T_ALL, on_each, data);
+	int rc = nfct_query(handle, NFCT_Q_DUMP, &family);
+	int err = errno;
+	nfct_callback_unregister(handle);
+	return rc >= 0 ? TRUE : isc_error_set_errno(error, err, "cannot read the connection table");
+}
+
 static int on_flow(enum nf_conntrack_msg_type type, struct nf_conntrack *ct, void *data)
 {
 	Search *s = data;
@@ -92,16 +120,13 @@ static int on_flow(enum nf_conntrack_msg_type type, struct nf_conntrack *ct, voi
 
 static gboolean end_found(Search *s, guint *ended, GError **error)
 {
-	const guint8 family = AF_INET;
 	g_autoptr(IscNfct) handle = nfct_open(CONNTRACK, 0);
 	guint n = 0;
 
 	if (!handle)
 		return isc_error_set_errno(error, errno, "cannot open the connection table");
-	nfct_callback_register(handle, NFCT_T_ALL, on_flow, s);
-	if (nfct_query(handle, NFCT_Q_DUMP, &family) < 0)
-		return isc_error_set_errno(error, errno, "cannot read the connection table");
-	nfct_callback_unregister(handle);
+	if (!dump(on_flow, s, handle, error))
+		return FALSE;
 	/* A flow carries the kernel's id: one that has ended meanwhile, and been followed by
 	 * another, is not hit. */
 	for (guint i = 0; i < s->found->len; i++) {
@@ -141,4 +166,37 @@ gboolean isc_conntrack_end_egress(guint32 address, const IscEgress *rule, const 
 	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(flow_free);
 	Search s = { .node = address, .egress = rule, .peers = peers, .found = found };
 	return end_found(&s, ended, error);
+}
+
+typedef struct {
+	Search search;
+	const GArray *expose;
+	guint n;
+} Count;
+
+static int on_counted(enum nf_conntrack_msg_type type, struct nf_conntrack *ct, void *data)
+{
+	Count *count = data;
+	(void)type;
+	for (guint i = 0; i < count->expose->len; i++) {
+		count->search.expose = &g_array_index(count->expose, IscExpose, i);
+		if (!is_by_expose(ct, &count->search) || !is_under_way(ct))
+			continue;
+		count->n++;
+		break;
+	}
+	return NFCT_CB_CONTINUE;
+}
+
+gboolean isc_conntrack_count_exposed(
+		guint32 address, const GArray *expose, guint *n, GError **error)
+{
+	Count count = { .search = { .node = address }, .expose = expose };
+	g_autoptr(IscNfct) handle = nfct_open(CONNTRACK, 0);
+	if (!handle)
+		return isc_error_set_errno(error, errno, "cannot open the connection table");
+	if (!dump(on_counted, &count, handle, error))
+		return FALSE;
+	*n = count.n;
+	return TRUE;
 }

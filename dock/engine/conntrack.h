@@ -21,6 +21,11 @@ gboolean isc_conntrack_end_node(guint32 address, guint *ended, GError **error)
 gboolean isc_conntrack_end_expose(guint32 address, const IscExpose *expose, guint *ended,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* How many TCP connections that came to the node through a port of @expose (of IscExpose) are not
+ * at their end. */
+gboolean isc_conntrack_count_exposed(guint32 address, const GArray *expose, guint *n,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Flows that the node opened and @rule allowed: after the rule has been taken away. ISC_EGRESS_OPEN
  * means all that it opened.  @peers: of guint32, where a rule that names its target led to; NULL
  * for the others. */

@@ -1,6 +1,9 @@
 #include "model/node.h"
 
+#include <string.h>
+
 #include "base/error.h"
+#include "base/name.h"
 
 static const gchar *const state_names[ISC_N_NODE_STATES] = {
 	[ISC_NODE_DISABLED] = "disabled",
@@ -30,6 +33,8 @@ static const gchar *const verb_names[ISC_N_VERBS] = {
 	[ISC_VERB_UNEXPOSE] = "unexpose",
 	[ISC_VERB_ALLOW] = "allow",
 	[ISC_VERB_DENY] = "deny",
+	[ISC_VERB_UPGRADE] = "upgrade",
+	[ISC_VERB_ROLLBACK] = "rollback",
 	[ISC_VERB_VOLUME_ATTACH] = "volume attach",
 	[ISC_VERB_VOLUME_DETACH] = "volume detach",
 	[ISC_VERB_VOLUME_CREATE] = "volume create",
@@ -45,16 +50,16 @@ static const gchar *const verb_names[ISC_N_VERBS] = {
  * the node. Rules may change in quarantine, too: the cut stands above them. */
 /* clang-format off */
 static const gchar *const table[ISC_N_NODE_STATES] = {
-	/*                         prov en  dis sus res crt rst del qua rel dst exp une all den  vat vdt  of volumes */
-	[ISC_NODE_DISABLED]    = "-"  "+" "=" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+"  "+" "+"  "-----",
-	[ISC_NODE_ENABLING]    = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-"  "-" "-"  "-----",
-	[ISC_NODE_READY]       = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+"  "-" "-"  "-----",
-	[ISC_NODE_UNREADY]     = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+"  "-" "-"  "-----",
-	[ISC_NODE_SUSPENDED]   = "-"  "-" "+" "=" "+" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+"  "-" "-"  "-----",
-	[ISC_NODE_QUARANTINED] = "-"  "-" "-" "-" "-" "+" "-" "-" "=" "+" "+" "+" "+" "+" "+"  "-" "-"  "-----",
-	[ISC_NODE_FAILED]      = "-"  "+" "+" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+"  "+" "+"  "-----",
-	[ISC_NODE_DISABLING]   = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-"  "-" "-"  "-----",
-	[ISC_NODE_DESTROYING]  = "-"  "-" "-" "-" "-" "-" "-" "-" "-" "-" "+" "-" "-" "-" "-"  "-" "-"  "-----",
+	/*                         prov en  dis sus res crt rst del qua rel dst exp une all den upg rlb  vat vdt  of volumes */
+	[ISC_NODE_DISABLED]    = "-"  "+" "=" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+" "+" "+"  "+" "+"  "-----",
+	[ISC_NODE_ENABLING]    = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-" "-" "-"  "-" "-"  "-----",
+	[ISC_NODE_READY]       = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+" "+" "+"  "-" "-"  "-----",
+	[ISC_NODE_UNREADY]     = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+" "+" "+"  "-" "-"  "-----",
+	[ISC_NODE_SUSPENDED]   = "-"  "-" "+" "=" "+" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+" "-" "-"  "-" "-"  "-----",
+	[ISC_NODE_QUARANTINED] = "-"  "-" "-" "-" "-" "+" "-" "-" "=" "+" "+" "+" "+" "+" "+" "-" "-"  "-" "-"  "-----",
+	[ISC_NODE_FAILED]      = "-"  "+" "+" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+" "+" "+"  "+" "+"  "-----",
+	[ISC_NODE_DISABLING]   = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-" "-" "-"  "-" "-"  "-----",
+	[ISC_NODE_DESTROYING]  = "-"  "-" "-" "-" "-" "-" "-" "-" "-" "-" "+" "-" "-" "-" "-" "-" "-"  "-" "-"  "-----",
 };
 /* clang-format on */
 
@@ -92,6 +97,11 @@ gboolean isc_verb_is_about_rules(IscVerb verb)
 {
 	return verb == ISC_VERB_EXPOSE || verb == ISC_VERB_UNEXPOSE || verb == ISC_VERB_ALLOW ||
 	       verb == ISC_VERB_DENY;
+}
+
+gboolean isc_verb_is_upgrade(IscVerb verb)
+{
+	return verb == ISC_VERB_UPGRADE || verb == ISC_VERB_ROLLBACK;
 }
 
 gboolean isc_node_state_is_up(IscNodeState state)
@@ -185,6 +195,18 @@ gchar *isc_node_tap(guint slot)
 	return g_strdup_printf(ISC_TAP_PREFIX "%u", slot);
 }
 
+gchar *isc_node_stand_in_name(const gchar *name)
+{
+	static const gchar end[] = "-next";
+	gsize room = ISC_NAME_MAX - strlen(end);
+	return g_strdup_printf("%.*s%s", (int)MIN(strlen(name), room), name, end);
+}
+
+gboolean isc_node_is_stand_in(const IscNode *node)
+{
+	return node->stands_for && *node->stands_for;
+}
+
 gchar *isc_node_domain(const gchar *name)
 {
 	return g_strconcat("isc-", name, NULL);
@@ -198,5 +220,6 @@ void isc_node_free(IscNode *node)
 	g_free(node->image_name);
 	g_free(node->image_version);
 	g_free(node->reason);
+	g_free(node->stands_for);
 	g_free(node);
 }

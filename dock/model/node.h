@@ -42,6 +42,8 @@ typedef enum {
 	ISC_VERB_UNEXPOSE,
 	ISC_VERB_ALLOW,
 	ISC_VERB_DENY,
+	ISC_VERB_UPGRADE,
+	ISC_VERB_ROLLBACK,
 	ISC_VERB_VOLUME_ATTACH,
 	ISC_VERB_VOLUME_DETACH,
 	ISC_VERB_VOLUME_CREATE, /* from here on: of a volume, whatever its node does */
@@ -54,6 +56,9 @@ typedef enum {
 
 /* Whether @verb changes the node's network rules, and nothing else. */
 gboolean isc_verb_is_about_rules(IscVerb verb);
+
+/* Upgrade or rollback. */
+gboolean isc_verb_is_upgrade(IscVerb verb);
 
 /* What a verb meets in a state. */
 typedef enum {
@@ -75,12 +80,20 @@ typedef struct {
 	gint64 created; /* s since the epoch */
 	gint64 since;   /* s since the epoch: of `state` */
 	guint starts;   /* how often it was started */
+	/* Of an upgrade, see daemon/upgrade.h. */
+	gchar previous[65]; /* digest of the image to roll back to, or "" */
+	guint stand_in; /* slot of the node that its exposed ports lead to meanwhile; 0: its own */
+	gchar *stands_for; /* of such a node: whose ports; "" or NULL of all others */
 } IscNode;
 
 const gchar *isc_node_state_name(IscNodeState state); /* "disabled", …; static */
 gboolean isc_node_state_parse(const gchar *text, IscNodeState *out);
 const gchar *isc_verb_name(IscVerb verb); /* "provision", "snapshot create", …; static */
 gboolean isc_verb_parse(const gchar *text, IscVerb *out);
+
+/* The node that stands in for @name while that is upgraded.  (transfer full) */
+gchar *isc_node_stand_in_name(const gchar *name);
+gboolean isc_node_is_stand_in(const IscNode *node);
 
 /* TRUE where a domain runs (or may run) in @state. */
 gboolean isc_node_state_is_up(IscNodeState state);

@@ -28,6 +28,9 @@ static const gchar *const kind_names[ISC_N_STEP_KINDS] = {
 	[ISC_STEP_VOLUMES] = "volumes",
 	[ISC_STEP_RESIZE] = "resize",
 	[ISC_STEP_REKEY] = "rekey",
+	[ISC_STEP_STANDIN] = "stand-in",
+	[ISC_STEP_REDIRECT] = "redirect",
+	[ISC_STEP_IMAGE] = "image",
 };
 
 static void clear_step(gpointer data)

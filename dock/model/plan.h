@@ -32,6 +32,12 @@ typedef enum {
 	ISC_STEP_REKEY,     /* arg NAME: a new key for the volume, the old one erased; no undo */
 	ISC_STEP_RULES, /* arg: policy/rule-change.h; register, boundary and open connections follow
 			   it */
+	ISC_STEP_STANDIN,  /* arg: digest: a node of that image beside this one, ready; down:
+			      destroyed */
+	ISC_STEP_REDIRECT, /* arg: s to drain: its exposed ports lead to the stand-in; open
+			      connections through them come to their end */
+	ISC_STEP_IMAGE,    /* arg: "DIGEST PREVIOUS DIGEST PREVIOUS": what the register holds before
+			      and after; "-" for none */
 	ISC_N_STEP_KINDS,
 } IscStepKind;
 

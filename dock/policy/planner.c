@@ -133,6 +133,9 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_TRAIL, NULL);
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_FOLDER, NULL);
 		break;
+	case ISC_VERB_UPGRADE: /* isc_planner_upgrade() */
+	case ISC_VERB_ROLLBACK:
+		break;
 	case ISC_VERB_EXPOSE:
 	case ISC_VERB_UNEXPOSE:
 	case ISC_VERB_ALLOW:
@@ -169,6 +172,123 @@ IscPlan *isc_planner_volume(IscVerb verb, const gchar *subject, const gchar *arg
 	return plan;
 }
 
+/* Its links and rules stand: what is exposed leads elsewhere all the while. */
+static void add_stop_behind_fence(IscPlan *plan, const IscNode *node, gboolean ask)
+{
+	for (gsize i = G_N_ELEMENTS(run_steps); i-- > 0;)
+		if (has_undo(run_steps[i]) && run_steps[i] != ISC_STEP_DEFINE &&
+				run_steps[i] != ISC_STEP_FENCE && run_steps[i] != ISC_STEP_TAP &&
+				takes_part(run_steps[i], node))
+			isc_plan_add(plan, ISC_MODE_DOWN, run_steps[i],
+					ask && run_steps[i] == ISC_STEP_START ? ISC_ARG_ASK : NULL);
+}
+
+static void add_clear(IscPlan *plan, const IscUpgradeOptions *options)
+{
+	g_autofree gchar *drain = g_strdup_printf("%u", options->drain_s);
+	if (!options->stand_in)
+		return;
+	isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_REDIRECT, drain);
+	isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_STANDIN, options->digest);
+}
+
+void isc_planner_upgrade(IscPlan *plan, IscUpgradePart part, const IscNode *node,
+		const IscUpgradeOptions *options)
+{
+	g_autofree gchar *drain = g_strdup_printf("%u", options->drain_s);
+	gboolean up = isc_node_state_is_up(node->state);
+
+	switch (part) {
+	case ISC_UPGRADE_BESIDE:
+		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_VERIFY, NULL);
+		if (!up || !options->stand_in)
+			break;
+		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_STANDIN, options->digest);
+		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_REDIRECT, drain);
+		break;
+	case ISC_UPGRADE_OVER:
+		if (up)
+			add_stop_behind_fence(plan, node, TRUE);
+		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_IMAGE, options->change);
+		if (!up) {
+			isc_plan_add(plan, ISC_MODE_SOFT, ISC_STEP_DEFINE, NULL);
+			break;
+		}
+		/* Taken back, its links and rules stay as well: they are those of its stand-in. */
+		for (gsize i = 0; i < G_N_ELEMENTS(run_steps); i++) {
+			gboolean stays = run_steps[i] == ISC_STEP_DEFINE ||
+					 run_steps[i] == ISC_STEP_FENCE ||
+					 run_steps[i] == ISC_STEP_TAP;
+			if (run_steps[i] != ISC_STEP_VERIFY && takes_part(run_steps[i], node))
+				isc_plan_add(plan, stays ? ISC_MODE_STAYS : ISC_MODE_UP,
+						run_steps[i], NULL);
+		}
+		add_clear(plan, options);
+		break;
+	case ISC_UPGRADE_BACK:
+		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_IMAGE, options->change);
+		if (!up)
+			break;
+		add_stop_behind_fence(plan, node, FALSE);
+		add_run(plan, node, ISC_MODE_STAYS, NULL);
+		add_clear(plan, options);
+		break;
+	case ISC_UPGRADE_CLEAR:
+		add_clear(plan, options);
+		break;
+	case ISC_UPGRADE_GIVE_UP:
+		add_clear(plan, options);
+		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_IMAGE, options->change);
+		add_stop(plan, node, FALSE);
+		break;
+	}
+}
+
+static const IscStep *find_step(const IscPlan *plan, IscStepKind kind, gboolean down, guint *index)
+{
+	for (guint i = 0; i < plan->steps->len; i++) {
+		const IscStep *step = &g_array_index(plan->steps, IscStep, i);
+		*index = i;
+		if (step->kind == kind && (step->mode == ISC_MODE_DOWN) == down)
+			return step;
+	}
+	return NULL;
+}
+
+/* After a crash nothing is started: what is left is a node that is down with the image it had, and
+ * perhaps a stand-in that serves; daemon/upgrade.h goes on from there.  One that had got ready
+ * already stays: then only the end of the plan is made. */
+static void recover_upgrade(const IscPlan *plan, guint reached, IscPlan *out)
+{
+	guint at;
+	if (find_step(plan, ISC_STEP_READY, FALSE, &at) && reached > at) {
+		for (guint i = at + 1; i < plan->steps->len; i++) {
+			const IscStep *step = &g_array_index(plan->steps, IscStep, i);
+			isc_plan_add(out, step->mode, step->kind, step->arg);
+		}
+		return;
+	}
+	gboolean stands_in = find_step(plan, ISC_STEP_STANDIN, TRUE, &at) != NULL;
+	const IscStep *image = find_step(plan, ISC_STEP_IMAGE, TRUE, &at);
+	for (guint i = plan->steps->len; i-- > 0;) {
+		const IscStep *step = &g_array_index(plan->steps, IscStep, i);
+		gboolean stays = step->kind == ISC_STEP_DEFINE ||
+				 (stands_in && (step->kind == ISC_STEP_FENCE ||
+							       step->kind == ISC_STEP_TAP));
+		if (step->mode == ISC_MODE_DOWN || stays || !has_undo(step->kind))
+			continue;
+		if (step->kind == ISC_STEP_IMAGE)
+			image = step;
+		else
+			isc_plan_add(out, ISC_MODE_DOWN, step->kind,
+					step->kind == ISC_STEP_REDIRECT ? "0" : step->arg);
+	}
+	if (!image)
+		return;
+	isc_plan_add(out, ISC_MODE_DOWN, ISC_STEP_IMAGE, image->arg);
+	isc_plan_add(out, ISC_MODE_SOFT, ISC_STEP_DEFINE, NULL);
+}
+
 static gboolean builds(IscVerb verb)
 {
 	return verb == ISC_VERB_PROVISION || verb == ISC_VERB_ENABLE ||
@@ -202,6 +322,11 @@ IscPlan *isc_planner_recover(const IscPlan *plan, guint reached)
 			if (step->kind == ISC_STEP_RULES)
 				add_rules(out, opens ? ISC_MODE_DOWN : ISC_MODE_SOFT, step->arg);
 		}
+		return out;
+	}
+
+	if (plan->verb == ISC_VERB_UPGRADE || plan->verb == ISC_VERB_ROLLBACK) {
+		recover_upgrade(plan, reached, out);
 		return out;
 	}
 

@@ -28,6 +28,32 @@ typedef struct {
  */
 IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOptions *options);
 
+/* An upgrade goes in two plans, because the second one deals with a node of another image; and a
+ * third one where the second failed.  The node keeps its name, address, uid and trail: while it is
+ * started from the new image, a stand-in of the same image has its ports. */
+typedef enum {
+	ISC_UPGRADE_BESIDE,  /* the new image is verified; the stand-in, the ports lead to it */
+	ISC_UPGRADE_OVER,    /* the node itself; then its ports lead to it again */
+	ISC_UPGRADE_BACK,    /* the node as it was */
+	ISC_UPGRADE_CLEAR,   /* it runs: only the stand-in goes */
+	ISC_UPGRADE_GIVE_UP, /* an order came in between: both go, the image is as it was */
+} IscUpgradePart;
+
+typedef struct {
+	gboolean stand_in;   /* FALSE: the node is down meanwhile */
+	guint drain_s;       /* that open connections get */
+	const gchar *digest; /* of the new image */
+	const gchar *change; /* ISC_STEP_IMAGE's argument */
+} IscUpgradeOptions;
+
+/**
+ * isc_planner_upgrade:
+ * @plan: (inout): the steps are added
+ * @node: as it stands; one that does not run is not started
+ */
+void isc_planner_upgrade(IscPlan *plan, IscUpgradePart part, const IscNode *node,
+		const IscUpgradeOptions *options);
+
 /**
  * isc_planner_volume:
  * @verb: one of a volume, see model/node.h

@@ -182,6 +182,7 @@ static void add_pins(GArray *out, const IscFence *fence)
 
 static void add_exposes(GArray *out, const IscFence *fence)
 {
+	guint32 to = fence->stand_in ? fence->stand_in : fence->address;
 	for (guint i = 0; fence->expose && i < fence->expose->len; i++) {
 		const IscExpose *x = &g_array_index(fence->expose, IscExpose, i);
 		for (guint k = 0; k <= (guint)(x->host_last - x->host_first); k++) {
@@ -191,7 +192,7 @@ static void add_exposes(GArray *out, const IscFence *fence)
 			if (x->outside)
 				at = put_u32(at, x->outside);
 			put_u16(put_proto(at, x->proto), (guint16)(x->host_first + k));
-			put_u16(put_u32(e->data, fence->address), (guint16)(x->node_first + k));
+			put_u16(put_u32(e->data, to), (guint16)(x->node_first + k));
 			close_key(e);
 		}
 	}

@@ -79,8 +79,9 @@ typedef struct {
 	guint16 health_port;        /* TCP port the dock may probe; 0: none */
 	guint64 rate_up, rate_down; /* bytes per second from and to the node; 0: no limit */
 	gboolean quarantined;
-	GArray *expose; /* of IscExpose; NULL: none */
-	GArray *egress; /* of IscEgress; NULL: none */
+	guint32 stand_in; /* host byte order: what it exposes leads there instead; 0: to itself */
+	GArray *expose;   /* of IscExpose; NULL: none */
+	GArray *egress;   /* of IscEgress; NULL: none */
 } IscFence;
 
 IscFence *isc_fence_copy(const IscFence *fence); /* deep */

@@ -8,7 +8,7 @@
 #include "store/register-private.h"
 #include "store/sql.h"
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 #define EVENTS_KEPT 100000
 
 /* Step n takes a database from version n to n + 1. */
@@ -47,6 +47,10 @@ static const gchar *const migrations[SCHEMA_VERSION] = {
 	"  uuid TEXT PRIMARY KEY, total INTEGER NOT NULL, in_window INTEGER NOT NULL,\n"
 	"  window_start INTEGER NOT NULL, last INTEGER NOT NULL, next_at INTEGER NOT NULL,\n"
 	"  reason TEXT NOT NULL) STRICT;\n",
+
+	"ALTER TABLE node ADD COLUMN previous TEXT NOT NULL DEFAULT '';\n"
+	"ALTER TABLE node ADD COLUMN stand_in INTEGER NOT NULL DEFAULT 0;\n"
+	"ALTER TABLE node ADD COLUMN stands_for TEXT NOT NULL DEFAULT '';\n",
 };
 
 static gint64 now_s(void)
@@ -126,7 +130,7 @@ void isc_register_close(IscRegister *reg)
 
 #define NODE_COLUMNS                                                                               \
 	"slot, uuid, spec, digest, image_name, image_version, state, reason, created, since, "     \
-	"starts"
+	"starts, previous, stand_in, stands_for"
 
 static IscNode *node_from_row(sqlite3_stmt *st, GError **error)
 {
@@ -150,6 +154,9 @@ static IscNode *node_from_row(sqlite3_stmt *st, GError **error)
 	node->created = sqlite3_column_int64(st, 8);
 	node->since = sqlite3_column_int64(st, 9);
 	node->starts = (guint)sqlite3_column_int64(st, 10);
+	g_strlcpy(node->previous, isc_sql_text(st, 11), sizeof(node->previous));
+	node->stand_in = (guint)sqlite3_column_int64(st, 12);
+	node->stands_for = g_strdup(isc_sql_text(st, 13));
 	return g_steal_pointer(&node);
 }
 
@@ -200,14 +207,15 @@ static gboolean add_node(IscRegister *reg, IscNode *node, GError **error)
 	return isc_sql_run(reg->db, error,
 			       "INSERT INTO node (slot, uuid, name, spec, digest, image_name, "
 			       "image_version, "
-			       "state, reason, created, since, starts) VALUES "
-			       "(?,?,?,?,?,?,?,?,?,?,?,?)",
+			       "state, reason, created, since, starts, stands_for) VALUES "
+			       "(?,?,?,?,?,?,?,?,?,?,?,?,?)",
 			       "itttttttt"
-			       "iii",
+			       "iiit",
 			       (gint64)node->slot, node->uuid, node->spec->name, spec, node->digest,
 			       node->image_name, node->image_version,
 			       isc_node_state_name(node->state), node->reason ? node->reason : "",
-			       node->created, node->since, (gint64)node->starts) &&
+			       node->created, node->since, (gint64)node->starts,
+			       node->stands_for ? node->stands_for : "") &&
 	       isc_sql_run(reg->db, error, "UPDATE slot_last SET slot = ?", "i",
 			       (gint64)node->slot);
 }
@@ -276,6 +284,23 @@ gboolean isc_register_set_spec(IscRegister *reg, const IscSpec *spec, GError **e
 		return TRUE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "no node '%s'", spec->name);
 	return FALSE;
+}
+
+gboolean isc_register_set_image(IscRegister *reg, const gchar *name, const IscImage *image,
+		const gchar *previous, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+	return isc_sql_run(reg->db, error,
+			"UPDATE node SET digest = ?, image_name = ?, image_version = ?, previous = "
+			"? WHERE name = ?",
+			"ttttt", image->digest, image->name, image->version, previous, name);
+}
+
+gboolean isc_register_set_stand_in(IscRegister *reg, const gchar *name, guint slot, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+	return isc_sql_run(reg->db, error, "UPDATE node SET stand_in = ? WHERE name = ?", "it",
+			(gint64)slot, name);
 }
 
 gboolean isc_register_remove_node(IscRegister *reg, const gchar *name, GError **error)

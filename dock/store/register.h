@@ -1,6 +1,7 @@
 #pragma once
 #include <glib.h>
 
+#include "model/image.h"
 #include "model/node.h"
 #include "model/plan.h"
 
@@ -41,6 +42,14 @@ gboolean isc_register_set_state(IscRegister *reg, const gchar *name, IscNodeStat
 /* Puts @spec, of the node that it names, in the place of the one it has.  Errors:
  * ISC_ERROR_NOT_FOUND. */
 gboolean isc_register_set_spec(IscRegister *reg, const IscSpec *spec, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/* Another image for the node; @previous: digest of the one to roll back to, or "". */
+gboolean isc_register_set_image(IscRegister *reg, const gchar *name, const IscImage *image,
+		const gchar *previous, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* @slot: of the node that its exposed ports lead to; 0: to itself. */
+gboolean isc_register_set_stand_in(IscRegister *reg, const gchar *name, guint slot, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
 /* A node that is not there is no error. */

@@ -69,6 +69,24 @@ static guint left(void)
 	return n;
 }
 
+static void what_is_under_way_through_exposed_ports_is_counted(void **state)
+{
+	(void)state;
+	GError *error = NULL;
+	const gchar *const texts[] = { "8080:80", "9000:90", NULL };
+	g_autoptr(GArray) expose = isc_expose_parse_list(texts, &error);
+	guint n = 0;
+
+	assert_no_error(error);
+	assert_true(isc_conntrack_count_exposed(NODE, expose, &n, &error));
+	assert_int_equal(n, 2); /* TCP, and not what the node opened itself */
+	assert_true(isc_conntrack_count_exposed(PEER, expose, &n, &error));
+	assert_int_equal(n, 0);
+	netns_run("conntrack -D -p tcp --dport 8080");
+	assert_true(isc_conntrack_count_exposed(NODE, expose, &n, &error));
+	assert_int_equal(n, 0);
+}
+
 static void all_flows_of_a_node_end_and_no_others(void **state)
 {
 	(void)state;
@@ -150,6 +168,7 @@ static void a_withdrawn_rule_ends_what_it_allowed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(what_is_under_way_through_exposed_ports_is_counted, setup),
 		cmocka_unit_test_setup(all_flows_of_a_node_end_and_no_others, setup),
 		cmocka_unit_test_setup(a_closed_port_ends_its_flows_alone, setup),
 		cmocka_unit_test_setup(a_withdrawn_rule_ends_what_it_allowed, setup),

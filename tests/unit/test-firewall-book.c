@@ -75,6 +75,29 @@ static void a_new_value_under_the_same_key_goes_and_comes(void **state)
 	}
 }
 
+static void what_leads_to_a_stand_in_is_still_the_nodes_own(void **state)
+{
+	(void)state;
+	g_autoptr(IscBook) book = isc_book_new();
+	g_autoptr(IscFence) web = fence_new(2, "web", "80:8080 81:8081", NULL);
+	g_autoptr(IscFence) next = fence_new(3, "web-next", NULL, NULL);
+	guint gone, come;
+
+	enter(book, 2, web, &gone, &come);
+	enter(book, 3, next, &gone, &come);
+	web->stand_in = next->address;
+	enter(book, 2, web, &gone, &come);
+	assert_int_equal(gone, 2); /* the two ports, and nothing else */
+	assert_int_equal(come, 2);
+	enter(book, 3, NULL, &gone, &come);
+	assert_int_equal(count(book, ISC_NFT_EXPOSE), 2);
+	web->stand_in = 0;
+	enter(book, 2, web, &gone, &come);
+	assert_int_equal(gone + come, 4);
+	enter(book, 2, NULL, &gone, &come);
+	assert_int_equal(count(book, ISC_NFT_EXPOSE), 0);
+}
+
 static void what_another_node_has_is_refused_and_its_name_told(void **state)
 {
 	(void)state;
@@ -238,6 +261,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_differs_goes_and_comes),
 		cmocka_unit_test(a_new_value_under_the_same_key_goes_and_comes),
+		cmocka_unit_test(what_leads_to_a_stand_in_is_still_the_nodes_own),
 		cmocka_unit_test(what_another_node_has_is_refused_and_its_name_told),
 		cmocka_unit_test(rules_that_name_a_node_hold_while_it_is_there),
 		cmocka_unit_test(joining_a_group_costs_the_same_however_many_are_in_it),

@@ -1,5 +1,6 @@
 #include "cm.h"
 
+#include "base/name.h"
 #include "model/node.h"
 
 static IscNode *node_in(IscNodeState state)
@@ -29,11 +30,22 @@ static void names_of_states_and_verbs_come_back(void **state)
 	assert_false(isc_node_state_parse(NULL, &s));
 }
 
+static void a_stand_ins_name_is_a_name(void **state)
+{
+	(void)state;
+	g_autofree gchar *a = isc_node_stand_in_name("web");
+	g_autofree gchar *b = isc_node_stand_in_name("abcdefghijklmnopqrstuvwxyz01234");
+	assert_string_equal(a, "web-next");
+	assert_true(isc_name_is_valid(b));
+	assert_true(g_str_has_suffix(b, "-next"));
+}
+
 static void nothing_starts_a_quarantined_node(void **state)
 {
 	(void)state;
 	static const IscVerb refused[] = { ISC_VERB_ENABLE, ISC_VERB_RESUME,
-		ISC_VERB_SNAPSHOT_RESTORE, ISC_VERB_DISABLE, ISC_VERB_SUSPEND };
+		ISC_VERB_SNAPSHOT_RESTORE, ISC_VERB_DISABLE, ISC_VERB_SUSPEND, ISC_VERB_UPGRADE,
+		ISC_VERB_ROLLBACK };
 	g_autoptr(IscNode) node = node_in(ISC_NODE_QUARANTINED);
 	for (gsize i = 0; i < G_N_ELEMENTS(refused); i++) {
 		g_autoptr(GError) error = NULL;
@@ -138,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_of_states_and_verbs_come_back),
+		cmocka_unit_test(a_stand_ins_name_is_a_name),
 		cmocka_unit_test(nothing_starts_a_quarantined_node),
 		cmocka_unit_test(quarantine_and_destroy_are_possible_in_every_living_state),
 		cmocka_unit_test(a_node_under_destruction_never_comes_back),

@@ -124,6 +124,82 @@ static void an_interrupted_verb_of_a_volume_leaves_no_half(void **state)
 		g_autofree gchar *is = isc_plan_print(rest);
 		assert_string_equal(is, cases[i].rest);
 	}
+static const IscUpgradeOptions beside = {
+	.stand_in = TRUE, .drain_s = 10, .digest = "new", .change = "old - new old"
+};
+static const IscUpgradeOptions in_place = { .digest = "new", .change = "old - new old" };
+
+static IscPlan *upgrade_plan(IscUpgradePart part, IscNodeState in, const IscUpgradeOptions *options)
+{
+	g_autoptr(IscNode) node = node_in(in);
+	IscPlan *plan = isc_plan_new(ISC_VERB_UPGRADE, "web");
+	isc_planner_upgrade(plan, part, node, options);
+	return plan;
+}
+
+static void every_part_of_an_upgrade_is_as_agreed(void **state)
+{
+	(void)state;
+	static const struct {
+		IscUpgradePart part;
+		IscNodeState in;
+		const IscUpgradeOptions *options;
+		const gchar *file;
+	} cases[] = {
+		{ ISC_UPGRADE_BESIDE, ISC_NODE_READY, &beside, "plan/upgrade-beside" },
+		{ ISC_UPGRADE_OVER, ISC_NODE_READY, &beside, "plan/upgrade-over" },
+		{ ISC_UPGRADE_BACK, ISC_NODE_READY, &beside, "plan/upgrade-back" },
+		{ ISC_UPGRADE_GIVE_UP, ISC_NODE_READY, &beside, "plan/upgrade-give-up" },
+		{ ISC_UPGRADE_OVER, ISC_NODE_READY, &in_place, "plan/upgrade-in-place" },
+		{ ISC_UPGRADE_OVER, ISC_NODE_DISABLED, &in_place, "plan/upgrade-disabled" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(IscPlan) plan =
+				upgrade_plan(cases[i].part, cases[i].in, cases[i].options);
+		g_autofree gchar *text = isc_plan_print(plan);
+		assert_golden(cases[i].file, text);
+		g_autoptr(IscPlan) read = isc_plan_parse(ISC_VERB_UPGRADE, "web", text, NULL);
+		g_autofree gchar *again = isc_plan_print(read);
+		assert_string_equal(again, text);
+	}
+}
+
+/* Whatever is interrupted, somebody serves: the stand-in goes only where the node was never
+ * stopped, or is ready again; and rules and links stay as long as the stand-in needs them. */
+static void an_interrupted_upgrade_leaves_one_that_serves(void **state)
+{
+	(void)state;
+	g_autoptr(IscPlan) first = upgrade_plan(ISC_UPGRADE_BESIDE, ISC_NODE_READY, &beside);
+	for (guint reached = 0; reached < first->steps->len; reached++) {
+		g_autoptr(IscPlan) rest = isc_planner_recover(first, reached);
+		assert_true(index_of(rest, ISC_MODE_DOWN, ISC_STEP_STANDIN) >
+				index_of(rest, ISC_MODE_DOWN, ISC_STEP_REDIRECT));
+		assert_int_equal(index_of(rest, ISC_MODE_DOWN, ISC_STEP_START), -1);
+	}
+	static const IscUpgradePart parts[] = { ISC_UPGRADE_OVER, ISC_UPGRADE_BACK };
+	for (gsize p = 0; p < G_N_ELEMENTS(parts); p++) {
+		g_autoptr(IscPlan) plan = upgrade_plan(parts[p], ISC_NODE_READY, &beside);
+		gint ready = MAX(index_of(plan, ISC_MODE_UP, ISC_STEP_READY),
+				index_of(plan, ISC_MODE_STAYS, ISC_STEP_READY));
+		for (guint reached = 0; reached < plan->steps->len; reached++) {
+			g_autoptr(IscPlan) rest = isc_planner_recover(plan, reached);
+			gboolean is_through = (gint)reached > ready;
+			assert_int_equal(index_of(rest, ISC_MODE_DOWN, ISC_STEP_STANDIN) >= 0,
+					is_through);
+			assert_int_equal(index_of(rest, ISC_MODE_DOWN, ISC_STEP_IMAGE) >= 0,
+					!is_through);
+			assert_int_equal(index_of(rest, ISC_MODE_DOWN, ISC_STEP_FENCE), -1);
+			assert_int_equal(index_of(rest, ISC_MODE_DOWN, ISC_STEP_TAP), -1);
+		}
+	}
+	/* Without one, what is stopped is stopped with its links and rules. */
+	g_autoptr(IscPlan) alone = upgrade_plan(ISC_UPGRADE_OVER, ISC_NODE_READY, &in_place);
+	g_autoptr(IscPlan) rest = isc_planner_recover(alone, 2);
+	assert_true(index_of(rest, ISC_MODE_DOWN, ISC_STEP_FENCE) >= 0);
+	g_autoptr(IscPlan) down = upgrade_plan(ISC_UPGRADE_OVER, ISC_NODE_DISABLED, &in_place);
+	g_autoptr(IscPlan) back = isc_planner_recover(down, 0);
+	assert_int_equal(index_of(back, ISC_MODE_DOWN, ISC_STEP_IMAGE), 0);
+	assert_int_equal(index_of(back, ISC_MODE_DOWN, ISC_STEP_START), -1);
 }
 
 static void no_tap_without_a_fence_and_no_boot_without_verification(void **state)
@@ -236,6 +312,8 @@ int main(void)
 		cmocka_unit_test(every_plan_is_as_agreed),
 		cmocka_unit_test(a_node_with_volumes_gets_and_gives_them),
 		cmocka_unit_test(an_interrupted_verb_of_a_volume_leaves_no_half),
+		cmocka_unit_test(every_part_of_an_upgrade_is_as_agreed),
+		cmocka_unit_test(an_interrupted_upgrade_leaves_one_that_serves),
 		cmocka_unit_test(no_tap_without_a_fence_and_no_boot_without_verification),
 		cmocka_unit_test(an_interrupted_building_leaves_nothing),
 		cmocka_unit_test(an_interrupted_snapshot_is_none_or_stands_and_its_elders_go),

@@ -266,6 +266,32 @@ static void a_volume_has_one_owner_and_outlives_it(void **state)
 	assert_error(error, ISC_ERROR_NOT_FOUND, "no volume 'data'");
 }
 
+static void an_upgrade_is_remembered(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(IscNode) node = make("web"), other = make("web-next");
+	other->stands_for = g_strdup("web");
+	g_autoptr(IscImage) image = isc_image_new();
+	image->name = g_strdup("nginx");
+	image->version = g_strdup("2");
+	g_strlcpy(image->digest, "abc", sizeof(image->digest));
+	assert_true(isc_register_add_node(f->reg, node, &error));
+	assert_true(isc_register_add_node(f->reg, other, &error));
+	assert_true(isc_register_set_image(f->reg, "web", image, "old", &error));
+	assert_true(isc_register_set_stand_in(f->reg, "web", other->slot, &error));
+	reopen(f);
+	g_autoptr(IscNode) back = isc_register_get_node(f->reg, "web", &error);
+	assert_no_error(error);
+	assert_string_equal(back->digest, "abc");
+	assert_string_equal(back->image_version, "2");
+	assert_string_equal(back->previous, "old");
+	assert_int_equal(back->stand_in, other->slot);
+	assert_false(isc_node_is_stand_in(back));
+	g_autoptr(IscNode) next = isc_register_get_node(f->reg, "web-next", &error);
+	assert_true(isc_node_is_stand_in(next));
+}
+
 static void restarts_are_remembered_as_long_as_their_node(void **state)
 {
 	Fixture *f = *state;
@@ -308,6 +334,7 @@ static void a_newer_schema_and_a_damaged_file_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(an_upgrade_is_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 				a_node_survives_the_daemon_and_its_secrets_do_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(

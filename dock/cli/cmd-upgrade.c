@@ -1,0 +1,76 @@
+/* upgrade, rollback. */
+#include "base/error.h"
+#include "cli/cli.h"
+
+/* Returns: floating a{sv}, or NULL with @error set */
+static GVariant *options_of(const IscCli *cli, GError **error)
+{
+	guint drain;
+	gboolean has_drain = isc_args_has(cli->args, "drain");
+	if (!isc_args_uint(cli->args, "drain", 0, 3600, &drain, error))
+		return NULL;
+	g_autoptr(GVariant) common = g_variant_ref_sink(isc_cli_options(cli, NULL, NULL));
+	GVariantDict dict;
+	g_variant_dict_init(&dict, common);
+	if (has_drain)
+		g_variant_dict_insert(&dict, "drain", "u", drain);
+	if (isc_args_has(cli->args, "in-place"))
+		g_variant_dict_insert(&dict, "in-place", "b", TRUE);
+	return g_variant_dict_end(&dict);
+}
+
+static void print_result(IscCli *cli, GVariant *result)
+{
+	if (cli->json) {
+		isc_cli_print_json(cli, result);
+		return;
+	}
+	if (isc_cli_print_plan(cli, result))
+		return;
+	const gchar *state = "";
+	gdouble seconds = 0;
+	gboolean changed = TRUE;
+	g_variant_lookup(result, "changed", "b", &changed);
+	g_variant_lookup(result, "state", "&s", &state);
+	g_variant_lookup(result, "seconds", "d", &seconds);
+	g_autofree gchar *clean = isc_output_text(state);
+	g_string_append_printf(cli->out, "%s: %s", cli->words[0], clean);
+	if (changed)
+		g_string_append_printf(cli->out, " after %.1f s\n", seconds);
+	else
+		g_string_append(cli->out, ", of that image already\n");
+}
+
+static gboolean call(IscCli *cli, const gchar *method, const gchar *image, GError **error)
+{
+	const gchar *name = isc_cli_name(cli, 0, "node", error);
+	GVariant *options = name ? options_of(cli, error) : NULL;
+	if (!options)
+		return FALSE;
+	GVariant *params = g_variant_ref_sink(image ? g_variant_new("(s@a{sv})", image, options)
+						    : g_variant_new("(@a{sv})", options));
+	IscClient *client = isc_cli_client(cli, error);
+	g_autoptr(GVariant) result =
+			client ? isc_client_ask(client, name, method, params, "(a{sv})", error)
+			       : NULL;
+	g_variant_unref(params);
+	if (!result)
+		return FALSE;
+	print_result(cli, result);
+	return TRUE;
+}
+
+gboolean isc_cmd_upgrade(IscCli *cli, GError **error)
+{
+	const gchar *image = isc_args_get(cli->args, "image");
+	if (image)
+		return call(cli, "Upgrade", image, error);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+			"--image is missing: usage: isc-vm upgrade NAME --image IMG");
+	return FALSE;
+}
+
+gboolean isc_cmd_rollback(IscCli *cli, GError **error)
+{
+	return call(cli, "Rollback", NULL, error);
+}
