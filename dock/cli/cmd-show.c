@@ -73,9 +73,8 @@ gboolean isc_cmd_show(IscCli *cli, GError **error)
 		"description", "image", "version", "digest", "environment", "emulated", "address",
 		"network", "expose", "egress", "bandwidth", "since", "created", "memory", "vcpus",
 		"overlay", "labels", "rollback-to", "health", "health-failures", "restart",
-		"restarts", "restart-reason",
-		"restart-last", "restart-at", "snapshots", "uuid", "domain", "uid", "pid", "tap",
-		"mac", NULL };
+		"restarts", "restart-reason", "restart-last", "restart-at", "snapshots", "uuid",
+		"domain", "uid", "pid", "tap", "mac", NULL };
 	const gchar *name = isc_cli_name(cli, 0, "node", error);
 	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
 	g_autoptr(GVariant) node =
