@@ -583,7 +583,8 @@ gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest
 
 	isc_policy_advise(spec, image, out->warnings);
 	/* Its volumes are held from the question of what there is until they are its own. */
-	g_autoptr(GCancellable) cancel = g_cancellable_new();
+	g_autoptr(GCancellable) cancel =
+			request->cancel ? g_object_ref(request->cancel) : g_cancellable_new();
 	g_auto(IscVolumesHeld) held = { 0 };
 	g_auto(GStrv) make = NULL;
 	if (!isc_volumes_hold(dock, spec, cancel, &held, error) ||

@@ -124,6 +124,8 @@ static void an_interrupted_verb_of_a_volume_leaves_no_half(void **state)
 		g_autofree gchar *is = isc_plan_print(rest);
 		assert_string_equal(is, cases[i].rest);
 	}
+}
+
 static const IscUpgradeOptions beside = {
 	.stand_in = TRUE, .drain_s = 10, .digest = "new", .change = "old - new old"
 };
