@@ -348,6 +348,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(snapshots_belong_to_one_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 				a_volume_has_one_owner_and_outlives_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(
 				restarts_are_remembered_as_long_as_their_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 				a_newer_schema_and_a_damaged_file_are_refused, setup, teardown),
