@@ -18,11 +18,11 @@ typedef struct {
 	const gchar *volume;      /* volume attach, detach: as ISC_STEP_ATTACH takes it */
 	const gchar *const *drop; /* snapshot create: those that go afterwards */
 	const gchar *uuid;        /* destroy: of the node, for the answer */
-	const gchar *stands_for;   /* provision: it is made to stand in for this node … */
-	GCancellable *cancel;      /* … and its verb; NULL: one of its own */
-	const gchar *image;        /* upgrade: NAME, NAME:VERSION or sha256:DIGEST */
-	guint drain_s;             /* upgrade, rollback: that open connections get to end */
-	gboolean in_place;         /* upgrade, rollback: without a stand-in */
+	const gchar *stands_for;  /* provision: it is made to stand in for this node … */
+	GCancellable *cancel;     /* … and its verb; NULL: one of its own */
+	const gchar *image;       /* upgrade: NAME, NAME:VERSION or sha256:DIGEST */
+	guint drain_s;            /* upgrade, rollback: that open connections get to end */
+	gboolean in_place;        /* upgrade, rollback: without a stand-in */
 	const gchar *const *rules; /* expose, unexpose, allow, deny: as the caller wrote them */
 } IscRequest;
 
