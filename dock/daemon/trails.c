@@ -320,7 +320,7 @@ GVariant *isc_trails_note_anchors(IscCall *call, GError **error)
 	GVariantIter i;
 	g_variant_iter_init(&i, all);
 	while (g_variant_iter_next(&i, "(&s&st)", &name, &end, &records))
-		if (!isc_name_is_trail(name) || !is_anchor(end)) {
+		if (!isc_name_is_trail(name + (*name == ISC_TRAIL_PACKETS)) || !is_anchor(end)) {
 			g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
 					"an anchor is a name, BLOCK:HASH and a number");
 			return NULL;

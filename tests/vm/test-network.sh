@@ -129,6 +129,7 @@ ok "and with it" restart start dockd
 ok "nothing is missing in between" wait_for 20 agree evil
 status 0 "the log is chained and sealed as the audit is" dock isc-vm audit verify --all
 like "$(cat "$TMP/out")" "\+evil: good: " "and verified with it"
+like "$(vm audit anchor)" "\+evil [0-9]+:" "its end can be noted elsewhere"
 is "$(vm audit report evil --json | jq .network.kinds.vlan)" "$(field evil .counters.vlan)" "the report counts what was dropped"
 
 # --- sweeps ---------------------------------------------------------------------------------------------------------
