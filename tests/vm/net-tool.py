@@ -6,7 +6,8 @@
                          SELF, PEER: MAC,ADDRESS
   leaks MS SELF PEER     the order to flood every way out that no rule allows
   hold PORT              takes UDP on all addresses of the dock; at SIGTERM "took N" of what holds the mark
-  sniff SECONDS          counts frames that come in by wan0 and hold the mark: "seen N HEX"
+  sniff SECONDS          counts frames that come in by wan0 and hold the mark, until the time is over or one says so:
+                         "seen N HEX"
   serve PORT             takes TCP connections, answers UDP, until it is killed
   sink PORT              takes one TCP connection; "first T", and when nothing has come for 1.5 s "last T"
   drain PORT WORD…       gives an order and reads its answer, as sink
@@ -23,7 +24,7 @@ import sys
 import time
 
 DOCK = os.environ.get("DOCK", "203.0.113.1")
-MARK = b"ISC-LEAK"
+MARK, OVER = b"ISC-LEAK", b"ISC-OVER"
 GATEWAY = "52:54:4e:00:00:01,10.77.0.1"
 LAN, FAR, META = "203.0.113.2", "198.51.100.1", "169.254.169.254"
 BROADCAST = b"\xff" * 6
@@ -109,6 +110,9 @@ def attacks(self_, peer):
     yield "a second address as sender", "ip", 1, [packet(LAN, 17, udp(9, 9), sender="10.77.0.200")]
     yield "the peer's address as sender", "ip", 1, [packet(LAN, 17, udp(9, 9), sender=his)]
     yield "an outside address as sender", "ip", 1, [packet(own, 17, udp(9, 9), sender=LAN)]
+    yield "the gateway's address as sender", "ip", 1, [packet(LAN, 17, udp(9, 9), sender=gateway)]
+    yield "the loopback address as sender", "ip", 1, [packet(gateway, 17, udp(9, 9), sender="127.0.0.1")]
+    yield "no address as sender", "ip", 1, [packet(LAN, 17, udp(9, 9), sender="0.0.0.0")]
     yield "another MAC", "mac", 1, [from_mac(stranger)]
     yield "the peer's MAC", "mac", 1, [from_mac(him)]
     yield "the gateway's MAC", "mac", 1, [from_mac(gw)]
@@ -116,14 +120,20 @@ def attacks(self_, peer):
     yield "'I am the gateway' to everybody", "arp", 1, [speak(BROADCAST, me, gateway, BROADCAST, gateway)]
     yield "'I am the gateway' to the peer", "arp", 1, [speak(him, me, gateway, him, his)]
     yield "'I am the peer' to the gateway", "arp", 1, [speak(gw, me, his, gw, gateway)]
+    yield "an ARP probe for the peer's address", "arp", 1, [speak(BROADCAST, me, "0.0.0.0", none, his, 1)]
     yield "an ARP request with another MAC inside", "arp", 1, [speak(BROADCAST, stranger, own, none, gateway, 1)]
     yield "a DHCP offer", "dhcp", 1, [eth(BROADCAST, me, 0x0800, ip(own, "255.255.255.255", 17, udp(67, 68)))]
     yield "fifty DHCP discovers", "dhcp", 50, \
         [eth(BROADCAST, me, 0x0800, ip("0.0.0.0", "255.255.255.255", 17, udp(68, 67)))] * 50
     yield "an IPv6 router advertisement", "ipv6", 1, [eth(mac("33:33:00:00:00:01"), me, 0x86DD, ip6(icmp(134, 0), 58))]
     yield "an IPv6 neighbour advertisement", "ipv6", 1, [eth(him, me, 0x86DD, ip6(icmp(136, 0), 58))]
+    yield "a report of multicast listening", "ipv6", 1, \
+        [eth(mac("33:33:00:00:00:16"), me, 0x86DD, ip6(icmp(143, 0), 58))]
     yield "a VLAN tag", "vlan", 1, [eth(gw, me, 0x8100, struct.pack(">HH", 1, 0x0800) + inner)]
     yield "two VLAN tags", "vlan", 1, [eth(gw, me, 0x88A8, struct.pack(">HHHH", 1, 0x8100, 2, 0x0800) + inner)]
+    yield "two VLAN tags of the old kind", "vlan", 1, \
+        [eth(gw, me, 0x9100, struct.pack(">HHHH", 1, 0x8100, 2, 0x0800) + inner)]
+    yield "an unknown protocol", "other", 1, [eth(gw, me, 0x88B5, MARK)]
     yield "STP", "other", 1, [eth(mac("01:80:c2:00:00:00"), me, 38, b"\x42\x42\x03" + b"\0" * 35 + MARK)]
     yield "LLDP", "other", 1, [eth(mac("01:80:c2:00:00:0e"), me, 0x88CC, b"\x02\x07\x04" + me + MARK)]
     yield "EAPOL", "other", 1, [eth(mac("01:80:c2:00:00:03"), me, 0x888E, b"\1\1\0\0" + MARK)]
@@ -131,9 +141,17 @@ def attacks(self_, peer):
     yield "the record route option", "option", 1, [packet(LAN, 17, udp(9, 9), options=b"\x07\x07\x04\0\0\0\0\0")]
     yield "loose source routing", "option", 1, \
         [packet(LAN, 17, udp(9, 9), options=b"\x83\x07\x04" + socket.inet_aton(his) + b"\0")]
+    yield "strict source routing", "option", 1, \
+        [packet(LAN, 17, udp(9, 9), options=b"\x89\x07\x04" + socket.inet_aton(his) + b"\0")]
+    yield "a timestamp option", "option", 1, [packet(LAN, 17, udp(9, 9), options=b"\x44\x08\x05\0" + b"\0" * 4)]
     yield "fragments", "egress", 1, [packet(FAR, 17, big[:24], fragment=0x2000), packet(FAR, 17, big[24:], fragment=3)]
     yield "a connection in its middle", "invalid", 1, [packet(FAR, 6, tcp(own, FAR, 443, 0x10))]
     yield "multicast", "reserved", 1, [eth(mac("01:00:5e:00:00:fb"), me, 0x0800, ip(own, "224.0.0.251", 17, udp(5353, 5353)))]
+    yield "a report of group membership", "reserved", 1, \
+        [eth(mac("01:00:5e:00:00:16"), me, 0x0800, ip(own, "224.0.0.22", 2, b"\x22\0\xdd\xff" + b"\0" * 4 + MARK))]
+    yield "a DNS question to the dock", "host", 1, [packet(gateway, 17, udp(9, 53))]
+    yield "a ping of the dock", "host", 1, [packet(gateway, 1, icmp(8, 0))]
+    yield "a ping of the dock's outside address", "host", 1, [packet(DOCK, 1, icmp(8, 0))]
     yield "broadcast to all", "host", 1, [eth(BROADCAST, me, 0x0800, ip(own, "255.255.255.255", 17, udp(9, 9)))]
     yield "broadcast to the subnet", "host", 1, [eth(BROADCAST, me, 0x0800, ip(own, "10.77.255.255", 17, udp(9, 9)))]
     yield "straight to the peer", "peer", 1, [eth(him, me, 0x0800, ip(own, his, 17, udp(9, 9)))]
@@ -142,11 +160,13 @@ def attacks(self_, peer):
     yield "the dock's own network", "reserved", 1, [packet(LAN, 17, udp(9, 9))]
     yield "TCP to the world", "egress", 1, [packet(FAR, 6, tcp(own, FAR, 443, 2))]
     yield "UDP to the world", "egress", 1, [packet(FAR, 17, udp(9, 53))]
+    yield "a tunnel to the world", "egress", 1, [packet(FAR, 47, b"\0\0\x08\0" + inner)]
     yield "ICMP to the world", "egress", 1, [packet(FAR, 1, icmp(8, 0))]
     yield "a port of the dock that leads to the peer", "host", 1, [packet(DOCK, 6, tcp(own, DOCK, 8082, 2))]
     # What rules allow, for the sniffers to see: else their silence would prove nothing.
     yield "+outside", "", 0, [packet(LAN, 17, udp(9, 7001))]
     yield "+peer", "", 0, [packet(his, 17, udp(9, 7001))]
+    yield "+over", "", 0, [packet(LAN, 17, udp(9, 7001, OVER)), packet(his, 17, udp(9, 7001, OVER))]
 
 
 def print_attacks(self_, peer):
@@ -169,7 +189,7 @@ def print_leaks(milliseconds, self_, peer):
 
 def give(port, words):
     s = socket.create_connection((DOCK, int(port)), 5)
-    s.settimeout(120)
+    s.settimeout(300)
     s.sendall((" ".join(words) + "\n").encode())
     return s
 
@@ -226,6 +246,8 @@ def sniff(seconds):
         if not select.select([s], [], [], left)[0]:
             break
         data, where = s.recvfrom(2048)
+        if where[2] != socket.PACKET_OUTGOING and OVER in data:
+            break
         if where[2] != socket.PACKET_OUTGOING and MARK in data:
             seen += 1
             first = first or data[:64]

@@ -52,8 +52,8 @@ is "$(field evil '.expose | join(",")')" tcp:8081:8080 "and nothing of all that 
 
 # --- attacks --------------------------------------------------------------------------------------------------------
 ok "two rules allow what will be told from a leak" vm allow evil udp:203.0.113.2:7001 node:peer:udp/7001
-background outside client "$tool" sniff 40
-background beside peer sniff 40000 4953432d4c45414b
+background outside client "$tool" sniff 200
+background beside peer sniff 200000 4953432d4c45414b 4953432d4f564552
 wait_for 5 says outside ready
 sleep 0.5
 counters() { field evil .counters >"$TMP/counters"; }
@@ -70,8 +70,8 @@ while IFS=$'\t' read -r what kind count orders; do
 	is "$(($(jq --arg kind "$kind" '.[$kind] // 0' "$TMP/counters") - before))" "$count" \
 		"$what: dropped, and counted under '$kind'"
 done < <("$tool" attacks "$self" "$him")
-wait_for 45 says outside seen
-wait_for 5 says beside seen
+wait_for 10 says outside seen
+wait_for 10 says beside seen
 like "$(tail -n 1 "$TMP/outside")" "^seen 1 " "of all that, the outside saw what was allowed, and nothing else"
 like "$(cat "$TMP/beside")" "^seen 1 " "and so did the peer"
 is "$(field peer '.counters | length')" 0 "nothing of it was counted against the peer"
@@ -133,9 +133,11 @@ like "$(vm audit anchor)" "\+evil [0-9]+:" "its end can be noted elsewhere"
 is "$(vm audit report evil --json | jq .network.kinds.vlan)" "$(field evil .counters.vlan)" "the report counts what was dropped"
 
 # --- sweeps ---------------------------------------------------------------------------------------------------------
-is "$(evil syn 52544e000001 10.77.0.1 1 8192)" "sent 8192 open" "no port of the dock answers on its bridge address"
-is "$(evil syn 52544e000001 203.0.113.1 4000 9000)" "sent 5001 open" "nor on its outside address, listening or exposed"
-is "$(evil syn 52544e000001 "$his" 8000 9000)" "sent 1001 open" "no port of the peer answers"
+dock ip addr add 192.0.2.1/24 dev lo
+is "$(evil syn 52544e000001 10.77.0.1 1 65535)" "sent 65535 open" "no port of the dock answers on its bridge address"
+is "$(evil syn 52544e000001 203.0.113.1 1 65535)" "sent 65535 open" "nor on its outside address, listening or exposed"
+is "$(evil syn 52544e000001 192.0.2.1 1 65535)" "sent 65535 open" "nor on a third one"
+is "$(evil syn 52544e000001 "$his" 1 65535)" "sent 65535 open" "no port of the peer answers"
 ok "one that a rule names" vm allow evil node:peer:tcp/8090
 is "$(evil syn 52544e000001 "$his" 8000 9000)" "sent 1001 open 8090" "does, and no other"
 
@@ -215,6 +217,7 @@ ok "the thousand others did not notice" says parked "alive 1000"
 background stream3 client "$tool" drain 8082 pour
 ends 1 stream3 "quarantine ends a transfer within a second" vm quarantine peer --reason test
 ok "the transfer met the limit of the node's bandwidth" [ "$(field peer '.counters.rate // 0')" -gt 0 ]
+is "$(dock conntrack -L 2>/dev/null | grep -cF "$his")" 0 "no connection of it is left, of a thousand"
 ok "rules may change in quarantine" vm expose peer 8084:8080
 is "$(field peer '.boundary + " " + (.expose | join(","))')" "quarantined tcp:8082:8080,tcp:8084:8080,tcp:8092:8090" \
 	"they are in force below the cut"

@@ -7,7 +7,8 @@
  *   udp ADDRESS PORT WORD    send, wait for an answer                     answer | closed | silent
  *   ping ADDRESS             echo request                                 answer | silent
  *   syn MAC ADDRESS A B      a raw SYN to each port from A to B           sent N open [PORT…]
- *   sniff MS MARK            wait for frames that hold MARK (hex)         seen N [HEX]
+ *   sniff MS MARK [END]      wait for frames that hold MARK (hex), until  seen N [HEX]
+ *                            the time is over or one holds END
  *   arp                      the kernel's table                           its lines
  *   pour                     write on this connection until it ends
  *   push ADDRESS PORT        connect, write until it ends                 connected, ended
@@ -265,8 +266,9 @@ static void syn(char **w)
 
 static void sniff(char **w)
 {
-	uint8_t mark[64], got[2048], first[64] = { 0 };
+	uint8_t mark[64], stop[64], got[2048], first[64] = { 0 };
 	size_t len = from_hex(w[2], mark, sizeof mark);
+	size_t stop_len = from_hex(w[3] ? w[3] : "", stop, sizeof stop);
 	int fd = packet_socket(), seen = 0;
 	int64_t end = now_ms() + atoi(w[1]);
 	for (int64_t left; (left = end - now_ms()) > 0;) {
@@ -276,8 +278,11 @@ static void sniff(char **w)
 		if (poll(&p, 1, (int)left) != 1)
 			continue;
 		ssize_t n = recvfrom(fd, got, sizeof got, 0, (struct sockaddr *)&from, &from_len);
-		if (n <= 0 || from.sll_pkttype == PACKET_OUTGOING ||
-				!memmem(got, (size_t)n, mark, len))
+		if (n <= 0 || from.sll_pkttype == PACKET_OUTGOING)
+			continue;
+		if (stop_len && memmem(got, (size_t)n, stop, stop_len))
+			break;
+		if (!memmem(got, (size_t)n, mark, len))
 			continue;
 		if (seen++ == 0)
 			memcpy(first, got, n < 64 ? (size_t)n : 64);
