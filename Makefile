@@ -75,7 +75,7 @@ TEST_TOOLS := $(patsubst %.c,$B/%,$(wildcard tests/netns/*.c tests/vm/*.c tests/
 FUZZERS    := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz-*.c))
 NETNS      := $(wildcard tests/netns/test-*.sh tests/netns/test-*.py)
 VM         := $(wildcard tests/vm/test-*.sh tests/fault/test-*.sh)
-IMAGES     := minimal nginx redis memcached mallory attacker fickle fickle2 fickle3
+IMAGES     := minimal nginx redis memcached mallory attacker vandal fickle fickle2 fickle3
 DEMO_IMAGES := nginx redis mallory
 IMAGE_DIRS := $(IMAGES:%=$B/images/%)
 TEST_LINK   = $(COMPILE) -Itests/unit $(OWN_LDFLAGS) $(LDFLAGS) $< $B/libisc.a $(PKG_LIBS)
@@ -95,14 +95,16 @@ BUILDER    := $B/isc-image $B/isc-image-check $B/isc-node-init
 .SECONDEXPANSION:
 $B/images/%/manifest.json: $(BUILDER) $$(shell find node-images/$$* tests/recipes/$$* -type f 2>/dev/null)
 	$B/isc-image build $(RECIPE) -o $B/images/$*
-# A recipe with a program of its own.
-ATTACKER    = $B/recipes/attacker/files/usr/lib/attacker/attacker
-$(ATTACKER): $(wildcard tests/recipes/attacker/*)
-	@mkdir -p $(@D)
-	@cp -p tests/recipes/attacker/image.conf tests/recipes/attacker/build.sh $B/recipes/attacker/
-	$(CC) -std=gnu17 $(WARN) -O2 -D_GNU_SOURCE -static -s tests/recipes/attacker/attacker.c -o $@
-$B/images/attacker/manifest.json: RECIPE = $B/recipes/attacker
-$B/images/attacker/manifest.json: $(ATTACKER)
+# Recipes with a program of their own.
+define with_program
+$B/recipes/$(1)/files/usr/lib/$(1)/$(1): $$(wildcard tests/recipes/$(1)/*)
+	@mkdir -p $$(@D)
+	@cp -p tests/recipes/$(1)/image.conf tests/recipes/$(1)/build.sh $B/recipes/$(1)/
+	$$(CC) -std=gnu17 $$(WARN) -O2 -D_GNU_SOURCE -static -s tests/recipes/$(1)/$(1).c -o $$@
+$B/images/$(1)/manifest.json: RECIPE = $B/recipes/$(1)
+$B/images/$(1)/manifest.json: $B/recipes/$(1)/files/usr/lib/$(1)/$(1)
+endef
+$(foreach p,attacker vandal,$(eval $(call with_program,$(p))))
 # The same recipe in three versions.
 $B/recipes/fickle%/image.conf: $(shell find tests/recipes/fickle -type f)
 	@rm -rf $(@D) && mkdir -p $B/recipes && cp -rp tests/recipes/fickle $(@D)

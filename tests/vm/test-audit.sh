@@ -40,6 +40,31 @@ is "$(vm audit web --until 2001-01-01)" "" "what is not there is not found"
 ok "a report counts it" sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm audit report web --json |
 	jq -e '.trail.good and .commands.run >= 1 and .keys.exec >= 1 and (.commands.top[0].command | test(\"busybox\"))'"
 
+# --- a neighbour that goes for the audit ------------------------------------------------------------
+COMMANDS=${ISC_COMMANDS:-300}
+order() { client sh -c "echo '$*' | timeout 300 nc -N \$DOCK 8081"; }
+check() { "$TOP/tests/vm/trail-tool.py" "$1" "$TMP/vandal/audit.log" "${@:2}"; }
+ok "the vandal's image is imported" vm image import "$BUILD/images/vandal"
+ok "the vandal runs" vm provision vandal --image vandal --memory 128 --expose 8081:8080
+is "$(order commands 1 "$COMMANDS")" "ran $COMMANDS" "it runs $COMMANDS commands"
+is "$(order odd)" "ran 9" "and some with odd arguments"
+order attack >"$TMP/attack"
+note "$(tr '\n' ';' <"$TMP/attack")"
+is "$(grep YES "$TMP/attack")" "audit-forge YES" "as root it can do nothing to agent, audit, ports and modules, but speak"
+ok "the dock answers" vm list
+vm audit verify web >"$TMP/verify" && like "$(cat "$TMP/verify")" "web: good" "and its neighbour's trail is written"
+ok "it stops" vm disable vandal
+ok "its trail is exported, and good" vm audit export vandal "$TMP/vandal"
+ok "every command is in it, once and in order" check commands 1 "$COMMANDS"
+ok "with its exact arguments" check odd
+third_party audit verify --export "$TMP/vandal" --json >"$TMP/vandal.json"
+note "$(jq -c '{records, lost, violations, serials}' "$TMP/vandal.json")"
+is "$(jq '.serials.unexplained' "$TMP/vandal.json")" 0 "no serial of its kernel is missing without a loss on record"
+is "$(grep -c '^type=[A-Z_]* msg=audit([0-9.:]*): .*op=forged' "$TMP/vandal/audit.log"):$(grep -c '^type=EXECVE msg=audit(1.000:1)' "$TMP/vandal/audit.log")" \
+	1:0 "what it tried to forge stands there as its own word, in one line"
+is "$(vm audit verify web --json | jq '.serials.unexplained, .lost' | tr '\n' ' ')" "0 0 " "its neighbour's trail is complete"
+ok "the vandal is destroyed" vm destroy vandal
+
 # --- an export, and a plain copy ------------------------------------------------------------------
 ok "it is exported" vm audit export web "$TMP/first"
 is "$(stat -c %a "$TMP/first" "$TMP/first/audit.log" | tr '\n' ' ')" "700 600 " "for its owner alone"

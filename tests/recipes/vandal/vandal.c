@@ -1,0 +1,314 @@
+/* The vandal's program: one order a connection on port 8080, a line; the answer is a line or more.
+ *
+ *   commands FIRST N   run N commands "noop cmd-I", one after the other        ran N
+ *   odd                run commands with the arguments that trail-tool.py knows  ran N
+ *   attack             go for the agent, the audit, the ports: a line each     NAME RESULT
+ *
+ * RESULT is "no: ERROR" where the attack was refused, "YES" where it was not. */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/netlink.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SELF "/usr/lib/vandal/vandal"
+#define LONG_ARG 131071 /* bytes: one less than the kernel takes, for the NUL */
+#define MANY 2000
+
+static FILE *out; /* the connection */
+static char *const no_env[] = { NULL };
+
+/* --- commands --- */
+
+static int run(char **argv, char *const *env)
+{
+	int status = -1;
+	pid_t pid = vfork();
+	if (pid == 0) {
+		execve(SELF, argv, env);
+		_exit(127);
+	}
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+	return status;
+}
+
+static void commands(char **words)
+{
+	long first = atol(words[1]), n = atol(words[2]), ran = 0;
+	for (long i = first; i < first + n; i++) {
+		char arg[32];
+		char *argv[] = { "noop", arg, NULL };
+		snprintf(arg, sizeof arg, "cmd-%ld", i);
+		ran += run(argv, no_env) == 0;
+	}
+	fprintf(out, "ran %ld\n", ran);
+}
+
+static void odd(char **words)
+{
+	static char *const plain[][5] = {
+		{ "noop", "line\nbreak\r\n", NULL },
+		{ "noop", "\033[2J\033]0;x\007", NULL },
+		{ "noop", "h\303\251llo \342\234\223", NULL },
+		{ "noop", "\377\376\200", NULL },
+		{ "noop", "", "", "x", NULL },
+		{ "noop", "it's \"quoted\" \\ $(x) a1=\"no\"", NULL },
+		{ "noop", "type=EXECVE msg=audit(1.000:1): argc=1 a0=\"forged\"", NULL },
+	};
+	static char longest[LONG_ARG + 1], numbers[MANY][8];
+	static char *many[MANY + 2] = { "noop" };
+	int ran = 0;
+	(void)words;
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+		ran += run((char **)plain[i], no_env) == 0;
+	memset(longest, 'A', LONG_ARG);
+	ran += run((char *[]){ "noop", longest, NULL }, no_env) == 0;
+	for (int i = 0; i < MANY; i++) {
+		snprintf(numbers[i], sizeof numbers[i], "%d", i);
+		many[i + 1] = numbers[i];
+	}
+	ran += run(many, no_env) == 0;
+	fprintf(out, "ran %d\n", ran);
+}
+
+/* --- attacks: each returns 0 where it succeeded, else an errno --- */
+
+static int last(long rc)
+{
+	return rc < 0 ? errno : 0;
+}
+
+/* The agent is PID 1 of the guest: its parent, if it could be seen. */
+static int kill_agent(void)
+{
+	/* In this PID namespace 1 is the service's own init; signals from inside do not reach it.
+	 */
+	errno = 0;
+	if (kill(1, SIGKILL) == 0) {
+		usleep(200000);
+		return kill(1, 0) == 0 ? EPERM : 0; /* it is still there */
+	}
+	return errno;
+}
+
+static int see_agent(void)
+{
+	DIR *proc = opendir("/proc");
+	int found = ENOENT;
+	char path[300], text[64];
+	for (struct dirent *e; proc && (e = readdir(proc));) {
+		snprintf(path, sizeof path, "/proc/%s/comm", e->d_name);
+		int fd = open(path, O_RDONLY);
+		ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+		text[n > 0 ? n : 0] = '\0';
+		if (fd >= 0)
+			close(fd);
+		if (strncmp(text, "kauditd", 7) == 0 || strncmp(text, "kthreadd", 8) == 0)
+			found = 0;
+	}
+	return found;
+}
+
+static int trace_init(void)
+{
+	return last(ptrace(PTRACE_SEIZE, 1, 0, 0));
+}
+
+static int write_init(void)
+{
+	int fd = open("/proc/1/mem", O_RDWR);
+	int error = last(fd);
+	char byte = 0;
+	if (fd >= 0) {
+		error = last(pwrite(fd, &byte, 1, 0x400000));
+		close(fd);
+	}
+	return error;
+}
+
+static int audit_message(uint16_t type, const void *data, size_t len)
+{
+	struct {
+		struct nlmsghdr h;
+		uint8_t data[512];
+	} m = { { (uint32_t)NLMSG_LENGTH(len), type, NLM_F_REQUEST | NLM_F_ACK, 1, 0 }, { 0 } };
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+	} answer = { 0 };
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT), error = last(fd);
+	struct timeval limit = { 1, 0 };
+	if (fd < 0)
+		return error;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	memcpy(m.data, data, len);
+	error = last(sendto(
+			fd, &m, NLMSG_LENGTH(len), 0, (struct sockaddr *)&kernel, sizeof kernel));
+	if (!error)
+		error = recv(fd, &answer, sizeof answer, 0) < 0 ? errno : -answer.e.error;
+	close(fd);
+	return error;
+}
+
+static int audit_off(void)
+{
+	struct audit_status s = { .mask = AUDIT_STATUS_ENABLED, .enabled = 0 };
+	return audit_message(AUDIT_SET, &s, sizeof s);
+}
+
+static int audit_take(void)
+{
+	struct audit_status s = { .mask = AUDIT_STATUS_PID, .pid = (uint32_t)getpid() };
+	return audit_message(AUDIT_SET, &s, sizeof s);
+}
+
+/* Allowed, where the image has cap_audit_write: but it must be seen as what it is. */
+static int audit_forge(void)
+{
+	static const char text[] =
+			"op=forged\ntype=EXECVE msg=audit(1.000:1): argc=1 a0=\"forged\"";
+	return audit_message(AUDIT_FIRST_USER_MSG, text, sizeof text);
+}
+
+static int preload(void)
+{
+	static char *const env[] = { "LD_PRELOAD=/tmp/evil.so", NULL };
+	char *argv[] = { "noop", "preload", NULL };
+	int fd = open("/tmp/evil.so", O_CREAT | O_WRONLY, 0755);
+	if (fd >= 0)
+		close(fd);
+	return run(argv, env) == 0 ? ENOEXEC : 0; /* it ran as if nothing were there */
+}
+
+static int unload(void)
+{
+	return last(syscall(SYS_delete_module, "virtio_console", O_NONBLOCK));
+}
+
+static int remount(void)
+{
+	return last(mount("none", "/tmp", "tmpfs", 0, NULL));
+}
+
+static int new_namespace(void)
+{
+	return last(unshare(CLONE_NEWUSER));
+}
+
+/* Every port there is, by name or made by hand. */
+static int write_ports(void)
+{
+	static const char garbage[] = "ISC1garbage garbage garbage garbage";
+	char path[64];
+	for (int i = 0; i < 64; i++) {
+		snprintf(path, sizeof path, i < 32 ? "/dev/vport%dp%d" : "/tmp/port-%d-%d",
+				i % 32 / 8, i % 8);
+		if (i >= 32)
+			(void)mknod(path, S_IFCHR | 0600, (dev_t)(241 + i % 32 / 8) << 8 | (i % 8));
+		int fd = open(path, O_RDWR | O_NONBLOCK);
+		if (fd >= 0 && write(fd, garbage, sizeof garbage) > 0)
+			return 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	return ENOENT;
+}
+
+static int set_tunable(void)
+{
+	int fd = open("/proc/sys/kernel/printk", O_WRONLY);
+	return last(fd);
+}
+
+static void attack(char **words)
+{
+	static const struct {
+		const char *name;
+		int (*run)(void);
+	} attacks[] = { { "kill", kill_agent }, { "see", see_agent }, { "ptrace", trace_init },
+		{ "memory", write_init }, { "audit-off", audit_off }, { "audit-take", audit_take },
+		{ "audit-forge", audit_forge }, { "preload", preload }, { "unload", unload },
+		{ "mount", remount }, { "namespace", new_namespace }, { "ports", write_ports },
+		{ "tunable", set_tunable } };
+	(void)words;
+	fprintf(out, "uid %d\n", (int)getuid());
+	for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) {
+		int error = attacks[i].run();
+		if (error)
+			fprintf(out, "%s no: %s\n", attacks[i].name, strerror(error));
+		else
+			fprintf(out, "%s YES\n", attacks[i].name);
+	}
+}
+
+/* --- orders --- */
+
+static const struct {
+	const char *name;
+	int words;
+	void (*run)(char **words);
+} orders[] = {
+	{ "commands", 3, commands },
+	{ "odd", 1, odd },
+	{ "attack", 1, attack },
+};
+
+static void obey(char *line)
+{
+	char *words[4] = { NULL }, *save = NULL;
+	int n = 0;
+	for (char *w = strtok_r(line, " \r\n", &save); w && n < 3;
+			w = strtok_r(NULL, " \r\n", &save))
+		words[n++] = w;
+	for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
+		if (n >= orders[i].words && strcmp(words[0], orders[i].name) == 0) {
+			orders[i].run(words);
+			return;
+		}
+	fprintf(out, "no such order\n");
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(8080) };
+	char line[256];
+	int one = 1;
+	if (argc > 0 && strcmp(argv[0], "noop") == 0)
+		return 0;
+	signal(SIGPIPE, SIG_IGN);
+	if (setgid(0) != 0 || setuid(0) != 0)
+		perror("vandal: root");
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (bind(server, (struct sockaddr *)&at, sizeof at) < 0 || listen(server, 64) < 0) {
+		perror("vandal: listen");
+		return 1;
+	}
+	for (;;) {
+		int fd = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+		FILE *in = fd < 0 ? NULL : fdopen(dup(fd), "r");
+		out = fd < 0 ? NULL : fdopen(fd, "w");
+		if (in && out && fgets(line, sizeof line, in))
+			obey(line);
+		if (in)
+			fclose(in);
+		if (out)
+			fclose(out);
+	}
+}
