@@ -17,7 +17,7 @@ HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPI
 OWN_CPPFLAGS = -Idock -Inode-images -I$B/gen -D_GNU_SOURCE -DISC_VERSION=\"$(VERSION)\" -DG_LOG_DOMAIN=\"isc\" \
 	-DGLIB_VERSION_MIN_REQUIRED=GLIB_VERSION_2_74 -DGLIB_VERSION_MAX_ALLOWED=GLIB_VERSION_2_74
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
-PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)) -lresolv)$(PKG_LIBS)
 OWN_CFLAGS  = -std=gnu17 $(WARN) $(HARDEN) -MMD -MP $(PKG_CFLAGS)
 OWN_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 COMPILE = $(CC) $(OWN_CPPFLAGS) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS)

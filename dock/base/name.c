@@ -78,3 +78,23 @@ gchar *isc_text_escape(const gchar *bytes, gssize len, gsize max)
 		g_string_append(out, "…");
 	return g_string_free(out, FALSE);
 }
+
+static gboolean is_label(const gchar *label)
+{
+	gsize len = strlen(label);
+	return len >= 1 && len <= 63 && label[0] != '-' && label[len - 1] != '-' &&
+	       strspn(label, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
+gboolean isc_host_is_valid(const gchar *text)
+{
+	if (!text || strlen(text) > ISC_HOST_MAX)
+		return FALSE;
+	g_auto(GStrv) labels = g_strsplit(text, ".", -1);
+	guint n = g_strv_length(labels);
+	for (guint i = 0; i < n; i++)
+		if (!is_label(labels[i]))
+			return FALSE;
+	/* No top-level domain is a number (RFC 3696): this is an address, or meant as one. */
+	return n >= 2 && strspn(labels[n - 1], "0123456789") != strlen(labels[n - 1]);
+}

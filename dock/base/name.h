@@ -32,6 +32,11 @@ gboolean isc_digest_is_valid(const gchar *digest);
 gboolean isc_version_is_valid(const gchar *version);
 
 /* A label or environment key: [A-Za-z_][A-Za-z0-9_.-]{0,62}. */
+/* A full host name in lower case: labels of a-z, 0-9 and '-', at least two, at most ISC_HOST_MAX
+ * bytes; not an address. */
+#define ISC_HOST_MAX 100
+gboolean isc_host_is_valid(const gchar *text);
+
 gboolean isc_key_is_valid(const gchar *key);
 
 /**

@@ -111,7 +111,7 @@ static void print_all(IscCli *cli, GVariant *all)
 gboolean isc_cmd_network_show(IscCli *cli, GError **error)
 {
 	static const gchar *const first[] = { "name", "state", "boundary", "link", "tap", "mac",
-		"address", "network", "pinned", "expose", "egress", "bandwidth", "health",
+		"address", "network", "pinned", "expose", "egress", "names", "bandwidth", "health",
 		"counters", NULL };
 	const gchar *name = cli->n_words ? isc_cli_name(cli, 0, "node", error) : "";
 	IscClient *client = name ? isc_cli_client(cli, error) : NULL;

@@ -33,7 +33,7 @@ static const IscOption node_list_options[] = {
 static const IscOption provision_options[] = {
 	{ "file",        'f', ISC_OPT_VALUE, "FILE",      "take all of it from a node file, see isc-node(5); - is standard input" },
 	{ "image",       'i', ISC_OPT_VALUE, "IMG",       "image: NAME, NAME:VERSION or a digest" },
-	{ "network",     0,   ISC_OPT_VALUE, "isolated|group:NAME", "how the node is joined to others" },
+	{ "network",     0,   ISC_OPT_VALUE, "isolated|group:NAME|dedicated", "how the node is joined to others" },
 	{ "expose",      'p', ISC_OPT_LIST,  "[tcp:|udp:]HOSTPORT:NODEPORT", "make a port reachable from outside; repeats" },
 	{ "egress",      0,   ISC_OPT_LIST,  "RULE",      "let the node connect out; repeats" },
 	{ "bandwidth",   0,   ISC_OPT_VALUE, "[in:]RATE [out:RATE]", "most that the node may receive and send, in bits per second: 10M, 'in:10M out:512k'" },

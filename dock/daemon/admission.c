@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "engine/links.h"
 #include "daemon/act.h"
 #include "policy/admit.h"
 
@@ -41,10 +42,18 @@ static gboolean are_free(IscDock *dock, guint slot, const GArray *expose, GError
 	return TRUE;
 }
 
+/* Looked at each time: the host may have joined another network since. */
+static gboolean is_network_ours(IscDock *dock, const IscNode *node, GError **error)
+{
+	const IscAddressPlan *plan = &dock->config->plan;
+	g_autoptr(GArray) nets = isc_links_host_nets(plan->bridge, error);
+	return nets && isc_address_plan_check_host(plan, node->spec->network, nets, error);
+}
+
 static gboolean check(IscDock *dock, const IscNode *node, GError **error)
 {
 	IscAdmitHost host;
-	if (!gather(dock, &host, error))
+	if (!gather(dock, &host, error) || !is_network_ours(dock, node, error))
 		return FALSE;
 	g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
 	if (!others || !isc_policy_admit(&host, node, others, error) ||
@@ -82,9 +91,10 @@ gboolean isc_admission_check(IscDock *dock, const IscNode *node, GError **error)
 
 gboolean isc_admission_enter(IscDock *dock, IscNode *node, GError **error)
 {
+	const IscSlots slots = isc_address_plan_slots(&dock->config->plan, node->spec->network);
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->admission);
 	return isc_admission_check(dock, node, error) &&
-	       isc_register_add_node(dock->reg, node, error);
+	       isc_register_add_node(dock->reg, node, &slots, error);
 }
 
 gboolean isc_admission_again(IscDock *dock, const IscNode *node, GError **error)

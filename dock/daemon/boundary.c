@@ -180,7 +180,7 @@ static void try_node(IscDock *dock, const IscNode *node)
 	g_autoptr(GError) why = NULL;
 	IscFence fence;
 
-	isc_steps_fence(node, image, node->state == ISC_NODE_QUARANTINED, &fence);
+	isc_steps_fence(dock, node, image, node->state == ISC_NODE_QUARANTINED, &fence);
 	gboolean ok = isc_firewall_node_add(dock->firewall, &fence, &why) &&
 		      isc_firewall_node_verify(dock->firewall, &fence, &why);
 	isc_fence_clear(&fence);
@@ -207,7 +207,7 @@ void isc_boundary_retry(IscDock *dock)
 static void read_networks(IscDock *dock, gpointer data)
 {
 	g_autoptr(GError) why = NULL;
-	g_autoptr(GArray) nets = isc_links_host_nets(ISC_BRIDGE, &why);
+	g_autoptr(GArray) nets = isc_links_host_nets(dock->config->plan.bridge, &why);
 	gboolean changed = FALSE;
 	(void)data;
 

@@ -262,7 +262,7 @@ static void do_add_node(IscBus *bus, gchar **t)
 
 void isc_bus_add_node(IscBus *bus, const IscNode *node)
 {
-	g_autofree gchar *address = isc_node_address_text(node->slot);
+	g_autofree gchar *address = isc_node_address_text(&bus->dock->config->plan, node);
 	g_mutex_lock(&bus->dock->lock);
 	isc_dock_run(bus->dock, node->spec->name)->slot = node->slot;
 	g_mutex_unlock(&bus->dock->lock);

@@ -22,6 +22,8 @@ typedef enum {
 	KIND_TEXT,
 	KIND_FILTER, /* see render/host-filter.h */
 	KIND_NUMBER,
+	KIND_NET,    /* IscNet */
+	KIND_BRIDGE, /* gchar[ISC_BRIDGE_MAX + 1] */
 } Kind;
 
 /* clang-format off */
@@ -48,8 +50,27 @@ static const struct {
 	{ "Syslog", "Spool",           KIND_NUMBER, offsetof(IscConfig, syslog_spool_mib), "1024" },
 	{ "Limits", "MaxMemory",       KIND_NUMBER, offsetof(IscConfig, max_memory_mib), "0" },
 	{ "Limits", "MaxNodes",        KIND_NUMBER, offsetof(IscConfig, max_nodes),      "64999" },
+	{ "Network", "Subnet",          KIND_NET,    offsetof(IscConfig, plan.subnet),    NULL },
+	{ "Network", "DedicatedSubnet", KIND_NET,    offsetof(IscConfig, plan.dedicated), NULL },
+	{ "Network", "Bridge",          KIND_BRIDGE, offsetof(IscConfig, plan.bridge),    NULL },
 };
 /* clang-format on */
+
+static const gchar *const wants[] = {
+	[KIND_PATH] = "wants an absolute path without '..'",
+	[KIND_TEXT] = "wants text",
+	[KIND_NUMBER] = "wants a whole number",
+	[KIND_FILTER] = "wants words like tcp:22, udp:68, tcp:8000-8010, icmp",
+	[KIND_NET] = "wants a network, ADDRESS/BITS, that begins at its address",
+	[KIND_BRIDGE] = "wants a name for an interface: 1 to 8 of a-z, 0-9, the first one a letter",
+};
+
+static gboolean is_bridge_name(const gchar *name)
+{
+	gsize len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789");
+	return g_ascii_islower(*name) && name[len] == '\0' && len <= ISC_BRIDGE_MAX &&
+	       !g_str_has_prefix(name, ISC_TAP_PREFIX);
+}
 
 static gboolean set(IscConfig *config, gsize row, const gchar *value)
 {
@@ -59,6 +80,14 @@ static gboolean set(IscConfig *config, gsize row, const gchar *value)
 		if (!g_ascii_string_to_unsigned(value, 10, 0, 1u << 30, &number, NULL))
 			return FALSE;
 		*(guint *)at = (guint)number;
+		return TRUE;
+	}
+	if (table[row].kind == KIND_NET)
+		return isc_net_parse(value, at, NULL);
+	if (table[row].kind == KIND_BRIDGE) {
+		if (!is_bridge_name(value))
+			return FALSE;
+		g_strlcpy(at, value, ISC_BRIDGE_MAX + 1);
 		return TRUE;
 	}
 	if (table[row].kind == KIND_PATH && (value[0] != '/' || strstr(value, "..")))
@@ -74,6 +103,7 @@ IscConfig *isc_config_parse(const gchar *what, const gchar *text, gsize len, GEr
 {
 	IscConfKey keys[G_N_ELEMENTS(table) + 1] = { 0 };
 	g_autoptr(IscConfig) config = g_new0(IscConfig, 1);
+	config->plan = isc_address_plan_default();
 	for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
 		keys[i] = (IscConfKey){ table[i].section, table[i].key, FALSE };
 		if (table[i].preset)
@@ -91,17 +121,15 @@ IscConfig *isc_config_parse(const gchar *what, const gchar *text, gsize len, GEr
 					!g_str_equal(table[i].section, entries[e].section))
 				continue;
 			if (!set(config, i, entries[e].value)) {
-				isc_conf_error(conf, &entries[e], error,
-						table[i].kind == KIND_NUMBER
-								? "wants a whole number"
-						: table[i].kind == KIND_FILTER
-								? "wants words like tcp:22, "
-								  "udp:68, tcp:8000-8010, icmp"
-								: "wants an absolute path without "
-								  "'..'");
+				isc_conf_error(conf, &entries[e], error, "%s",
+						wants[table[i].kind]);
 				return NULL;
 			}
 		}
+	if (!isc_address_plan_check(&config->plan, error)) {
+		g_prefix_error(error, "%s: ", what);
+		return NULL;
+	}
 	return g_steal_pointer(&config);
 }
 
@@ -126,7 +154,7 @@ void isc_config_free(IscConfig *config)
 	if (!config)
 		return;
 	for (gsize i = 0; i < G_N_ELEMENTS(table); i++)
-		if (table[i].kind != KIND_NUMBER)
+		if (table[i].kind == KIND_PATH || table[i].kind == KIND_TEXT)
 			g_free(*(gchar **)((gchar *)config + table[i].offset));
 	g_free(config);
 }

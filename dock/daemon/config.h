@@ -1,6 +1,8 @@
 #pragma once
 #include <glib.h>
 
+#include "model/address-plan.h"
+
 /* /etc/isc-dock/dock.conf, see isc-dock.conf(5).  Every key has a default: the file may be empty or
  * missing. */
 typedef struct {
@@ -22,6 +24,7 @@ typedef struct {
 	guint syslog_spool_mib; /* Spool=1024: MiB that may wait in each trail */
 	guint max_memory_mib;   /* MaxMemory=: MiB all nodes together; 0: 90 % of the host's */
 	guint max_nodes;        /* MaxNodes=64999 */
+	IscAddressPlan plan;    /* [Network] Subnet=, DedicatedSubnet=, Bridge= */
 } IscConfig;
 
 /**

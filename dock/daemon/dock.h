@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "engine/firewall-nft.h"
 #include "engine/firewall-watch.h"
+#include "engine/names.h"
 #include "engine/vm-libvirt.h"
 #include "store/acts.h"
 #include "store/images.h"
@@ -56,6 +57,7 @@ typedef struct {
 	IscFirewall *firewall;
 	IscFirewallWatch *watch;
 	IscAddressWatch *addresses;
+	IscNames *names; /* hosts in rules */
 	IscVm *vm;
 	IscLink *link;
 	IscActsLink *acts_link;

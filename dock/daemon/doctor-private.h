@@ -12,7 +12,8 @@ typedef enum {
 typedef struct {
 	IscFindingLevel level;
 	gchar *found;        /* owned */
-	const gchar *advice; /* static; "" where all is well */
+	const gchar *advice; /* static, $BRIDGE stands for the bridge's name; "" where all is well
+			      */
 } IscFinding;
 
 void isc_doctor_say(IscFinding *f, IscFindingLevel level, const gchar *advice, const gchar *format,
@@ -23,6 +24,7 @@ gchar *isc_doctor_line_of(const gchar *path);
 
 /* doctor-network.c */
 void isc_doctor_forward(IscDock *dock, IscFinding *f);
+void isc_doctor_addresses(IscDock *dock, IscFinding *f);
 void isc_doctor_firewalld(IscDock *dock, IscFinding *f);
 void isc_doctor_ufw(IscDock *dock, IscFinding *f);
 void isc_doctor_docker(IscDock *dock, IscFinding *f);

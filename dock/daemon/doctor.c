@@ -246,6 +246,7 @@ static const struct {
 	{ "collector",         check_collector },
 	{ "boundary",          check_boundary },
 	{ "forwarding",        isc_doctor_forward },
+	{ "addresses",         isc_doctor_addresses },
 	{ "outside",           check_outside },
 	{ "firewalld",         isc_doctor_firewalld },
 	{ "ufw",               isc_doctor_ufw },
@@ -284,7 +285,9 @@ GVariant *isc_doctor(IscCall *call, GError **error)
 				g_variant_new_boolean(f.level != ISC_FINDING_FAIL));
 		g_variant_builder_add(&b, "{sv}", "level", g_variant_new_string(levels[f.level]));
 		g_variant_builder_add(&b, "{sv}", "found", g_variant_new_string(f.found));
-		g_variant_builder_add(&b, "{sv}", "advice", g_variant_new_string(f.advice));
+		g_autoptr(GString) advice = g_string_new(f.advice);
+		g_string_replace(advice, "$BRIDGE", call->dock->config->plan.bridge, 0);
+		g_variant_builder_add(&b, "{sv}", "advice", g_variant_new_string(advice->str));
 		g_variant_builder_add(&list, "@a{sv}", g_variant_builder_end(&b));
 		g_free(f.found);
 	}

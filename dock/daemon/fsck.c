@@ -85,10 +85,13 @@ static void look_at_taps(IscDock *dock, gboolean repair, GVariantBuilder *list)
 	while (dir && nodes && (name = g_dir_read_name(dir))) {
 		if (!g_str_has_prefix(name, "isct") || !is_tap_of_nobody(nodes, name))
 			continue;
-		gboolean mended = repair &&
-				  isc_links_tap_remove(
-						  &(IscTap){ .name = name, .bridge = ISC_BRIDGE },
-						  NULL);
+		gboolean mended =
+				repair &&
+				isc_links_tap_remove(
+						&(IscTap){ .name = name,
+								.bridge = dock->config->plan
+											  .bridge },
+						NULL);
 		add(list, "tap", name, "belongs to no node", mended);
 	}
 }
@@ -103,6 +106,33 @@ static void look_at_snapshots(IscDock *dock, gboolean repair, GVariantBuilder *l
 		g_mutex_unlock(&dock->lock);
 		if (!busy)
 			isc_snapshots_check(dock, node, repair, add, list);
+	}
+}
+
+static gboolean is_bridge_of_nobody(
+		const IscAddressPlan *plan, const GPtrArray *nodes, const gchar *bridge)
+{
+	for (guint i = 0; i < nodes->len; i++) {
+		const IscPlace place = isc_node_place(plan, nodes->pdata[i]);
+		if (g_str_equal(place.bridge, bridge))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static void look_at_bridges(IscDock *dock, gboolean repair, GVariantBuilder *list)
+{
+	const IscAddressPlan *plan = &dock->config->plan;
+	g_autofree gchar *prefix = g_strconcat(plan->bridge, "-", NULL);
+	g_autoptr(GDir) dir = g_dir_open("/sys/class/net", 0, NULL);
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
+	const gchar *name;
+	while (dir && nodes && (name = g_dir_read_name(dir))) {
+		const IscBridge bridge = { .name = name, .accept_mark = ISC_NFT_ACCEPT_MARK };
+		if (!g_str_has_prefix(name, prefix) || !is_bridge_of_nobody(plan, nodes, name))
+			continue;
+		gboolean mended = repair && isc_links_bridge_remove(&bridge, NULL);
+		add(list, "bridge", name, "belongs to no node", mended);
 	}
 }
 
@@ -124,5 +154,6 @@ GVariant *isc_fsck(IscCall *call, GError **error)
 	look_at_keys(call->dock, options.repair, &list);
 	look_at_taps(call->dock, options.repair, &list);
 	isc_volumes_check(call->dock, options.repair, add, &list);
+	look_at_bridges(call->dock, options.repair, &list);
 	return g_variant_new("(@aa{sv})", g_variant_builder_end(&list));
 }

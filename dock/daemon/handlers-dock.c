@@ -172,7 +172,7 @@ static gboolean end(gpointer data)
 static gboolean take_down(IscDock *dock, GError **error)
 {
 	g_autofree gchar *nodes = g_build_filename(dock->config->run_dir, "nodes", NULL);
-	const IscBridge bridge = { .name = ISC_BRIDGE };
+	const IscBridge bridge = { .name = dock->config->plan.bridge };
 	isc_firewall_watch_free(g_steal_pointer(&dock->watch));
 	return isc_links_bridge_remove(&bridge, error) && isc_file_remove_tree(nodes, error) &&
 	       isc_firewall_teardown(dock->firewall, error);

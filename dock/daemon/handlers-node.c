@@ -129,7 +129,9 @@ GVariant *isc_answer_provision(IscCall *call, const IscSpec *spec, const gchar *
 		return NULL;
 
 	GVariantBuilder b;
-	g_autofree gchar *address = node->slot ? isc_node_address_text(node->slot) : g_strdup("");
+	g_autofree gchar *address =
+			node->slot ? isc_node_address_text(&call->dock->config->plan, node)
+				   : g_strdup("");
 	g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
 	isc_answer_put(&b, "name", g_variant_new_string(spec->name));
 	isc_answer_put(&b, "state",

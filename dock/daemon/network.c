@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "daemon/boundary.h"
+#include "daemon/names.h"
 #include "daemon/steps.h"
 #include "engine/firewall-show.h"
 #include "engine/links.h"
@@ -56,7 +57,8 @@ static gboolean wanted_load(IscDock *dock, Wanted *w, GError **error)
 		const IscNode *node = w->nodes->pdata[i];
 		g_autofree gchar *ref = g_strconcat("sha256:", node->digest, NULL);
 		g_autoptr(IscImage) image = isc_image_store_find(dock->images, ref, NULL);
-		isc_steps_fence(node, image, node->state == ISC_NODE_QUARANTINED, &w->fences[i]);
+		isc_steps_fence(dock, node, image, node->state == ISC_NODE_QUARANTINED,
+				&w->fences[i]);
 		w->known[i] = (IscNetworkNode){ &w->fences[i], isc_node_state_is_up(node->state) };
 	}
 	return TRUE;
@@ -124,6 +126,9 @@ static GVariant *show_one(IscDock *dock, Wanted *w, guint i, IscFirewallShow *ke
 	put(&b, "pinned", g_variant_new_boolean(view.is_pinned));
 	put_texts(&b, "expose", view.expose);
 	put_texts(&b, "egress", view.egress);
+	g_autoptr(GPtrArray) names = isc_dock_names_show(dock, node);
+	if (names->len)
+		put_texts(&b, "names", names);
 	g_autofree gchar *bandwidth = isc_bandwidth_print(&view.bandwidth);
 	if (*bandwidth)
 		put_text(&b, "bandwidth", bandwidth);
@@ -220,17 +225,21 @@ GVariant *isc_network_explain_call(IscCall *call, GError **error)
 	g_auto(Wanted) w = { 0 };
 	g_variant_get(call->params, "(&s&s&s)", &from, &to, &port);
 	g_autoptr(GArray) addresses = wanted_load(dock, &w, error) ? dock_addresses(error) : NULL;
-	g_autoptr(GArray) nets = addresses ? isc_links_host_nets(ISC_BRIDGE, error) : NULL;
+	g_autoptr(GArray) nets =
+			addresses ? isc_links_host_nets(dock->config->plan.bridge, error) : NULL;
 	if (!nets)
 		return NULL;
-	const IscNftConfig config = { .subnet = { isc_node_address(0), ISC_SUBNET_BITS },
+	const IscNftConfig config = { .subnet = dock->config->plan.subnet,
+		.dedicated = dock->config->plan.dedicated,
 		.host_nets = (const IscNet *)(gconstpointer)nets->data,
 		.n_host_nets = nets->len };
+	g_autoptr(GHashTable) hosts = isc_dock_names_table(dock);
 	const IscNetwork network = { .config = &config,
 		.nodes = w.known,
 		.n_nodes = w.nodes->len,
 		.dock = (const guint32 *)(gconstpointer)addresses->data,
-		.n_dock = addresses->len };
+		.n_dock = addresses->len,
+		.hosts = hosts };
 	g_auto(IscNetworkAnswer) answer = { 0 };
 	if (!isc_network_explain(&network, from, to, port, &answer, error))
 		return NULL;

@@ -63,7 +63,7 @@ static void send_fence(IscDock *dock, const IscNode *node, guint port)
 
 	isc_node_mac(node->slot, mac);
 	msg.a = port;
-	msg.b = isc_node_address(node->slot);
+	msg.b = isc_node_address(&dock->config->plan, node);
 	msg.d = isc_node_uid(node->slot);
 	for (guint i = 0; i < sizeof mac; i++)
 		msg.c = msg.c << 8 | mac[i];
@@ -80,7 +80,7 @@ static gboolean read_counts(IscDock *dock, const IscNode *node, guint64 *out)
 	g_autoptr(GError) why = NULL;
 	IscFence fence = { 0 };
 	if (node)
-		isc_steps_fence(node, NULL, FALSE, &fence);
+		isc_steps_fence(dock, node, NULL, FALSE, &fence);
 	gboolean ok = isc_firewall_counters(dock->firewall, node ? &fence : NULL, &counters, &why);
 	isc_fence_clear(&fence);
 	if (!ok) {

@@ -82,11 +82,12 @@ static gboolean is_nodes_fault(int err)
 }
 
 /* A TCP connection to the node; the answer to the probe is read by the collector, not here. */
-static int connect_to(const IscNode *node, guint16 port, IscProbe *failed)
+static int connect_to(
+		const IscAddressPlan *plan, const IscNode *node, guint16 port, IscProbe *failed)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET,
 		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(isc_node_address(node->slot)) };
+		.sin_addr.s_addr = htonl(isc_node_address(plan, node)) };
 	isc_autofd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int err = 0;
 	socklen_t len = sizeof(err);
@@ -118,7 +119,7 @@ IscProbe isc_ready_probe(
 		IscDock *dock, const IscNode *node, const gchar *health, GCancellable *cancel)
 {
 	IscProbe failed;
-	isc_autofd int fd = connect_to(node, isc_health_port(health), &failed);
+	isc_autofd int fd = connect_to(&dock->config->plan, node, isc_health_port(health), &failed);
 	if (fd < 0)
 		return failed;
 	if (!g_str_has_prefix(health, "http:"))

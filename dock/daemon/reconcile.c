@@ -312,7 +312,8 @@ static void adopt(Look *look, const IscVmInfo *info)
 	node->state = runs(info->state) ? ISC_NODE_QUARANTINED : ISC_NODE_DISABLED;
 	node->reason = g_strdup("taken up from libvirt after the register was lost");
 	node->created = node->since = g_get_real_time() / G_USEC_PER_SEC;
-	if (!isc_register_add_node(dock->reg, node, &why)) {
+	const IscSlots slots = isc_address_plan_slots(&dock->config->plan, node->spec->network);
+	if (!isc_register_add_node(dock->reg, node, &slots, &why)) {
 		g_warning("cannot take up '%s': %s", info->domain, why->message);
 		return;
 	}

@@ -49,7 +49,7 @@ static void put_rules(GVariantBuilder *b, const IscSpec *spec)
 
 static void put_node(GVariantBuilder *b, IscDock *dock, const IscNode *node)
 {
-	g_autofree gchar *address = isc_node_address_text(node->slot);
+	g_autofree gchar *address = isc_node_address_text(&dock->config->plan, node);
 	g_autofree gchar *domain = isc_node_domain(node->spec->name);
 	g_mutex_lock(&dock->lock);
 	const gchar *busy = isc_dock_run(dock, node->spec->name)->busy;

@@ -1,14 +1,19 @@
 #include "daemon/start.h"
 
+#include <fcntl.h>
 #include <malloc.h>
+#include <net/if.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "daemon/acts-link.h"
 #include "daemon/boundary.h"
 #include "daemon/bus.h"
 #include "daemon/copies.h"
 #include "daemon/monitor.h"
+#include "daemon/names.h"
 #include "daemon/reconcile.h"
 #include "daemon/restart.h"
 #include "daemon/steps.h"
@@ -19,7 +24,6 @@
 
 #define DEFAULT_CONFIG "/etc/isc-dock/dock.conf"
 #define WORKERS 16
-#define GATEWAY_SLOT 1 /* its address is the bridge's */
 
 gboolean isc_start_parse(IscStartOptions *out, int argc, char **argv, GError **error)
 {
@@ -105,21 +109,86 @@ gboolean isc_start_stores(IscDock *dock, GError **error)
 	       (dock->images = isc_image_store_open(images, 0, 0, error));
 }
 
+/* What no node stands in may change; what one does, may not: addresses are in running guests, and
+ * in rules.  A dock from before there was a plan had the default one. */
+static gboolean keep_plan(IscDock *dock, GError **error)
+{
+	const IscAddressPlan preset = isc_address_plan_default();
+	g_autofree gchar *path = g_build_filename(dock->config->state_dir, "address-plan", NULL);
+	g_autofree gchar *now = isc_address_plan_print(&dock->config->plan);
+	g_autoptr(GError) why = NULL;
+	g_autofree gchar *was = isc_file_read(AT_FDCWD, path, 256, NULL, &why);
+	if (!was && !g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND)) {
+		g_propagate_error(error, g_steal_pointer(&why));
+		return FALSE;
+	}
+	if (was)
+		g_strchomp(was);
+	else
+		was = isc_address_plan_print(&preset);
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, error);
+	if (!nodes)
+		return FALSE;
+	if (nodes->len && !g_str_equal(was, now)) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"dock.conf says [Network] %s, but %u nodes stand with %s: put that "
+				"back, "
+				"or destroy them first",
+				now, nodes->len, was);
+		return FALSE;
+	}
+	g_autofree gchar *line = g_strconcat(now, "\n", NULL);
+	return g_str_equal(was, now) ||
+	       isc_file_write(AT_FDCWD, path, line, strlen(line), 0600, error);
+}
+
+/* A network that the host is in already is left alone as long as no node is in it: the bridge would
+ * take its packets. */
+static gboolean set_up_bridges(
+		IscDock *dock, const GPtrArray *nodes, const GArray *host_nets, GError **error)
+{
+	const IscAddressPlan *plan = &dock->config->plan;
+	const IscPlace common = isc_address_plan_common(plan);
+	const IscBridge bridge = isc_steps_bridge(&common);
+	g_autoptr(GError) why = NULL;
+	gboolean any = FALSE;
+
+	for (guint i = 0; i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		const IscPlace place = isc_node_place(plan, node);
+		const IscBridge own = isc_steps_bridge(&place);
+		if (!isc_node_state_is_up(node->state))
+			continue;
+		any = TRUE;
+		/* One that is missing comes with its node: that does not run. */
+		if (node->spec->network == ISC_NETWORK_DEDICATED && if_nametoindex(own.name) &&
+				!isc_links_bridge_setup(&own, error))
+			return FALSE;
+	}
+	if (!any && !isc_address_plan_check_host(plan, ISC_NETWORK_ISOLATED, host_nets, &why)) {
+		g_critical("%s", why->message);
+		return TRUE;
+	}
+	return isc_links_bridge_setup(&bridge, error);
+}
+
 /* Rules first, with those of every node that may run, then what belongs to none goes, then the
  * bridge comes up. */
 static gboolean set_boundary_up(IscDock *dock, GError **error)
 {
+	const IscAddressPlan *plan = &dock->config->plan;
 	dock->outside = dock->config->outside ? g_strdup(dock->config->outside)
 					      : isc_links_outside(NULL);
 	if (!dock->outside)
 		g_warning("no outside interface: nothing can be exposed; set OutsideInterface=");
 	const gchar *outside[] = { dock->outside, NULL };
-	g_autoptr(GArray) host_nets = isc_links_host_nets(ISC_BRIDGE, error);
+	g_autoptr(GArray) host_nets = isc_links_host_nets(plan->bridge, error);
 	if (!host_nets)
 		return FALSE;
 	IscFirewallConfig config = {
-		.bridge = ISC_BRIDGE,
-		.subnet = { isc_node_address(0), ISC_SUBNET_BITS },
+		.bridge = plan->bridge,
+		.subnet = plan->subnet,
+		.dedicated = plan->dedicated,
 		.tap_prefix = ISC_TAP_PREFIX,
 		.outside = outside,
 		.uid_first = isc_node_uid(ISC_SLOT_MIN),
@@ -129,7 +198,7 @@ static gboolean set_boundary_up(IscDock *dock, GError **error)
 		.host_nets = (const IscNet *)(gpointer)host_nets->data,
 		.n_host_nets = host_nets->len,
 	};
-	isc_node_mac(GATEWAY_SLOT, config.bridge_mac);
+	isc_node_mac(ISC_SLOT_GATEWAY, config.bridge_mac);
 	dock->firewall = isc_firewall_new(&config, error);
 	if (!dock->firewall || !isc_firewall_setup(dock->firewall, error))
 		return FALSE;
@@ -145,23 +214,23 @@ static gboolean set_boundary_up(IscDock *dock, GError **error)
 		g_autofree gchar *ref = g_strconcat("sha256:", node->digest, NULL);
 		g_autoptr(IscImage) image = isc_image_store_find(dock->images, ref, NULL);
 		IscFence fence;
-		isc_steps_fence(node, image, node->state == ISC_NODE_QUARANTINED, &fence);
+		isc_steps_fence(dock, node, image, node->state == ISC_NODE_QUARANTINED, &fence);
 		/* One node's bad rule harms that node only: without its elements it is cut off. */
 		if (!isc_firewall_node_add(dock->firewall, &fence, &why))
 			isc_boundary_of_node(dock, node, why->message);
 		isc_fence_clear(&fence);
 	}
-	IscBridge bridge = { .name = ISC_BRIDGE,
-		.gateway = isc_node_address(GATEWAY_SLOT),
-		.prefix = ISC_SUBNET_BITS,
-		.accept_mark = ISC_NFT_ACCEPT_MARK };
-	isc_node_mac(GATEWAY_SLOT, bridge.mac);
-	return isc_firewall_sync(dock->firewall, error) && isc_links_bridge_setup(&bridge, error) &&
+	isc_dock_names_recall(dock);
+	return isc_firewall_sync(dock->firewall, error) &&
+	       set_up_bridges(dock, nodes, host_nets, error) &&
 	       (!dock->outside || isc_links_forward(dock->outside, error));
 }
 
 gboolean isc_start_boundary(IscDock *dock, GError **error)
 {
+	/* Nothing was touched yet: what an earlier daemon has put in force stands. */
+	if (!keep_plan(dock, error))
+		return FALSE;
 	if (set_boundary_up(dock, error))
 		return TRUE;
 	/* Nodes that run on from an earlier daemon: no rules, no links. */
@@ -188,6 +257,7 @@ gboolean isc_start_links(IscDock *dock, GError **error)
 	g_autoptr(GError) why = NULL;
 	if (!isc_vm_connect(dock->vm, &why))
 		isc_dock_set_trouble(dock, why->message);
+	isc_dock_names_start(dock);
 	dock->watch = isc_firewall_watch_new(
 			dock->firewall, NULL, isc_boundary_on_event, dock, error);
 	if (!dock->watch)
@@ -231,6 +301,7 @@ void isc_start_end(IscDock *dock)
 	g_thread_pool_free(dock->background, /* immediate= */ FALSE, /* wait= */ TRUE);
 	g_thread_pool_free(dock->pool, /* immediate= */ FALSE, /* wait= */ TRUE);
 	isc_monitor_free(dock->monitor);
+	isc_names_free(dock->names);
 	isc_firewall_watch_free(dock->watch);
 	isc_address_watch_free(dock->addresses);
 	isc_channels_free(dock->channels);

@@ -182,18 +182,19 @@ gboolean isc_step_config_up(gpointer self, const IscNode *node, const gchar *arg
 		return FALSE;
 	g_autofree gchar *dir = isc_dock_node_run_dir(dock, node->spec->name);
 	g_autofree gchar *path = isc_steps_config_path(dock, node);
-	g_autofree gchar *address = isc_node_address_text(node->slot);
+	const IscPlace place = isc_node_place(&dock->config->plan, node);
+	g_autofree gchar *address = isc_address_print(place.address);
 	g_autofree gchar *mac = isc_node_mac_text(node->slot);
-	g_autofree gchar *gateway = isc_node_address_text(1);
+	g_autofree gchar *gateway = isc_address_print(place.gateway);
 	g_auto(GStrv) uuid = g_strsplit(node->uuid, "-", -1);
 	g_autofree gchar *machine_id = g_strjoinv("", uuid);
 
 	g_autoptr(GString) text = g_string_new(NULL);
 	g_string_append_printf(text,
 			"node=%s\nhostname=%s\nmachine-id=%s\naddress=%s/"
-			"16\ngateway=%s\nmac=%s\nprofile=%s\n",
-			node->spec->name, node->spec->name, machine_id, address, gateway, mac,
-			image->profile);
+			"%u\ngateway=%s\nmac=%s\nprofile=%s\n",
+			node->spec->name, node->spec->name, machine_id, address, place.prefix,
+			gateway, mac, image->profile);
 	add_lines(text, "writable", node->spec->writable);
 	add_lines(text, "env", node->spec->env);
 

@@ -47,7 +47,7 @@ static gchar *render(IscDock *dock, const IscNode *node, GError **error)
 	g_autofree gchar *overlay = isc_steps_overlay_path(dock, node);
 	g_autofree gchar *tap = isc_node_tap(node->slot);
 	g_autofree gchar *mac = isc_node_mac_text(node->slot);
-	g_autofree gchar *address = isc_node_address_text(node->slot);
+	g_autofree gchar *address = isc_node_address_text(&dock->config->plan, node);
 	g_autofree gchar *spec = isc_spec_print_public(node->spec);
 	g_autofree gchar *spec_digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, spec, -1);
 	g_autofree gchar *audit = isc_channels_path(

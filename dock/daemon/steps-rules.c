@@ -3,6 +3,7 @@
  * journal's recovery goes on from there.  Then the kernel, in one transaction, read back; at last
  * the connections that are no longer allowed. */
 #include "daemon/admission.h"
+#include "daemon/names.h"
 #include "daemon/steps.h"
 #include "engine/conntrack.h"
 #include "policy/rule-change.h"
@@ -14,25 +15,29 @@ static gboolean put_in_force(IscDock *dock, const IscNode *node, GError **error)
 	if (!image)
 		return FALSE;
 	IscFence fence;
-	isc_steps_fence(node, image, node->state == ISC_NODE_QUARANTINED, &fence);
+	isc_steps_fence(dock, node, image, node->state == ISC_NODE_QUARANTINED, &fence);
 	gboolean ok = isc_firewall_node_rules(dock->firewall, &fence, error);
 	isc_fence_clear(&fence);
 	return ok;
 }
 
-/* Where a rule that names another node, or a group, led to; none where there is no such node. */
+/* Where a rule with a name led to; none where nothing of that name is known. */
 static GArray *peers_of(IscDock *dock, const IscEgress *rule)
 {
 	GArray *out = g_array_new(FALSE, FALSE, sizeof(guint32));
 	g_autoptr(GPtrArray) nodes = NULL;
 
+	if (rule->kind == ISC_EGRESS_HOST && dock->names) {
+		g_array_unref(out);
+		return isc_names_get(dock->names, rule->name, NULL);
+	}
 	if (rule->kind == ISC_EGRESS_NODE || rule->kind == ISC_EGRESS_GROUP)
 		nodes = isc_register_list_nodes(dock->reg, NULL);
 	for (guint i = 0; nodes && i < nodes->len; i++) {
 		const IscNode *node = nodes->pdata[i];
 		const gchar *name = rule->kind == ISC_EGRESS_NODE ? node->spec->name
 								  : node->spec->group;
-		guint32 address = isc_node_address(node->slot);
+		guint32 address = isc_node_address(&dock->config->plan, node);
 		if (g_str_equal(name, rule->name))
 			g_array_append_val(out, address);
 	}
@@ -43,7 +48,7 @@ static GArray *peers_of(IscDock *dock, const IscEgress *rule)
 static gboolean end_connections(
 		IscDock *dock, const IscNode *node, const IscRuleChange *change, GError **error)
 {
-	guint32 address = isc_node_address(node->slot);
+	guint32 address = isc_node_address(&dock->config->plan, node);
 	for (guint i = 0; i < change->closed->len; i++)
 		if (!isc_conntrack_end_expose(address, &g_array_index(change->closed, IscExpose, i),
 				    NULL, error))
@@ -67,8 +72,12 @@ static gboolean make(
 	isc_spec_set_rules(node->spec, change.expose, change.egress);
 	if (!isc_admission_rules(dock, node, change.opened, /* enter= */ TRUE, error))
 		return FALSE;
-	return !isc_node_state_is_up(node->state) ||
-	       (put_in_force(dock, node, error) && end_connections(dock, node, &change, error));
+	gboolean ok = !isc_node_state_is_up(node->state) ||
+		      (put_in_force(dock, node, error) &&
+				      end_connections(dock, node, &change, error));
+	/* Only now are hosts forgotten that no rule names any more: their connections are ended. */
+	isc_dock_names_look(dock);
+	return ok;
 }
 
 gboolean isc_step_rules_up(gpointer self, const IscNode *node, const gchar *arg,

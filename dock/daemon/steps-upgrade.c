@@ -89,8 +89,10 @@ static void drain(IscDock *dock, const IscNode *node, guint slot, const gchar *s
 	 */
 	while (calm < 2 && g_get_monotonic_time() < deadline &&
 			!(cancel && g_cancellable_is_cancelled(cancel)) && !dock->stopping) {
-		if (!isc_conntrack_count_exposed(
-				    isc_node_address(slot), node->spec->expose, &open, &why)) {
+		if (!isc_conntrack_count_exposed(isc_address_plan_place(&dock->config->plan, slot,
+								 node->spec->network)
+								 .address,
+				    node->spec->expose, &open, &why)) {
 			g_message("node '%s': %s", node->spec->name, why->message);
 			return;
 		}
@@ -112,7 +114,7 @@ static gboolean lead(IscDock *dock, const gchar *name, guint slot, GError **erro
 	if (!isc_node_state_is_up(now->state) && !slot)
 		return TRUE; /* it has no rules in force */
 	IscFence fence;
-	isc_steps_fence(now, image, now->state == ISC_NODE_QUARANTINED, &fence);
+	isc_steps_fence(dock, now, image, now->state == ISC_NODE_QUARANTINED, &fence);
 	gboolean ok = isc_firewall_node_rules(dock->firewall, &fence, error);
 	isc_fence_clear(&fence);
 	return ok;

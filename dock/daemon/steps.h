@@ -1,5 +1,6 @@
 #pragma once
 #include "daemon/dock.h"
+#include "engine/links.h"
 
 /* What each kind of step does on this host: the table of adapters (engine/engine.h).  steps.c has
  * the table, the files beside it what it points to. */
@@ -7,10 +8,13 @@
 /* Fills dock->engine in. */
 void isc_steps_init(IscDock *dock);
 
+/* The bridge of @place as the dock wants it.  Borrows its name. */
+IscBridge isc_steps_bridge(const IscPlace *place);
+
 /* What the firewall knows of @node; holds references to @node's rules.  @image: for the health
  * port, or NULL. */
-void isc_steps_fence(
-		const IscNode *node, const IscImage *image, gboolean quarantined, IscFence *out);
+void isc_steps_fence(IscDock *dock, const IscNode *node, const IscImage *image,
+		gboolean quarantined, IscFence *out);
 
 /* a{sv}: packets dropped, by kind.  Floating. */
 GVariant *isc_steps_counters(IscDock *dock, const IscNode *node);

@@ -27,9 +27,11 @@ struct IscBook {
 	GHashTable *nodes;     /* slot → Node */
 	GHashTable *owners;    /* IscNftElement → Owner */
 	GHashTable *names;     /* node name → slot */
-	GHashTable *referrers; /* node name → GHashTable of slots whose rules name it */
+	GHashTable *referrers; /* node name, or host name with its dots → GHashTable of slots whose
+				  rules name it */
 	GHashTable *classes;   /* name of an egress class → number of its elements */
 	GHashTable *groups;    /* number of a group → Group */
+	GHashTable *hosts;     /* name of a host that rules name → GArray of guint32 */
 };
 
 static void node_free(gpointer p)
@@ -52,6 +54,8 @@ IscBook *isc_book_new(void)
 			g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_hash_table_unref);
 	book->classes = g_hash_table_new(NULL, NULL);
 	book->groups = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+	book->hosts = g_hash_table_new_full(
+			g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
 	return book;
 }
 
@@ -65,25 +69,35 @@ void isc_book_free(IscBook *book)
 	g_hash_table_unref(book->referrers);
 	g_hash_table_unref(book->classes);
 	g_hash_table_unref(book->groups);
+	g_hash_table_unref(book->hosts);
 	g_free(book);
 }
 
 /* --- planning -------------------------------------------------------------------------------- */
 
-static gboolean resolve(const gchar *name, guint32 *address, gpointer data)
+static void resolve_host(const IscBookChange *c, const gchar *name, GArray *out)
+{
+	const GArray *known = c->host && strcmp(c->host, name) == 0
+					      ? c->addresses
+					      : g_hash_table_lookup(c->book->hosts, name);
+	if (known)
+		g_array_append_vals(out, known->data, known->len);
+}
+
+static void resolve(const IscEgress *rule, GArray *out, gpointer data)
 {
 	const IscBookChange *c = data;
+	const gchar *name = rule->name;
 	guint slot = GPOINTER_TO_UINT(g_hash_table_lookup(c->book->names, name));
 	const Node *node =
 			slot ? g_hash_table_lookup(c->book->nodes, GUINT_TO_POINTER(slot)) : NULL;
 
-	if (c->fence && strcmp(c->fence->name, name) == 0)
-		*address = c->fence->address;
+	if (rule->kind == ISC_EGRESS_HOST)
+		resolve_host(c, name, out);
+	else if (c->fence && strcmp(c->fence->name, name) == 0)
+		g_array_append_val(out, c->fence->address);
 	else if (node && slot != c->slot)
-		*address = node->fence->address;
-	else
-		return FALSE;
-	return TRUE;
+		g_array_append_val(out, node->fence->address);
 }
 
 static gboolean is_name_free(IscBook *book, const IscFence *fence, GError **error)
@@ -195,7 +209,7 @@ static gboolean plan_node(IscBookChange *c, guint slot, const IscFence *fence, G
  * address may be another node's tomorrow. */
 static gboolean plan_referrers(IscBookChange *c, const gchar *old_name, GError **error)
 {
-	const gchar *affected[] = { old_name, c->fence ? c->fence->name : NULL };
+	const gchar *affected[] = { old_name, c->fence ? c->fence->name : NULL, c->host };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(affected); i++) {
 		GHashTable *slots =
@@ -258,19 +272,37 @@ static gboolean settle(IscBookChange *c, GError **error)
 	return TRUE;
 }
 
+static IscBookChange change_new(IscBook *book, const IscNftConfig *config)
+{
+	return (IscBookChange){ .book = book,
+		.config = config,
+		.fresh = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref),
+		.steps = g_array_new(FALSE, FALSE, sizeof(IscBookStep)),
+		.gone = g_ptr_array_new(),
+		.come = g_ptr_array_new() };
+}
+
 gboolean isc_book_plan(IscBook *book, const IscNftConfig *config, guint slot, const IscFence *fence,
 		IscBookChange *out, GError **error)
 {
 	const Node *node = g_hash_table_lookup(book->nodes, GUINT_TO_POINTER(slot));
 
-	*out = (IscBookChange){ book, config, slot, fence,
-		g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref),
-		g_array_new(FALSE, FALSE, sizeof(IscBookStep)), g_ptr_array_new(),
-		g_ptr_array_new() };
+	*out = change_new(book, config);
+	out->slot = slot;
+	out->fence = fence;
 	return (!fence || (is_name_free(book, fence, error) &&
 					  is_group_sound(book, fence, error))) &&
 	       plan_node(out, slot, fence, error) &&
 	       plan_referrers(out, node ? node->fence->name : NULL, error) && settle(out, error);
+}
+
+gboolean isc_book_plan_host(IscBook *book, const IscNftConfig *config, const gchar *host,
+		const GArray *addresses, IscBookChange *out, GError **error)
+{
+	*out = change_new(book, config);
+	out->host = host;
+	out->addresses = addresses;
+	return plan_referrers(out, NULL, error) && settle(out, error);
 }
 
 void isc_book_change_clear(IscBookChange *c)
@@ -335,7 +367,7 @@ static void refer(IscBook *book, const IscFence *fence, gboolean on)
 
 	for (guint i = 0; fence->egress && i < fence->egress->len; i++) {
 		const IscEgress *rule = &g_array_index(fence->egress, IscEgress, i);
-		if (rule->kind != ISC_EGRESS_NODE)
+		if (rule->kind != ISC_EGRESS_NODE && rule->kind != ISC_EGRESS_HOST)
 			continue;
 		GHashTable *slots = g_hash_table_lookup(book->referrers, rule->name);
 		if (!slots && on) {
@@ -373,6 +405,22 @@ static void enter_node(IscBookChange *c, GArray *elements)
 	join(book, fence, TRUE);
 }
 
+static gboolean is_unreferred(gpointer host, gpointer addresses, gpointer book)
+{
+	(void)addresses;
+	return !g_hash_table_contains(((IscBook *)book)->referrers, host);
+}
+
+/* What is known of hosts that rules name; of others nothing is kept, as nobody asks for them again.
+ */
+static void enter_host(IscBookChange *c)
+{
+	if (c->host)
+		g_hash_table_insert(c->book->hosts, g_strdup(c->host),
+				g_array_copy((GArray *)c->addresses));
+	g_hash_table_foreach_remove(c->book->hosts, is_unreferred, c->book);
+}
+
 void isc_book_commit(IscBookChange *c)
 {
 	GHashTableIter iter;
@@ -390,6 +438,7 @@ void isc_book_commit(IscBookChange *c)
 		node->elements = g_array_ref(elements);
 	}
 	enter_node(c, g_hash_table_lookup(c->fresh, GUINT_TO_POINTER(c->slot)));
+	enter_host(c);
 }
 
 /* --- questions ------------------------------------------------------------------------------- */
@@ -410,6 +459,31 @@ const IscFence *isc_book_fence(IscBook *book, guint slot)
 guint isc_book_n_nodes(IscBook *book)
 {
 	return g_hash_table_size(book->nodes);
+}
+
+static gint compare_names(gconstpointer a, gconstpointer b)
+{
+	return strcmp(*(const gchar *const *)a, *(const gchar *const *)b);
+}
+
+gchar **isc_book_hosts(IscBook *book)
+{
+	GPtrArray *out = g_ptr_array_new();
+	GHashTableIter iter;
+	gpointer name;
+
+	g_hash_table_iter_init(&iter, book->referrers);
+	while (g_hash_table_iter_next(&iter, &name, NULL))
+		if (strchr(name, '.')) /* nodes' names have none */
+			g_ptr_array_add(out, g_strdup(name));
+	g_ptr_array_sort(out, compare_names);
+	g_ptr_array_add(out, NULL);
+	return (gchar **)g_ptr_array_free(out, FALSE);
+}
+
+const GArray *isc_book_host(IscBook *book, const gchar *host)
+{
+	return g_hash_table_lookup(book->hosts, host);
 }
 
 GPtrArray *isc_book_fences(IscBook *book)

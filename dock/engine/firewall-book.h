@@ -24,9 +24,11 @@ typedef struct {
 	const IscNftConfig *config;
 	guint slot;
 	const IscFence *fence;
-	GHashTable *fresh;      /* slot → GArray: the elements of all nodes that are touched */
-	GArray *steps;          /* of IscBookStep */
-	GPtrArray *gone, *come; /* of IscNftElement: for the kernel */
+	const gchar *host;       /* instead of slot and fence: a name with other addresses */
+	const GArray *addresses; /* of guint32 */
+	GHashTable *fresh;       /* slot → GArray: the elements of all nodes that are touched */
+	GArray *steps;           /* of IscBookStep */
+	GPtrArray *gone, *come;  /* of IscNftElement: for the kernel */
 } IscBookChange;
 
 /**
@@ -42,6 +44,22 @@ gboolean isc_book_plan(IscBook *book, const IscNftConfig *config, guint slot, co
 void isc_book_commit(IscBookChange *change);
 void isc_book_change_clear(IscBookChange *change);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IscBookChange, isc_book_change_clear)
+
+/**
+ * isc_book_plan_host:
+ * @addresses: what @host stands for now: of guint32
+ *
+ * Works out what changes for the nodes whose rules name @host; as isc_book_plan() else.
+ */
+gboolean isc_book_plan_host(IscBook *book, const IscNftConfig *config, const gchar *host,
+		const GArray *addresses, IscBookChange *out, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/* All hosts that rules name, sorted.  Returns: (transfer full) */
+gchar **isc_book_hosts(IscBook *book);
+
+/* What @host stood for last: of guint32; NULL: not known.  Borrowed. */
+const GArray *isc_book_host(IscBook *book, const gchar *host);
 
 /* All elements of @fence as they are wanted now, names of nodes resolved.  Errors: as
  * isc_nft_fence_elements(). */

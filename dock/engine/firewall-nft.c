@@ -302,6 +302,19 @@ static gboolean read_back(IscFirewall *fw, const IscBookChange *c, GError **erro
 	return FALSE;
 }
 
+/* Writes @c, enters it and reads it back.  The kernel refuses where somebody has flushed our sets
+ * this moment: then once more upon all of it. */
+static gboolean carry_out(IscFirewall *fw, IscBookChange *c, GError **error)
+{
+	if (!isc_nft_write(fw->writer, c->gone, c->come, NULL, NULL) &&
+			(!write_all(fw, /* with_nodes= */ TRUE, error) ||
+					!isc_nft_write(fw->writer, c->gone, c->come, NULL, error)))
+		return FALSE;
+	gboolean ok = read_back(fw, c, error);
+	isc_book_commit(c);
+	return ok;
+}
+
 gboolean isc_firewall_node_rules(IscFirewall *fw, const IscFence *fence, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
@@ -310,17 +323,38 @@ gboolean isc_firewall_node_rules(IscFirewall *fw, const IscFence *fence, GError 
 	g_auto(IscBookChange) c = { 0 };
 
 	wanted->quarantined = wanted->quarantined || (known && known->quarantined);
-	if (!isc_book_plan(fw->book, &fw->config, wanted->slot, wanted, &c, error))
-		return FALSE;
-	/* It refuses where somebody has flushed our sets this moment: then once more upon all of
-	 * it. */
-	if (!isc_nft_write(fw->writer, c.gone, c.come, NULL, NULL) &&
-			(!write_all(fw, /* with_nodes= */ TRUE, error) ||
-					!isc_nft_write(fw->writer, c.gone, c.come, NULL, error)))
-		return FALSE;
-	gboolean ok = read_back(fw, &c, error);
-	isc_book_commit(&c);
-	return ok;
+	return isc_book_plan(fw->book, &fw->config, wanted->slot, wanted, &c, error) &&
+	       carry_out(fw, &c, error);
+}
+
+gboolean isc_firewall_host(
+		IscFirewall *fw, const gchar *host, const GArray *addresses, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
+	g_auto(IscBookChange) c = { 0 };
+
+	return isc_book_plan_host(fw->book, &fw->config, host, addresses, &c, error) &&
+	       carry_out(fw, &c, error);
+}
+
+gchar **isc_firewall_hosts(IscFirewall *fw)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
+	return isc_book_hosts(fw->book);
+}
+
+GArray *isc_firewall_host_addresses(IscFirewall *fw, const gchar *host)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
+	const GArray *known = isc_book_host(fw->book, host);
+	return known ? g_array_copy((GArray *)known) : g_array_new(FALSE, FALSE, sizeof(guint32));
+}
+
+IscEgressAnswer isc_firewall_judge(
+		IscFirewall *fw, const GArray *egress, const IscEgress *rule, guint32 address)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
+	return isc_egress_judge(&fw->config, egress, rule, address);
 }
 
 /* Takes out what the kernel holds of a node that we do not know: one that an earlier daemon has
@@ -379,6 +413,16 @@ static gboolean reconfigure(IscFirewall *fw, const IscFirewallConfig *config, GE
 		const IscFence *fence = g_ptr_array_index(fences, i);
 		g_auto(IscBookChange) c = { 0 };
 		if (!isc_book_plan(book, config, fence->slot, fence, &c, error))
+			return FALSE;
+		isc_book_commit(&c);
+	}
+	g_auto(GStrv) hosts = isc_book_hosts(fw->book);
+	for (guint i = 0; hosts[i]; i++) {
+		const GArray *known = isc_book_host(fw->book, hosts[i]);
+		g_auto(IscBookChange) c = { 0 };
+		if (!known)
+			continue;
+		if (!isc_book_plan_host(book, config, hosts[i], known, &c, error))
 			return FALSE;
 		isc_book_commit(&c);
 	}

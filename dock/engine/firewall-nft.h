@@ -1,6 +1,7 @@
 #pragma once
 #include <glib.h>
 
+#include "render/egress.h"
 #include "render/nft.h"
 
 /* The boundary in force: keeps what is wanted, writes it to the kernel by one persistent
@@ -73,6 +74,27 @@ gboolean isc_firewall_node_verify(IscFirewall *fw, const IscFence *fence, GError
  */
 gboolean isc_firewall_node_rules(IscFirewall *fw, const IscFence *fence, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * isc_firewall_host:
+ * @addresses: of guint32: what @host stands for from now on
+ *
+ * For rules "host:NAME:…" of all nodes, in one transaction, read back.  A host that no rule names
+ * is no error, and nothing is kept of it. Errors: ISC_ERROR_HOST, ISC_ERROR_VERIFY.
+ */
+gboolean isc_firewall_host(IscFirewall *fw, const gchar *host, const GArray *addresses,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* All hosts that rules of nodes name, sorted.  Returns: (transfer full) */
+gchar **isc_firewall_hosts(IscFirewall *fw);
+
+/* What @host stands for in the boundary.  Returns: (transfer full): GArray of guint32 */
+GArray *isc_firewall_host_addresses(IscFirewall *fw, const gchar *host);
+
+/* What becomes of @address as an answer for the name in @rule; see render/egress.h.  @egress: all
+ * rules of the node, or NULL. */
+IscEgressAnswer isc_firewall_judge(
+		IscFirewall *fw, const GArray *egress, const IscEgress *rule, guint32 address);
 
 /* Takes the node out, with what was counted for it; rules of others that name it end too.  An
  * unknown one is no error. */

@@ -160,12 +160,11 @@ static void take_exposes(const IscFirewallShow *show, guint32 address, GPtrArray
 	join(ports, out, print_expose);
 }
 
-static void take_exact(const IscFirewallShow *show, guint32 address, GPtrArray *out)
+static void take_exact(const IscFirewallShow *show, IscNftSet set, guint32 address, GPtrArray *out)
 {
 	g_autoptr(GArray) ports = g_array_new(FALSE, FALSE, sizeof(Port));
-	for (guint i = 0; i < show->sets[ISC_NFT_EGRESS]->len; i++) {
-		const IscNftElement *e =
-				&g_array_index(show->sets[ISC_NFT_EGRESS], IscNftElement, i);
+	for (guint i = 0; i < show->sets[set]->len; i++) {
+		const IscNftElement *e = &g_array_index(show->sets[set], IscNftElement, i);
 		const Port port = { get_u32(e->key + 8), (IscProto)e->key[4], get_u16(e->key + 12),
 			0 };
 		if (get_u32(e->key) == address)
@@ -316,7 +315,8 @@ void isc_firewall_show_node(IscFirewallShow *show, const IscFence *fence, IscFir
 		.expose = g_ptr_array_new_with_free_func(g_free),
 		.egress = g_ptr_array_new_with_free_func(g_free) };
 	take_exposes(show, fence->address, out->expose);
-	take_exact(show, fence->address, out->egress);
+	take_exact(show, ISC_NFT_EGRESS, fence->address, out->egress);
+	take_exact(show, ISC_NFT_EGRESS_HOST, fence->address, out->egress);
 	take_peers(show, fence->address, names, data, out->egress);
 	take_group(show, fence, out->egress);
 	if (has_address(show, ISC_NFT_EGRESS_OPEN, fence->address))

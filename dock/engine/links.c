@@ -532,10 +532,20 @@ gchar *isc_links_outside(GError **error)
 }
 
 typedef struct {
-	int only, except;  /* interface indices; 0: any, none */
-	GArray *nets;      /* of IscNet, or NULL */
-	GArray *addresses; /* of guint32, or NULL */
+	int only;            /* interface index; 0: any */
+	const gchar *except; /* name of a bridge, or NULL */
+	GArray *nets;        /* of IscNet, or NULL */
+	GArray *addresses;   /* of guint32, or NULL */
 } Addresses;
+
+/* @bridge itself, or one of a node's own: "isc0-17". */
+static gboolean is_bridge_of(guint index, const gchar *bridge)
+{
+	gchar name[IF_NAMESIZE] = "";
+	gsize len = strlen(bridge);
+	return if_indextoname(index, name) && strncmp(name, bridge, len) == 0 &&
+	       (name[len] == '\0' || name[len] == '-');
+}
 
 static int on_address(struct nl_msg *msg, void *data)
 {
@@ -544,7 +554,7 @@ static int on_address(struct nl_msg *msg, void *data)
 	struct nlattr *tb[IFA_MAX + 1];
 
 	if (nlmsg_parse(nlmsg_hdr(msg), sizeof *head, tb, IFA_MAX, NULL) < 0 || !tb[IFA_LOCAL] ||
-			(int)head->ifa_index == a->except ||
+			(a->except && is_bridge_of(head->ifa_index, a->except)) ||
 			(a->only && (int)head->ifa_index != a->only))
 		return NL_OK;
 	guint32 local = GUINT32_FROM_BE(nla_get_u32(tb[IFA_LOCAL]));
@@ -567,10 +577,10 @@ static gboolean read_addresses(Addresses *a, GError **error)
 	return err == 0 || fail(error, err, "cannot read the addresses of", "the dock");
 }
 
-GArray *isc_links_host_nets(const gchar *except, GError **error)
+GArray *isc_links_host_nets(const gchar *bridge, GError **error)
 {
 	g_autoptr(GArray) nets = g_array_new(FALSE, FALSE, sizeof(IscNet));
-	Addresses a = { .except = except ? index_of(except) : 0, .nets = nets };
+	Addresses a = { .except = bridge, .nets = nets };
 	return read_addresses(&a, error) ? g_steal_pointer(&nets) : NULL;
 }
 

@@ -69,9 +69,9 @@ gboolean isc_links_is_isolated(const gchar *name, const gchar *bridge, gboolean 
  * Errors: ISC_ERROR_NOT_FOUND: there is none.  Returns: (transfer full) */
 gchar *isc_links_outside(GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The networks the dock itself is in, but for loopback and @except (may be NULL).
+/* The networks the dock itself is in, but for loopback, @bridge (may be NULL) and @bridge-….
  * Returns: (transfer full): GArray of IscNet */
-GArray *isc_links_host_nets(const gchar *except, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+GArray *isc_links_host_nets(const gchar *bridge, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The dock's IPv4 addresses on @name.  Returns: (transfer full): GArray of guint32 */
 GArray *isc_links_addresses(const gchar *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;

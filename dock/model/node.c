@@ -168,11 +168,6 @@ guint isc_node_uid(guint slot)
 	return ISC_UID_BASE + slot;
 }
 
-guint32 isc_node_address(guint slot)
-{
-	return (10u << 24) | (77u << 16) | slot;
-}
-
 void isc_node_mac(guint slot, guint8 mac[6])
 {
 	const guint8 bytes[6] = { 0x52, 0x54, 0x4e, 0, (guint8)(slot >> 8), (guint8)slot };
@@ -183,11 +178,6 @@ void isc_node_mac(guint slot, guint8 mac[6])
 gchar *isc_node_mac_text(guint slot)
 {
 	return g_strdup_printf("52:54:4e:00:%02x:%02x", slot >> 8 & 0xff, slot & 0xff);
-}
-
-gchar *isc_node_address_text(guint slot)
-{
-	return g_strdup_printf("10.77.%u.%u", slot >> 8 & 0xff, slot & 0xff);
 }
 
 gchar *isc_node_tap(guint slot)

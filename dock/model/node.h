@@ -7,9 +7,13 @@
 #define ISC_SLOT_MIN 2u
 #define ISC_SLOT_MAX 65000u
 #define ISC_UID_BASE 1900000000u
-#define ISC_BRIDGE "isc0"
 #define ISC_TAP_PREFIX "isct"
-#define ISC_SUBNET_BITS 16
+#define ISC_SLOT_GATEWAY 1u /* whose MAC the bridges have */
+
+/* Both ends belong to it. */
+typedef struct {
+	guint first, last;
+} IscSlots;
 
 /* What the dock holds a node to be.  `seen` (libvirt) and `claimed` (the node itself) are compared
  * with it. */
@@ -69,7 +73,8 @@ typedef enum {
 
 /* One node as the register holds it.  Plain data; owns all it points to. */
 typedef struct {
-	guint slot;     /* ISC_SLOT_MIN..ISC_SLOT_MAX; address, uid, MAC and tap follow from it */
+	guint slot; /* ISC_SLOT_MIN..ISC_SLOT_MAX; uid, MAC and tap follow from it; with the dock's
+		       plan (model/address-plan.h) the address, too */
 	gchar uuid[37]; /* lower-case; of the libvirt domain too */
 	IscSpec *spec;
 	gchar digest[65]; /* of the image */
@@ -107,10 +112,8 @@ gboolean isc_node_check_verb(const IscNode *node, IscVerb verb, gboolean *done, 
 
 /* What follows from the slot. */
 guint isc_node_uid(guint slot);
-guint32 isc_node_address(guint slot); /* host byte order; 10.77.0.0/16 */
 void isc_node_mac(guint slot, guint8 mac[6]);
 gchar *isc_node_mac_text(guint slot);      /* (transfer full) "52:54:4e:00:00:02" */
-gchar *isc_node_address_text(guint slot);  /* (transfer full) "10.77.0.2" */
 gchar *isc_node_tap(guint slot);           /* (transfer full) "isct2" */
 gchar *isc_node_domain(const gchar *name); /* (transfer full) "isc-NAME" */
 

@@ -206,8 +206,12 @@ static gboolean take_named(Cursor *c, IscEgressKind kind, IscEgress *e)
 	gsize len = strcspn(c->at, ":");
 	g_autofree gchar *name = g_strndup(c->at, len);
 
-	if (!isc_name_is_valid(name))
-		return fail(c, kind == ISC_EGRESS_GROUP ? "no group name" : "no node name");
+	if (kind == ISC_EGRESS_HOST ? !isc_host_is_valid(name) : !isc_name_is_valid(name))
+		return fail(c, kind == ISC_EGRESS_HOST
+						? "no full host name, like deb.example.org, in "
+						  "lower case"
+				: kind == ISC_EGRESS_GROUP ? "no group name"
+							   : "no node name");
 	g_strlcpy(e->name, name, sizeof e->name);
 	e->kind = kind;
 	c->at += len;
@@ -222,16 +226,20 @@ static gboolean take_named(Cursor *c, IscEgressKind kind, IscEgress *e)
 	const gchar *ports = c->at;
 	if (!take_ports(c, &e->port_first, &e->port_last))
 		return FALSE;
-	if (e->port_last - e->port_first < ISC_RULE_MAX_PORTS)
+	const gint max = kind == ISC_EGRESS_HOST ? ISC_RULE_MAX_HOST_PORTS : ISC_RULE_MAX_PORTS;
+	if (e->port_last - e->port_first < max)
 		return TRUE;
 	c->at = ports;
-	return fail(c, "a rule names at most %d ports of a node", ISC_RULE_MAX_PORTS);
+	return fail(c, "a rule names at most %d ports of a %s", max,
+			kind == ISC_EGRESS_HOST ? "host" : "node");
 }
 
 static gboolean take_egress(Cursor *c, IscEgress *e)
 {
 	if (take(c, "node:"))
 		return take_named(c, ISC_EGRESS_NODE, e);
+	if (take(c, "host:"))
+		return take_named(c, ISC_EGRESS_HOST, e);
 	if (take(c, "group:"))
 		return take_named(c, ISC_EGRESS_GROUP, e);
 	e->kind = ISC_EGRESS_NET;
@@ -245,7 +253,7 @@ static gboolean take_egress(Cursor *c, IscEgress *e)
 	else if (take(c, "udp:"))
 		e->proto = ISC_PROTO_UDP;
 	else
-		return fail(c, "a rule begins with deny, open, tcp:, udp:, icmp, node: or "
+		return fail(c, "a rule begins with deny, open, tcp:, udp:, icmp, node:, host: or "
 			       "group:");
 	if (!take_net(c, &e->net))
 		return FALSE;
@@ -290,10 +298,13 @@ gchar *isc_egress_print(const IscEgress *e)
 		break;
 	}
 	case ISC_EGRESS_NODE:
+	case ISC_EGRESS_HOST:
 	case ISC_EGRESS_GROUP:
 		g_string_append_printf(s, "%s:%s:%s/",
-				e->kind == ISC_EGRESS_NODE ? "node" : "group", e->name,
-				isc_proto_name(e->proto));
+				e->kind == ISC_EGRESS_NODE   ? "node"
+				: e->kind == ISC_EGRESS_HOST ? "host"
+							     : "group",
+				e->name, isc_proto_name(e->proto));
 		append_ports(s, e->port_first, e->port_last);
 		break;
 	default:
@@ -384,6 +395,11 @@ gboolean isc_net_contains(const IscNet *outer, const IscNet *inner)
 {
 	return outer->prefix <= inner->prefix &&
 	       (inner->address & mask_of(outer->prefix)) == outer->address;
+}
+
+gboolean isc_net_overlaps(const IscNet *a, const IscNet *b)
+{
+	return isc_net_contains(a, b) || isc_net_contains(b, a);
 }
 
 guint32 isc_net_last(const IscNet *net)

@@ -7,9 +7,10 @@
  * to free. Addresses are IPv4 in host byte order, ports 1..65535; both ends of a range belong to
  * it. */
 
-#define ISC_RULE_MAX_BYTES 128 /* a rule's text */
-#define ISC_RULES_MAX 64       /* rules of one kind per node */
-#define ISC_RULE_MAX_PORTS 256 /* of a node in one rule: each costs a map element */
+#define ISC_RULE_MAX_BYTES 128     /* a rule's text */
+#define ISC_RULES_MAX 64           /* rules of one kind per node */
+#define ISC_RULE_MAX_HOST_PORTS 16 /* of a host by name: each for each of its addresses */
+#define ISC_RULE_MAX_PORTS 256     /* of a node in one rule: each costs a map element */
 
 /* IANA protocol numbers. */
 typedef enum {
@@ -27,6 +28,7 @@ typedef struct {
 } IscNet;
 
 gboolean isc_net_contains(const IscNet *outer, const IscNet *inner);
+gboolean isc_net_overlaps(const IscNet *a, const IscNet *b);
 guint32 isc_net_last(const IscNet *net); /* its last address */
 
 /* A port of the dock that leads to a port of the node. */
@@ -43,6 +45,7 @@ typedef enum {
 	ISC_EGRESS_OPEN,  /* anywhere but reserved networks (metadata, private, the dock's own) */
 	ISC_EGRESS_NET,   /* protocol, network, ports */
 	ISC_EGRESS_NODE,  /* another node of the dock, by name */
+	ISC_EGRESS_HOST,  /* a host outside, by a name that the dock resolves */
 	ISC_EGRESS_GROUP, /* every other node of the group that the node itself is in */
 } IscEgressKind;
 
@@ -52,7 +55,7 @@ typedef struct {
 	IscProto proto;                /* NET: any; else TCP or UDP */
 	IscNet net;                    /* NET */
 	guint16 port_first, port_last; /* 0 for ICMP */
-	gchar name[ISC_NAME_MAX + 1];  /* NODE, GROUP */
+	gchar name[ISC_HOST_MAX + 1];  /* NODE, GROUP, HOST */
 } IscEgress;
 
 /**
@@ -75,8 +78,8 @@ gboolean isc_expose_overlaps(const IscExpose *a, const IscExpose *b);
 /**
  * isc_egress_parse:
  * @text: "deny", "open", "icmp", "icmp:NET", "tcp:NET:PORT[-PORT]", "udp:NET:PORT[-PORT]" with NET
- * an address or ADDRESS/BITS, or "node:NAME:tcp/PORT[-PORT]", "group:NAME:tcp/PORT[-PORT]" (udp as
- * well)
+ * an address or ADDRESS/BITS, "host:NAME.DOMAIN:tcp/PORT[-PORT]", or "node:NAME:tcp/PORT[-PORT]",
+ * "group:NAME:tcp/PORT[-PORT]" (udp as well)
  *
  * Errors: as isc_expose_parse(); a network with bits behind its prefix is one, with the network
  * that was meant.

@@ -290,10 +290,14 @@ static gboolean take_network(
 
 	if (g_str_equal(entry->value, "isolated"))
 		return TRUE;
+	if (g_str_equal(entry->value, "dedicated")) {
+		spec->network = ISC_NETWORK_DEDICATED;
+		return TRUE;
+	}
 	if (!group) {
 		g_autofree gchar *shown = isc_text_escape(entry->value, -1, 64);
-		return isc_conf_error(
-				conf, entry, error, "'%s' is none of isolated, group:NAME", shown);
+		return isc_conf_error(conf, entry, error,
+				"'%s' is none of isolated, group:NAME, dedicated", shown);
 	}
 	if (!isc_name_check("group", group, &why))
 		return isc_conf_error(conf, entry, error, "%s", why->message);
@@ -555,8 +559,9 @@ void isc_spec_set_rules(IscSpec *spec, GArray *expose, GArray *egress)
 
 gchar *isc_spec_network_text(const IscSpec *spec)
 {
-	return spec->network == ISC_NETWORK_GROUP ? g_strconcat("group:", spec->group, NULL)
-						  : g_strdup("isolated");
+	if (spec->network == ISC_NETWORK_GROUP)
+		return g_strconcat("group:", spec->group, NULL);
+	return g_strdup(spec->network == ISC_NETWORK_DEDICATED ? "dedicated" : "isolated");
 }
 
 static gint volume_index(const IscSpec *spec, const gchar *name)

@@ -23,8 +23,9 @@ typedef enum {
 
 /* How the node is joined to others.  In none of them do nodes reach each other without a rule. */
 typedef enum {
-	ISC_NETWORK_ISOLATED, /* by itself */
-	ISC_NETWORK_GROUP,    /* rules of and for the group may name all of its nodes at once */
+	ISC_NETWORK_ISOLATED,  /* by itself */
+	ISC_NETWORK_GROUP,     /* rules of and for the group may name all of its nodes at once */
+	ISC_NETWORK_DEDICATED, /* by itself, on a bridge and in a network of its own */
 	ISC_N_NETWORKS,
 } IscNetworkModel;
 
@@ -97,7 +98,7 @@ const gchar *isc_machine_name(IscMachine machine);
 gboolean isc_spec_check_egress(const IscSpec *spec, const IscEgress *rule, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
-/* "isolated", "group:NAME".  Returns: (transfer full) */
+/* "isolated", "group:NAME", "dedicated".  Returns: (transfer full) */
 gchar *isc_spec_network_text(const IscSpec *spec);
 
 void isc_spec_free(IscSpec *spec);

@@ -168,12 +168,31 @@ typedef enum {
 	BEHIND_RESERVED,
 } Part;
 
+/* The target is one of the addresses that the name in @rule stands for, and may be by it. */
+static gboolean is_by_host(
+		const Question *q, const IscFence *fence, const IscEgress *rule, Part part)
+{
+	const GArray *known = q->network->hosts ? g_hash_table_lookup(q->network->hosts, rule->name)
+						: NULL;
+	if (rule->proto != q->proto || !is_in_ports(q, rule->port_first, rule->port_last))
+		return FALSE;
+	for (guint i = 0; known && i < known->len; i++)
+		if (g_array_index(known, guint32, i) == q->to.address)
+			return isc_egress_judge(q->network->config, fence->egress, rule,
+					       q->to.address) ==
+			       (part == BEFORE_RESERVED ? ISC_EGRESS_ANSWER_NAMED
+							: ISC_EGRESS_ANSWER_FREE);
+	return FALSE;
+}
+
 /* The rule that lets the packet out in this part of chain outward, or NULL. */
 static const IscEgress *find_egress(const Question *q, const IscFence *fence, Part part)
 {
 	for (guint i = 0; fence->egress && i < fence->egress->len; i++) {
 		const IscEgress *rule = &g_array_index(fence->egress, IscEgress, i);
 		if (part == BEHIND_RESERVED && rule->kind == ISC_EGRESS_OPEN)
+			return rule;
+		if (rule->kind == ISC_EGRESS_HOST && is_by_host(q, fence, rule, part))
 			return rule;
 		if (rule->kind != ISC_EGRESS_NET)
 			continue;
@@ -207,7 +226,10 @@ static gchar *reserved_by(const Question *q)
 	for (gsize i = 0; i < config->n_host_nets; i++)
 		if (isc_net_contains(&config->host_nets[i], &to))
 			return isc_net_print(&config->host_nets[i]);
-	return isc_net_contains(&config->subnet, &to) ? isc_net_print(&config->subnet) : NULL;
+	if (!isc_nft_is_nodes_address(config, q->to.address))
+		return NULL;
+	return isc_net_print(isc_net_contains(&config->subnet, &to) ? &config->subnet
+								    : &config->dedicated);
 }
 
 static const gchar outward[] = "inet forward, chain outward";
@@ -253,9 +275,12 @@ static void node_to_outside(Question *q, const IscFence *fence)
 	const IscEgress *some = NULL;
 	for (guint i = 0; fence->egress && i < fence->egress->len; i++) {
 		const IscEgress *rule = &g_array_index(fence->egress, IscEgress, i);
-		gboolean fits = rule->kind == ISC_EGRESS_NET && rule->proto == q->proto &&
+		gboolean fits = (rule->kind == ISC_EGRESS_NET || rule->kind == ISC_EGRESS_HOST) &&
+				rule->proto == q->proto &&
 				is_in_ports(q, rule->port_first, rule->port_last);
-		if (rule->kind == ISC_EGRESS_OPEN || (fits && isc_net_contains(&rule->net, &all))) {
+		if (rule->kind == ISC_EGRESS_OPEN ||
+				(fits && rule->kind == ISC_EGRESS_NET &&
+						isc_net_contains(&rule->net, &all))) {
 			answer(q, ISC_VERDICT_ALLOWED, 0, outward, egress_text(fence, rule),
 					"to every address but those of reserved networks");
 			return;
@@ -432,20 +457,20 @@ static void outside_to_service(Question *q)
 
 static void from_outside(Question *q)
 {
-	const IscNet from = { q->from.address, 32 }, to = { q->to.address, 32 };
-	if (q->from.address && isc_net_contains(&q->network->config->subnet, &from))
+	const IscNftConfig *config = q->network->config;
+	if (q->from.address && isc_nft_is_nodes_address(config, q->from.address))
 		denied(q, ISC_DROP_SPOOF, "inet prerouting, chain foreign",
 				"the sender's address is one of the nodes' network");
 	else if (q->to.place == AT_NODE && q->to.is_named)
 		outside_to_service(q);
 	else if (q->to.place == AT_NODE ||
 			(q->to.place == AT_DOCK && q->to.address &&
-					isc_net_contains(&q->network->config->subnet, &to)))
+					isc_nft_is_nodes_address(config, q->to.address)))
 		denied(q, ISC_DROP_INGRESS, "inet prerouting, chain foreign",
 				"nobody outside reaches an address of the nodes' network");
 	else if (q->to.place == AT_DOCK)
 		outside_to_dock(q);
-	else if (isc_net_contains(&q->network->config->subnet, &to))
+	else if (isc_nft_is_nodes_address(config, q->to.address))
 		denied(q, ISC_DROP_INGRESS, "inet prerouting, chain foreign",
 				"nobody outside reaches an address of the nodes' network");
 	else

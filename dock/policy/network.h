@@ -17,6 +17,7 @@ typedef struct {
 	gsize n_nodes;
 	const guint32 *dock; /* the dock's own addresses, also the bridge's; host byte order */
 	gsize n_dock;
+	GHashTable *hosts; /* (nullable) name in rules → GArray of guint32: what it stands for */
 } IscNetwork;
 
 typedef enum {

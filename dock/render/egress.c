@@ -27,6 +27,50 @@ static gboolean is_named(const IscNftConfig *config, const IscNet *net)
 	return FALSE;
 }
 
+gboolean isc_nft_is_reserved(const IscNftConfig *config, guint32 address)
+{
+	const IscNet host = { address, 32 };
+	gsize n;
+	const IscNet *reserved = isc_nft_reserved(&n);
+
+	for (gsize i = 0; i < n; i++)
+		if (isc_net_contains(&reserved[i], &host))
+			return TRUE;
+	for (gsize i = 0; i < config->n_host_nets; i++)
+		if (isc_net_contains(&config->host_nets[i], &host))
+			return TRUE;
+	return isc_nft_is_nodes_address(config, address);
+}
+
+static gboolean is_metadata(guint32 address)
+{
+	gsize n;
+	const guint32 *metadata = isc_nft_metadata(&n);
+
+	for (gsize i = 0; i < n; i++)
+		if (metadata[i] == address)
+			return TRUE;
+	return FALSE;
+}
+
+IscEgressAnswer isc_egress_judge(const IscNftConfig *config, const GArray *egress,
+		const IscEgress *rule, guint32 address)
+{
+	const IscNet host = { address, 32 };
+
+	if (!isc_nft_is_reserved(config, address))
+		return ISC_EGRESS_ANSWER_FREE;
+	for (guint i = 0; egress && i < egress->len; i++) {
+		const IscEgress *other = &g_array_index(egress, IscEgress, i);
+		if (other->kind == ISC_EGRESS_NET && other->proto == rule->proto &&
+				is_named(config, &other->net) &&
+				isc_net_contains(&other->net, &host) &&
+				(other->net.prefix == 32 || !is_metadata(address)))
+			return ISC_EGRESS_ANSWER_NAMED;
+	}
+	return ISC_EGRESS_ANSWER_REFUSED;
+}
+
 static gint compare_u32(gconstpointer a, gconstpointer b)
 {
 	guint32 x = *(const guint32 *)a, y = *(const guint32 *)b;

@@ -189,8 +189,7 @@ static const gchar inet_rules[] =
 	"\tchain prerouting {\n"
 	"\t\ttype filter hook prerouting priority -300; policy accept;\n"
 	"\t\tiifname $BRIDGE goto mark-node\n"
-	"\t\tip saddr $SUBNET goto foreign\n"
-	"\t\tip daddr $SUBNET goto foreign\n"
+	"$FOREIGN"
 	"\t}\n"
 	"\tchain mark-node {\n"
 	"\t\tip daddr & 224.0.0.0 == 224.0.0.0 ip daddr != 255.255.255.255 goto drop-reserved\n"
@@ -198,7 +197,7 @@ static const gchar inet_rules[] =
 	"\t}\n"
 	"\tchain foreign {\n"
 	"\t\tiifname \"lo\" accept\n"
-	"\t\tip saddr $SUBNET goto drop-spoof\n"
+	"$SPOOFED"
 	"\t\tgoto drop-ingress\n"
 	"\t}\n"
 	/* From outside only: a node that knocks at the dock's outside address reaches nobody (hairpin). */
@@ -257,6 +256,8 @@ static const gchar inet_rules[] =
 	"\t\tip daddr @reserved goto drop-reserved\n"
 	"\t\toifname != $OUTSIDE goto drop-egress\n"
 	"\t\tip saddr @egress-open goto pass\n"
+	/* Names stand behind the reserved networks: whoever answers for one opens no way into them. */
+	"\t\tmeta l4proto { tcp, udp } ip saddr . meta l4proto . ip daddr . th dport @egress-host goto pass\n"
 	"\t\tmeta l4proto { tcp, udp } meta mark . meta l4proto . ip daddr . th dport @wide goto pass\n"
 	"\t\ticmp type echo-request meta mark . ip daddr @icmp-wide goto pass\n"
 	"\t\tgoto drop-egress\n"
@@ -426,6 +427,8 @@ static void append_fills(GString *s, const IscNftConfig *config)
 
 	g_array_append_vals(nets, reserved, G_N_ELEMENTS(reserved));
 	g_array_append_val(nets, config->subnet);
+	if (config->dedicated.prefix)
+		g_array_append_val(nets, config->dedicated);
 	if (config->n_host_nets)
 		g_array_append_vals(nets, config->host_nets, (guint)config->n_host_nets);
 	for (gsize i = 0; i < config->n_resolvers; i++)
@@ -468,11 +471,29 @@ static gchar *bridge_mac_rule(const IscNftConfig *config)
 			m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
+/* @lines for each network of nodes: two comparisons cost less than a look-up in a set of two. */
+static gchar *for_each_net(const IscNftConfig *config, const gchar *lines)
+{
+	g_autoptr(GString) s = g_string_new(NULL);
+	const IscNet *nets[] = { &config->subnet, &config->dedicated };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(nets); i++) {
+		g_autofree gchar *text = isc_net_print(nets[i]);
+		g_autoptr(GString) filled = g_string_new(lines);
+		g_string_replace(filled, "%s", text, 0);
+		if (nets[i]->prefix)
+			g_string_append(s, filled->str);
+	}
+	return g_string_free(g_steal_pointer(&s), FALSE);
+}
+
 static void fill_in(GString *s, const IscNftConfig *config)
 {
-	g_autofree gchar *bridge = g_strdup_printf("\"%s\"", config->bridge);
+	g_autofree gchar *bridge = g_strdup_printf("\"%s*\"", config->bridge);
 	g_autofree gchar *outside = name_set(config->outside);
-	g_autofree gchar *subnet = isc_net_print(&config->subnet);
+	g_autofree gchar *foreign = for_each_net(
+			config, "\t\tip saddr %s goto foreign\n\t\tip daddr %s goto foreign\n");
+	g_autofree gchar *spoofed = for_each_net(config, "\t\tip saddr %s goto drop-spoof\n");
 	g_autofree gchar *mark = g_strdup_printf("0x%08x", ISC_NFT_ACCEPT_MARK);
 	g_autofree gchar *uids = g_strdup_printf("%u-%u", config->uid_first, config->uid_last);
 	g_autofree gchar *daemon = g_strdup_printf("%u", config->daemon_uid);
@@ -484,7 +505,8 @@ static void fill_in(GString *s, const IscNftConfig *config)
 		{ "$TAP", config->tap_prefix },
 		{ "$BRIDGE", bridge },
 		{ "$OUTSIDE", outside },
-		{ "$SUBNET", subnet },
+		{ "$FOREIGN", foreign },
+		{ "$SPOOFED", spoofed },
 		{ "$MARK", mark },
 		{ "$NODE_UIDS", uids },
 		{ "$DAEMON_UID", daemon },

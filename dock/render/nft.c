@@ -50,6 +50,7 @@ static const SetRow sets[ISC_N_NFT_SETS] = {
 	[ISC_NFT_RATE_UP] =      { { FALSE, "rate-up",      FALSE,  4, 0 }, { F_IPV4 }, { 0 }, TRUE },
 	[ISC_NFT_RATE_DOWN] =    { { FALSE, "rate-down",    FALSE,  4, 0 }, { F_IPV4 }, { 0 }, TRUE },
 	[ISC_NFT_GROUP] =        { { FALSE, "groups",       FALSE,  4, 4 }, { F_IPV4 }, { F_MARK }, FALSE },
+	[ISC_NFT_EGRESS_HOST] =  { { FALSE, "egress-host",  FALSE, 16, 0 }, { F_IPV4, F_PROTO, F_IPV4, F_PORT }, { 0 }, FALSE },
 	[ISC_NFT_GROUP_PEER] =   { { FALSE, "group-peers",  FALSE, 16, 0 }, { F_IPV4, F_MARK, F_PROTO, F_PORT }, { 0 }, FALSE },
 };
 
@@ -322,6 +323,27 @@ static void add_wide(GArray *out, const IscNftConfig *config, const IscFence *fe
 	g_array_append_vals(out, wide->data, wide->len);
 }
 
+static void add_by_name(GArray *out, const IscNftConfig *config, const IscFence *fence,
+		const IscEgress *rule, IscNftResolve resolve, gpointer data)
+{
+	g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(guint32));
+
+	resolve(rule, addresses, data);
+	for (guint i = 0; i < addresses->len; i++) {
+		const guint32 to = g_array_index(addresses, guint32, i);
+		const IscEgressAnswer answer =
+				rule->kind == ISC_EGRESS_HOST
+						? isc_egress_judge(config, fence->egress, rule, to)
+						: ISC_EGRESS_ANSWER_FREE;
+		if (rule->kind == ISC_EGRESS_NODE)
+			add_exact(out, ISC_NFT_PEER, fence->address, to, rule);
+		else if (answer == ISC_EGRESS_ANSWER_NAMED)
+			add_exact(out, ISC_NFT_EGRESS, fence->address, to, rule);
+		else if (answer == ISC_EGRESS_ANSWER_FREE)
+			add_exact(out, ISC_NFT_EGRESS_HOST, fence->address, to, rule);
+	}
+}
+
 static void add_egress(GArray *out, const IscNftConfig *config, const IscFence *fence,
 		IscNftResolve resolve, gpointer data)
 {
@@ -329,12 +351,11 @@ static void add_egress(GArray *out, const IscNftConfig *config, const IscFence *
 
 	for (guint i = 0; fence->egress && i < fence->egress->len; i++) {
 		const IscEgress *rule = &g_array_index(fence->egress, IscEgress, i);
-		guint32 peer;
 		if (isc_egress_is_exact(rule))
 			add_exact(out, ISC_NFT_EGRESS, fence->address, rule->net.address, rule);
-		else if (rule->kind == ISC_EGRESS_NODE && resolve &&
-				resolve(rule->name, &peer, data))
-			add_exact(out, ISC_NFT_PEER, fence->address, peer, rule);
+		else if ((rule->kind == ISC_EGRESS_NODE || rule->kind == ISC_EGRESS_HOST) &&
+				resolve)
+			add_by_name(out, config, fence, rule, resolve, data);
 		else if (rule->kind == ISC_EGRESS_GROUP && strcmp(rule->name, fence->group) == 0)
 			add_group_rule(out, fence, rule);
 		is_open |= rule->kind == ISC_EGRESS_OPEN;
@@ -344,9 +365,29 @@ static void add_egress(GArray *out, const IscNftConfig *config, const IscFence *
 	add_wide(out, config, fence);
 }
 
+static gboolean is_host_of(const IscNet *net, guint32 address)
+{
+	const IscNet host = { address, 32 };
+	return net->prefix > 0 && isc_net_contains(net, &host);
+}
+
+gboolean isc_nft_is_nodes_address(const IscNftConfig *config, guint32 address)
+{
+	return is_host_of(&config->subnet, address) || is_host_of(&config->dedicated, address);
+}
+
+/* Not the address of a network, a bridge or everybody. */
+static gboolean is_node_address(const IscNftConfig *config, guint32 address)
+{
+	return is_host_of(&config->dedicated, address)
+			       ? address % 4 == 2
+			       : is_host_of(&config->subnet, address) &&
+						 address > config->subnet.address + 1 &&
+						 address < isc_net_last(&config->subnet);
+}
+
 static gboolean is_sound(const IscNftConfig *config, const IscFence *fence, GError **error)
 {
-	const IscNet host = { fence->address, 32 };
 	const gchar *what = NULL;
 
 	if (!isc_name_check("node", fence->name, error) ||
@@ -356,9 +397,7 @@ static gboolean is_sound(const IscNftConfig *config, const IscFence *fence, GErr
 		what = "its tap's name does not begin as the rules expect";
 	else if (fence->mac[0] & 1)
 		what = "its MAC is a group address";
-	else if (!isc_net_contains(&config->subnet, &host) ||
-			fence->address <= config->subnet.address + 1 ||
-			fence->address >= isc_net_last(&config->subnet))
+	else if (!is_node_address(config, fence->address))
 		what = "its address is not one for nodes";
 	else if ((fence->expose && fence->expose->len > ISC_RULES_MAX) ||
 			(fence->egress && fence->egress->len > ISC_RULES_MAX))

@@ -50,8 +50,9 @@ const gchar *isc_drop_name(IscDropKind kind);
 
 /* What the tables look like on this dock. */
 typedef struct {
-	const gchar *bridge;     /* "isc0" */
+	const gchar *bridge;     /* "isc0"; whatever else begins so is a bridge of nodes as well */
 	IscNet subnet;           /* of the nodes, 10.77.0.0/16 */
+	IscNet dedicated;        /* of nodes with bridges of their own; prefix 0: none */
 	guint8 bridge_mac[6];    /* frames to other MACs are dropped and counted; zero: left to port
 				    isolation */
 	const gchar *tap_prefix; /* "isct": every port whose name begins so is hostile */
@@ -110,8 +111,10 @@ typedef enum {
 	ISC_NFT_ICMP,
 	ISC_NFT_RATE_UP, /* address, with its own limit */
 	ISC_NFT_RATE_DOWN,
-	ISC_NFT_GROUP,      /* address : group */
-	ISC_NFT_GROUP_PEER, /* address . group . protocol . port */
+	ISC_NFT_GROUP,       /* address : group */
+	ISC_NFT_GROUP_PEER,  /* address . group . protocol . port */
+	ISC_NFT_EGRESS_HOST, /* address . protocol . address . port: by name, not to reserved
+				networks */
 	ISC_N_NFT_SETS,
 } IscNftSet;
 
@@ -146,13 +149,13 @@ gboolean isc_nft_element_equal(gconstpointer a, gconstpointer b);
 /* As nft prints it, e.g. `"isct2" . 52:54:4e:00:00:02 . 10.77.0.2`.  Returns: (transfer full) */
 gchar *isc_nft_element_print(const IscNftElement *element);
 
-/* Finds the address of node @name; FALSE where there is no such node (yet): the rule then allows
- * nothing. */
-typedef gboolean (*IscNftResolve)(const gchar *name, guint32 *address, gpointer data);
+/* Appends to @out (of guint32) what the name in @rule stands for: a node's address, a host's
+ * addresses; none where it is not known (yet): the rule then allows nothing. */
+typedef void (*IscNftResolve)(const IscEgress *rule, GArray *out, gpointer data);
 
 /**
  * isc_nft_fence_elements:
- * @resolve: (nullable): for "node:NAME:…" rules
+ * @resolve: (nullable): for "node:NAME:…" and "host:NAME:…" rules
  *
  * All elements that stand for @fence.  Elements of wide classes are shared by all nodes of that
  * class. Errors: ISC_ERROR_INVALID: a name, address or MAC that cannot be one; more than
@@ -209,6 +212,12 @@ guint isc_nft_count_rules(const gchar *text);
 
 /* An interface name as the kernel allows it and nft can quote it: [A-Za-z0-9_.@:-]{1,15}. */
 gboolean isc_nft_is_ifname(const gchar *name);
+
+/* Whether @address is in one of the nodes' networks. */
+gboolean isc_nft_is_nodes_address(const IscNftConfig *config, guint32 address);
+
+/* Whether @address is in a network that no node reaches unless a rule names it. */
+gboolean isc_nft_is_reserved(const IscNftConfig *config, guint32 address);
 
 /* The well-known networks that no node reaches unless a rule names them; see nft-base.c. */
 const IscNet *isc_nft_reserved(gsize *n);

@@ -161,23 +161,28 @@ static IscNode *node_from_row(sqlite3_stmt *st, GError **error)
 }
 
 /* The first free slot behind the one given out last: an address that was just in use stays unused
- * for as long as it can. */
-static guint free_slot(IscRegister *reg, GError **error)
+ * for as long as it can.  Where slots do not begin with the first of all, behind any. */
+static guint free_slot(IscRegister *reg, const IscSlots *slots, GError **error)
 {
-	gint64 last = 0, used = 0, slot = 0;
-	if (!isc_sql_int(reg->db, "SELECT slot FROM slot_last", &last, error) ||
-			!isc_sql_int(reg->db, "SELECT count(*) FROM node", &used, error))
+	const guint size = slots->last - slots->first + 1;
+	gint64 last = slots->first + (guint)g_random_int_range(0, (gint)size);
+	if (slots->first == ISC_SLOT_MIN &&
+			!isc_sql_int(reg->db, "SELECT slot FROM slot_last", &last, error))
 		return 0;
-	if (used > ISC_SLOT_MAX - ISC_SLOT_MIN) {
+	g_autoptr(IscStmt) count = isc_sql_prepare(reg->db, error,
+			"SELECT count(*) FROM node WHERE slot BETWEEN ? AND ?", "ii",
+			(gint64)slots->first, (gint64)slots->last);
+	if (!count || sqlite3_step(count) != SQLITE_ROW)
+		return 0;
+	if (sqlite3_column_int64(count, 0) >= size) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"no free address: %" G_GINT64_FORMAT
-				" of %u are in use; destroy a node",
-				used, ISC_SLOT_MAX - ISC_SLOT_MIN + 1);
+				"no free address: all of %u are in use; destroy a node, or see "
+				"[Network] in isc-dock.conf(5)",
+				size);
 		return 0;
 	}
-	slot = last;
-	for (;;) {
-		slot = slot < ISC_SLOT_MIN || slot >= ISC_SLOT_MAX ? ISC_SLOT_MIN : slot + 1;
+	for (gint64 slot = last;;) {
+		slot = slot < slots->first || slot >= slots->last ? slots->first : slot + 1;
 		g_autoptr(IscStmt) st = isc_sql_prepare(
 				reg->db, error, "SELECT 1 FROM node WHERE slot = ?", "i", slot);
 		int rc = st ? sqlite3_step(st) : SQLITE_ERROR;
@@ -188,7 +193,7 @@ static guint free_slot(IscRegister *reg, GError **error)
 	}
 }
 
-static gboolean add_node(IscRegister *reg, IscNode *node, GError **error)
+static gboolean add_node(IscRegister *reg, IscNode *node, const IscSlots *slots, GError **error)
 {
 	g_autoptr(IscStmt) taken = isc_sql_prepare(reg->db, error,
 			"SELECT state FROM node WHERE name = ?", "t", node->spec->name);
@@ -200,7 +205,7 @@ static gboolean add_node(IscRegister *reg, IscNode *node, GError **error)
 				node->spec->name, isc_sql_text(taken, 0));
 		return FALSE;
 	}
-	if (node->slot == 0 && (node->slot = free_slot(reg, error)) == 0)
+	if (node->slot == 0 && (node->slot = free_slot(reg, slots, error)) == 0)
 		return FALSE;
 
 	g_autofree gchar *spec = isc_spec_print_public(node->spec);
@@ -216,16 +221,18 @@ static gboolean add_node(IscRegister *reg, IscNode *node, GError **error)
 			       isc_node_state_name(node->state), node->reason ? node->reason : "",
 			       node->created, node->since, (gint64)node->starts,
 			       node->stands_for ? node->stands_for : "") &&
-	       isc_sql_run(reg->db, error, "UPDATE slot_last SET slot = ?", "i",
-			       (gint64)node->slot);
+	       (slots->first != ISC_SLOT_MIN ||
+			       isc_sql_run(reg->db, error, "UPDATE slot_last SET slot = ?", "i",
+					       (gint64)node->slot));
 }
 
-gboolean isc_register_add_node(IscRegister *reg, IscNode *node, GError **error)
+gboolean isc_register_add_node(
+		IscRegister *reg, IscNode *node, const IscSlots *slots, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
 	if (!isc_sql_script(reg->db, "BEGIN IMMEDIATE", error))
 		return FALSE;
-	if (add_node(reg, node, error) && isc_sql_script(reg->db, "COMMIT", error))
+	if (add_node(reg, node, slots, error) && isc_sql_script(reg->db, "COMMIT", error))
 		return TRUE;
 	(void)isc_sql_script(reg->db, "ROLLBACK", NULL);
 	return FALSE;

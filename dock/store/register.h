@@ -23,10 +23,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscRegister, isc_register_close)
 
 /* --- nodes --------------------------------------------------------------------------------- */
 
-/* Adds @node; a slot of 0 is replaced by a free one, never one given out a moment ago as long as
- * others are free. Errors: ISC_ERROR_STATE: the name is taken, or no slot is free (with the
- * numbers). */
-gboolean isc_register_add_node(IscRegister *reg, IscNode *node, GError **error);
+/* Adds @node; a slot of 0 is replaced by a free one of @slots, never one given out a
+ * moment ago as long as others are free. Errors: ISC_ERROR_STATE: the name is taken, or no slot is
+ * free (with the numbers). */
+gboolean isc_register_add_node(
+		IscRegister *reg, IscNode *node, const IscSlots *slots, GError **error);
 
 /* Returns: (transfer full), or NULL with ISC_ERROR_NOT_FOUND */
 IscNode *isc_register_get_node(IscRegister *reg, const gchar *name, GError **error);

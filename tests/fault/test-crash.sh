@@ -9,7 +9,7 @@ rig() { "$TOP/tools/rig" "$1" --name "$RIG" "${@:2}"; }
 ok "the image is imported" dock isc-vm image import "$BUILD/images/minimal"
 state() { dock isc-vm list --json | jq -r 'if . == [] then "none" else .[0].state end'; }
 in_order() { dock isc-vm fsck --json | jq -e '. == []'; }
-provision() { dock isc-vm provision n --image minimal --memory 96 --overlay 64 --expose 8080:8080; }
+provision() { dock isc-vm provision n --image minimal --memory 96 --overlay 64 --expose 8080:8080 --network dedicated; }
 
 # crash VERB STEP CMD…: CMD, with the dock dying before STEP; then a dock without the fault.
 crash() {
@@ -104,8 +104,8 @@ for step in 0 3 8 9; do
 	crash destroy "$step" dock isc-vm destroy n
 	is "$(state)" none "destroy, dead before step $step: brought to its end"
 	ok "and nothing is left" in_order
-	is "$(dock sh -c 'virsh -q list --all; virsh -q secret-list; ls /var/lib/isc-dock/nodes; ip -br link | grep isct')" "" \
-		"neither domain, secret, file nor tap"
+	is "$(dock sh -c 'virsh -q list --all; virsh -q secret-list; ls /var/lib/isc-dock/nodes; (ip -br link; ip rule) | grep -e isct -e isc0-')" "" \
+		"neither domain, secret, file, tap nor bridge"
 	provision >/dev/null 2>&1
 done
 done_testing

@@ -12,11 +12,14 @@
 #include "engine/firewall-nft.h"
 #include "engine/firewall-watch.h"
 #include "engine/links.h"
+#include "engine/names.h"
+#include "model/address-plan.h"
 
 typedef struct {
 	IscFirewallConfig config;
 	IscFirewall *fw;
 	IscFirewallWatch *watch;
+	IscNames *names;
 	GHashTable *fences; /* slot → IscFence */
 	GArray *host_nets;
 	const gchar *outside[2];
@@ -32,8 +35,16 @@ static void fill_fence(IscFence *f, guint slot)
 	memcpy(f->mac, mac, sizeof mac);
 }
 
-/* "expose=8080:80" "egress=open" "group=shop" "health=80" "rate-up=N" "rate-down=N", any number of
- * them. */
+static const IscNet dedicated = { 0x0a4e0000, 20 };
+
+static IscNetworkModel model_of(const IscFence *f)
+{
+	const IscNet host = { f->address, 32 };
+	return isc_net_contains(&dedicated, &host) ? ISC_NETWORK_DEDICATED : ISC_NETWORK_ISOLATED;
+}
+
+/* "expose=8080:80" "egress=open" "group=shop" "dedicated=1" "health=80" "rate-up=N" "rate-down=N",
+ * any number of them. */
 static gboolean take_options(IscFence *f, gchar **words, GError **error)
 {
 	g_autoptr(GPtrArray) expose = g_ptr_array_new(), egress = g_ptr_array_new();
@@ -49,7 +60,9 @@ static gboolean take_options(IscFence *f, gchar **words, GError **error)
 			g_ptr_array_add(egress, value);
 		else if (strcmp(words[i], "group") == 0)
 			g_strlcpy(f->group, value, sizeof f->group);
-		else if (strcmp(words[i], "health") == 0)
+		else if (strcmp(words[i], "dedicated") == 0) {
+			f->address = dedicated.address + 4 * (f->slot - 2) + 2;
+		} else if (strcmp(words[i], "health") == 0)
 			f->health_port = (guint16)atoi(value);
 		else if (strcmp(words[i], "rate-up") == 0)
 			f->rate_up = strtoull(value, NULL, 10);
@@ -73,12 +86,11 @@ static IscBridge the_bridge(const Tool *t)
 		.accept_mark = ISC_NFT_ACCEPT_MARK };
 }
 
-static IscTap tap_of(const Tool *t, const IscFence *f)
+static IscTap tap_of(const Tool *t, const IscFence *f, const gchar *bridge)
 {
-	IscTap tap = { .name = f->tap,
-		.bridge = t->config.bridge,
-		.address = f->address,
-		.uid = t->config.uid_first };
+	IscTap tap = {
+		.name = f->tap, .bridge = bridge, .address = f->address, .uid = t->config.uid_first
+	};
 	memcpy(tap.mac, f->mac, sizeof tap.mac);
 	return tap;
 }
@@ -88,6 +100,38 @@ static void on_event(const IscFirewallEvent *event, gpointer data)
 	(void)data;
 	printf("event %s; %s; %s\n", event->error ? "down" : "restored", event->who, event->why);
 	fflush(stdout);
+}
+
+static void on_name(const gchar *host, const guint32 *addresses, guint n, const gchar *trouble,
+		gpointer data)
+{
+	Tool *t = data;
+	g_autoptr(GArray) list = g_array_new(FALSE, FALSE, sizeof(guint32));
+	g_autoptr(GError) error = NULL;
+	(void)trouble;
+	g_array_append_vals(list, addresses, n);
+	if (!isc_firewall_host(t->fw, host, list, &error))
+		fprintf(stderr, "boundary-tool: %s: %s\n", host, error->message);
+}
+
+/* Whom rules name now. */
+static void look_at_names(Tool *t)
+{
+	g_auto(GStrv) hosts = isc_firewall_hosts(t->fw);
+	if (!t->names)
+		t->names = isc_names_new(isc_names_lookup_dns, on_name, t);
+	isc_names_want(t->names, (const gchar *const *)hosts);
+}
+
+static gchar *print_host(Tool *t, const gchar *host)
+{
+	g_autoptr(GArray) known = isc_firewall_host_addresses(t->fw, host);
+	g_autoptr(GString) s = g_string_new(NULL);
+	for (guint i = 0; i < known->len; i++) {
+		g_autofree gchar *text = isc_address_print(g_array_index(known, guint32, i));
+		g_string_append_printf(s, "%s%s", i ? " " : "", text);
+	}
+	return g_string_free(g_steal_pointer(&s), FALSE);
 }
 
 static gchar *print_counters(const IscFirewallCounters *c)
@@ -113,6 +157,7 @@ static gboolean add_node(Tool *t, guint slot, gchar **words, GError **error)
 		return FALSE;
 	}
 	g_hash_table_insert(t->fences, GUINT_TO_POINTER(slot), f);
+	look_at_names(t);
 	return TRUE;
 }
 
@@ -149,7 +194,14 @@ static gboolean node_command(Tool *t, const gchar *verb, gchar **words, gchar **
 		g_strlcpy(bare.name, "stranger", sizeof bare.name);
 		f = &bare;
 	}
-	IscTap tap = tap_of(t, f);
+	IscPlace place = { f->address, f->address - 1, 30, "" };
+	g_snprintf(place.bridge, sizeof place.bridge, "%s-%u", t->config.bridge, slot & 0xffff);
+	const gboolean is_own = model_of(f) == ISC_NETWORK_DEDICATED;
+	IscTap tap = tap_of(t, f, is_own ? place.bridge : t->config.bridge);
+	IscBridge own = the_bridge(t);
+	own.name = place.bridge;
+	own.gateway = place.gateway;
+	own.prefix = place.prefix;
 	if (strcmp(verb, "add") == 0)
 		return add_node(t, slot, words, error);
 	if (strcmp(verb, "verify") == 0)
@@ -165,7 +217,10 @@ static gboolean node_command(Tool *t, const gchar *verb, gchar **words, gchar **
 	if (strcmp(verb, "untap") == 0)
 		return isc_links_tap_remove(&tap, error);
 	if (strcmp(verb, "port") == 0)
-		return isc_links_port_setup(&tap, error);
+		return (!is_own || isc_links_bridge_setup(&own, error)) &&
+		       isc_links_port_setup(&tap, error);
+	if (strcmp(verb, "unbridge") == 0)
+		return isc_links_bridge_remove(&own, error);
 	if (strcmp(verb, "up") == 0 || strcmp(verb, "down") == 0)
 		return isc_links_set_up(f->tap, strcmp(verb, "up") == 0, error);
 	if (strcmp(verb, "isolated") == 0) {
@@ -196,7 +251,7 @@ static gboolean command(Tool *t, gchar **words, gchar **answer, GError **error)
 	if (strcmp(verb, "bridge") == 0)
 		return isc_links_bridge_setup(&bridge, error) &&
 		       isc_links_forward(t->config.outside[0], error);
-	if (strcmp(verb, "unbridge") == 0)
+	if (strcmp(verb, "unbridge") == 0 && !words[1])
 		return isc_links_bridge_remove(&bridge, error);
 	if (strcmp(verb, "setup") == 0)
 		return isc_firewall_setup(t->fw, error);
@@ -206,6 +261,10 @@ static gboolean command(Tool *t, gchar **words, gchar **answer, GError **error)
 		return isc_firewall_teardown(t->fw, error);
 	if (strcmp(verb, "watch") == 0)
 		return (t->watch = isc_firewall_watch_new(t->fw, NULL, on_event, t, error)) != NULL;
+	if (strcmp(verb, "host") == 0 && words[1]) {
+		*answer = print_host(t, words[1]);
+		return TRUE;
+	}
 	if (strcmp(verb, "outside") == 0)
 		return (*answer = isc_links_outside(error)) != NULL;
 	if (strcmp(verb, "intact") == 0) {
@@ -259,6 +318,7 @@ int main(int argc, char **argv)
 	}
 	t.config = (IscFirewallConfig){ .bridge = argv[1],
 		.subnet = { 0x0a4d0000, 16 },
+		.dedicated = dedicated,
 		.bridge_mac = { 0x52, 0x54, 0x4e, 0, 0, 1 },
 		.tap_prefix = "isct",
 		.outside = t.outside,
@@ -279,6 +339,7 @@ int main(int argc, char **argv)
 	t.in = g_data_input_stream_new(in);
 	g_data_input_stream_read_line_async(t.in, G_PRIORITY_DEFAULT, NULL, on_line, &t);
 	g_main_loop_run(t.loop);
+	isc_names_free(t.names);
 	isc_firewall_watch_free(t.watch);
 	isc_firewall_free(t.fw);
 	g_hash_table_unref(t.fences);

@@ -269,18 +269,21 @@ DOCK, DOCK_LAN2, GATEWAY = "198.51.100.1", "192.0.2.1", "10.77.0.1"
 
 
 class Node:
-    def __init__(self, slot):
-        self.slot, self.address = slot, f"10.77.0.{slot}"
+    """@dedicated: on a bridge of its own, in a network of four addresses."""
+
+    def __init__(self, slot, dedicated=False):
+        self.slot, self.dedicated = slot, dedicated
+        self.address = f"10.78.0.{4 * (slot - 2) + 2}" if dedicated else f"10.77.0.{slot}"
         self.mac = f"52:54:4e:00:00:{slot:02x}"
         self.ns = Ns(f"n{slot}")
         sh(f"ip link add isct{slot} type veth peer name eth0 netns n{slot}")
         self.ns.ip(f"link set eth0 address {self.mac} up")
-        self.ns.ip(f"address add {self.address}/16 dev eth0")
-        self.ns.ip(f"route add default via {GATEWAY}")
+        self.ns.ip(f"address add {self.address}/{30 if dedicated else 16} dev eth0")
+        self.ns.ip(f"route add default via {f'10.78.0.{4 * (slot - 2) + 1}' if dedicated else GATEWAY}")
         self.wire = self.ns.wire("eth0")
 
     def up(self, options):
-        tool.do(f"add {self.slot} node{self.slot} {options}")
+        tool.do(f"add {self.slot} node{self.slot} {options} {'dedicated=1' if self.dedicated else ''}")
         tool.do(f"verify {self.slot}")
         tool.do(f"port {self.slot}")
         tool.do(f"up {self.slot}")
@@ -352,7 +355,8 @@ outside.ip("link set eth0 up")
 outside.ip(f"address add {LAN}/24 dev eth0")
 for extra in (INTERNET, METADATA, PRIVATE):
     outside.ip(f"address add {extra}/32 dev lo")
-outside.ip(f"route add 10.77.0.0/16 via {DOCK}")  # an attacker on the same wire
+outside.ip(f"route add 10.77.0.0/16 via {DOCK}")
+outside.ip(f"route add 10.78.0.0/20 via {DOCK}")  # an attacker on the same wire
 sh(f"ip route add default via {LAN}")
 sh("nft add table inet others && nft 'add chain inet others c { type filter hook forward priority 5; policy accept; }'")
 sh("nft add rule inet others c counter accept && nft add table bridge others")
@@ -814,7 +818,8 @@ class Spec:
     def words(self):
         return " ".join([f"add {self.node.slot} node{self.node.slot}"] + [f"egress={r}" for r in self.rules] +
                         [f"expose={x}:{8200 + 10 * self.node.slot + p}:{p}" for p in self.exposed
-                         for x in ("tcp", "udp")] + ([f"group={self.group}"] if self.group else []))
+                         for x in ("tcp", "udp")] + ([f"group={self.group}"] if self.group else []) +
+                        (["dedicated=1"] if self.node.dedicated else []))
 
     def allows(self, to, proto, port):
         return any(means(to, proto, port) for means in self.opens)
@@ -824,11 +829,9 @@ seed = int(os.environ.get("ISC_SEED", "77"))
 rand = random.Random(seed)
 for node in nodes:
     tool.do(f"remove {node.slot}")
-crowd = nodes + [Node(slot) for slot in (6, 7)]
+crowd = nodes + [Node(slot, dedicated=True) for slot in (6, 7)]
 for node in crowd:
-    tool.do(f"add {node.slot} node{node.slot}")
-    tool.do(f"port {node.slot}")
-    tool.do(f"up {node.slot}")
+    node.up("")
 time.sleep(1.1)  # until the kernel has seen their carriers
 leaks, losses, judged, turns = [], [], 0, 0
 end = time.monotonic() + 12
@@ -894,13 +897,135 @@ law(not leaks and turns >= 8, f"in {turns} random sets of specs (seed {seed}) no
     str(leaks[:3]))
 law(not losses, "and every pair that has one does", f"{len(losses)}: {losses[:2]}")
 law(tool.do("intact") == "intact", "and the kernel holds what the last of them say, and nothing of the others")
+
+# --- bridges of nodes' own -------------------------------------------------------------------------------
+
+own, own2 = crowd[4:]
 for node in crowd:
     tool.do(f"release {node.slot}")
+    tool.do(f"add {node.slot} node{node.slot} {'dedicated=1' if node.dedicated else ''}")
+nodes = crowd  # who watches
+law(tool.do(f"isolated {own.slot}") == "yes" and "isc0-6" in sh("ip -o link show isct6"),
+    "a dedicated node's port is isolated in a bridge of its own")
+law("PERMANENT" in sh(f"ip neigh show {own.address} dev isc0-6"), "and its address pinned there")
+attack("a dedicated node's frame from another MAC", own, Ether(src=db.mac, dst=GATEWAY_MAC) /
+       IP(src=own.address, dst=GATEWAY) / UDP(dport=9), "mac")
+for text, source in (("common", db.address), ("other dedicated", own2.address), ("bridge's", "10.78.0.17"),
+                     ("outside", INTERNET)):
+    attack(f"a dedicated node's packet from the {text} address", own, Ether(src=own.mac, dst=GATEWAY_MAC) /
+           IP(src=source, dst=own2.address) / UDP(dport=9), "ip")
+attack("a common node's packet from a dedicated one's address", db, Ether(src=db.mac, dst=GATEWAY_MAC) /
+       IP(src=own.address, dst=own2.address) / UDP(dport=9), "ip")
+attack("a dedicated node's packet to the common network", own, own.to(db.address) / UDP(dport=5001), "peer")
+attack("a dedicated node's packet to another one", own, own.to(own2.address) / UDP(dport=5001), "peer")
+attack("a common node's packet to a dedicated one", db, db.to(own.address) / UDP(dport=5001), "peer")
+attack("a dedicated node's packet to its gateway", own, own.to("10.78.0.17") / UDP(dport=53), "host")
+attack("to another node's gateway", own, own.to("10.78.0.21") / UDP(dport=53), "host")
+attack("to the common bridge", own, own.to(GATEWAY) / UDP(dport=53), "host")
+attack("a common node's packet to a dedicated one's gateway", db, db.to("10.78.0.17") / UDP(dport=53), "host")
+attack("to nobody's address of that network", own, own.to("10.78.5.5") / UDP(dport=53), "reserved")
+attack("an ARP answer of a dedicated node for its gateway", own, Ether(src=own.mac, dst=everyone) /
+       ARP(op=2, hwsrc=own.mac, psrc="10.78.0.17", hwdst=everyone, pdst="10.78.0.17"), "arp")
+attack("a packet from outside with a dedicated node's address", own, Ether(src=outside_mac, dst=wan_mac) /
+       IP(src=own.address, dst=DOCK) / UDP(dport=9), "spoof", by=outside_wire)
+drain(own.wire)
+sh("nft flush ruleset")  # nobody watches yet
+own.wire.send(bytes(own.to(INTERNET) / UDP(dport=53) / Raw(b"LEAK-own")))
+own.wire.send(bytes(own.to(db.address) / UDP(dport=53) / Raw(b"LEAK-own")))
+law(not sees(outside_wire, b"LEAK-own", 0.1) and not sees(db.wire, b"LEAK-own", 0.05),
+    "with no rules at all nothing of a dedicated node leaves its bridge")
+tool.do("sync")
+sh("nft add table inet others && nft 'add chain inet others c { type filter hook forward priority 5; policy accept; }'")
+sh("nft add rule inet others c counter accept && nft add table bridge others")
+for node in (own, own2):
+    tool.do(f"remove {node.slot}")
+    tool.do(f"add {node.slot} node{node.slot} dedicated=1")
+    tool.do(f"unbridge {node.slot}")
+    tool.do(f"remove {node.slot}")
+law("isc0-" not in sh("ip -o link; ip rule"), "a bridge goes without a trace when its node does")
+nodes = crowd[:4]
+for node in nodes:
     tool.do(f"remove {node.slot}")
     tool.do(f"down {node.slot}")
 for node in nodes:
     node.up(STANDARD[node.slot])
 time.sleep(1.1)
+
+# --- rules with names of hosts --------------------------------------------------------------------------
+
+zone = {}  # name: [addresses], TTL; None: no answer at all
+asked = []
+
+
+def serve_names():
+    s = outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((LAN, 53))
+    while True:
+        query, peer = s.recvfrom(512)
+        at, labels = 12, []
+        while query[at]:
+            labels.append(query[at + 1:at + 1 + query[at]].decode())
+            at += 1 + query[at]
+        name, question = ".".join(labels), query[12:at + 5]
+        asked.append(name)
+        if zone.get(name, ([], 0)) is None:
+            continue
+        addresses, ttl = zone.get(name, ([], 0))
+        head = query[:2] + struct.pack("!HHHHH", 0x8180 if name in zone else 0x8183, 1, len(addresses), 0, 0)
+        s.sendto(head + question + b"".join(b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, ttl, 4) + socket.inet_aton(a)
+                                            for a in addresses), peer)
+
+
+def known(name, addresses, within=3.0):
+    end = time.monotonic() + within
+    while sorted(tool.do(f"host {name}").split()) != sorted(addresses):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+OTHER = "203.0.113.11"
+outside.ip(f"address add {OTHER}/32 dev lo")
+threading.Thread(target=serve_names, daemon=True).start()
+with open("/run/resolv.conf", "w", encoding="ascii") as f:
+    f.write(f"nameserver {LAN}\n")
+sh("mount --bind /run/resolv.conf /etc/resolv.conf")
+zone["deb.example.org"] = [INTERNET], 1
+zone["evil.example.org"] = [METADATA, PRIVATE, LAN, web.address, DOCK], 300
+zone["lost.example.org"] = None
+began = time.monotonic()
+tool.do("add 4 node4 egress=host:lost.example.org:tcp/9000 egress=host:deb.example.org:tcp/9000 "
+        "egress=host:evil.example.org:tcp/80-82 egress=host:evil.example.org:tcp/2222 "
+        "egress=host:evil.example.org:tcp/9000-9001")
+law(time.monotonic() - began < 1, "a name server that does not answer holds up no rule")
+law(known("deb.example.org", [INTERNET]) and known("evil.example.org", zone["evil.example.org"][0]),
+    "names are asked for")
+law(app.ns.connects(INTERNET, 9000), "a node reaches a host that its rule names")
+law(not app.ns.connects(INTERNET, 9001, 0.3) and not app.ns.connects(OTHER, 9000, 0.3) and
+    not db.ns.connects(INTERNET, 9000, 0.3), "on that port, that host, and that node alone")
+law(tool.do("intact") == "intact", "what names stand for is read back")
+for address in (METADATA, PRIVATE, LAN):
+    attack(f"a connection to {address}, for which a name was made to stand,", app,
+           Ether(app.to(address) / TCP(sport=7777, dport=9001, flags="S") / Raw(b"rebind")), "reserved")
+attack("one to a peer", app, Ether(app.to(web.address) / TCP(sport=7777, dport=80, flags="S")), "peer")
+attack("one to the dock", app, Ether(app.to(DOCK) / TCP(sport=7777, dport=2222, flags="S")), "host")
+tool.do(f"add 4 node4 egress=host:evil.example.org:tcp/9000-9001 egress=tcp:{LAN}:22 "
+        "egress=host:deb.example.org:tcp/9000")
+law(app.ns.connects(LAN, 9001), "but where another rule of the node names that network")
+zone["deb.example.org"] = [OTHER], 1
+n = len(asked)
+moved = known("deb.example.org", [INTERNET, OTHER], 8)
+law(moved and app.ns.connects(OTHER, 9000) and app.ns.connects(INTERNET, 9000),
+    "a name that moves is followed, and the old address kept for as long as a node may have it")
+law(known("deb.example.org", [OTHER], 8) and not app.ns.connects(INTERNET, 9000, 0.3), "and no longer")
+law(len(asked) - n < 12, "servers are asked once a TTL, and at most each five seconds", str(asked[n:]))
+zone["deb.example.org"] = None
+time.sleep(6)
+law(app.ns.connects(OTHER, 9000), "while no server answers the last answer holds")
+tool.do(f"add 4 node4 {STANDARD[4]}")
+law(tool.do("host deb.example.org") == "" and not app.ns.connects(OTHER, 9000, 0.3) and tool.do("intact") == "intact",
+    "with the rule the name is forgotten")
 
 # --- the daemon dies; T40: somebody flushes -----------------------------------------------------------
 

@@ -12,6 +12,7 @@ static const IscNet test_host_nets[] = { { 0xc0a80100, 24 }, { 0xc6336400, 24 } 
 static const IscNftConfig test_config = {
 	.bridge = "isc0",
 	.subnet = { 0x0a4d0000, 16 },
+	.dedicated = { 0x0a4e0000, 20 },
 	.bridge_mac = { 0x52, 0x54, 0x4e, 0, 0, 1 },
 	.tap_prefix = "isct",
 	.outside = test_outside,

@@ -3,11 +3,14 @@
 
 #include "engine/firewall-show.h"
 
-static gboolean resolve(const gchar *name, guint32 *address, gpointer data)
+static void resolve(const IscEgress *rule, GArray *out, gpointer data)
 {
+	static const guint32 db = 0x0a4d0003, host = 0xc6336408;
 	(void)data;
-	*address = 0x0a4d0003;
-	return g_str_equal(name, "db");
+	if (g_str_equal(rule->name, "db"))
+		g_array_append_val(out, db);
+	else if (rule->kind == ISC_EGRESS_HOST)
+		g_array_append_val(out, host);
 }
 
 static const gchar *name_of(guint32 address, gpointer data)
@@ -56,8 +59,9 @@ static void a_node_is_shown_as_it_was_written_and_no_other(void **state)
 	static const gchar *const expose[] = { "tcp:80:80", "tcp:8080-8089:80-89", "tcp:9000:91",
 		"tcp:9001:91", "udp:53:53", "tcp:192.0.2.7:443:8443", NULL };
 	static const gchar *const egress[] = { "tcp:198.51.100.7:443-445", "udp:198.51.100.7:53",
-		"node:db:tcp/5432-5433", "group:shop:tcp/80-82", "group:shop:udp/53", "open",
-		"tcp:10.0.0.0/8:22", "icmp", "udp:0.0.0.0/0:1-1000", NULL };
+		"node:db:tcp/5432-5433", "host:a.example.org:tcp/80", "group:shop:tcp/80-82",
+		"group:shop:udp/53", "open", "tcp:10.0.0.0/8:22", "icmp", "udp:0.0.0.0/0:1-1000",
+		NULL };
 	static const gchar *const other[] = { "tcp:81:80", NULL };
 	static const gchar *const other_egress[] = { "tcp:10.0.0.0/8:23", NULL };
 	IscFence one = fence_of(2, expose, egress), two = fence_of(4, other, other_egress);
@@ -78,8 +82,9 @@ static void a_node_is_shown_as_it_was_written_and_no_other(void **state)
 	static const gchar *const a_expose[] = { "tcp:80:80", "tcp:8080-8089:80-89", "tcp:9000:91",
 		"tcp:9001:91", "udp:53:53", "tcp:192.0.2.7:443:8443", NULL };
 	static const gchar *const a_egress[] = { "tcp:198.51.100.7:443-445", "udp:198.51.100.7:53",
-		"node:db:tcp/5432-5433", "group:shop:tcp/80-82", "group:shop:udp/53", "open",
-		"tcp:10.0.0.0/8:22", "udp:0.0.0.0/0:1-1000", "icmp:0.0.0.0/0", NULL };
+		"tcp:198.51.100.8:80", "node:db:tcp/5432-5433", "group:shop:tcp/80-82",
+		"group:shop:udp/53", "open", "tcp:10.0.0.0/8:22", "udp:0.0.0.0/0:1-1000",
+		"icmp:0.0.0.0/0", NULL };
 	is_list(a.expose, a_expose);
 	is_list(a.egress, a_egress);
 	assert_true(a.bandwidth.out == 8000 && a.bandwidth.in == 0);

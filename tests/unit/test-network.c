@@ -48,6 +48,8 @@ static const Case cases[] = {
 	{ "outside", "10.77.0.2", "80", NO, ISC_DROP_INGRESS, "none", "nobody outside" },
 	{ "outside", "10.77.0.1", "80", NO, ISC_DROP_INGRESS, "none", "nobody outside" },
 	{ "outside", "10.77.9.9", "80", NO, ISC_DROP_INGRESS, "none", "nobody outside" },
+	{ "outside", "10.78.0.2", "80", NO, ISC_DROP_INGRESS, "none", "nobody outside" },
+	{ "10.78.0.2", "dock", "8080", NO, ISC_DROP_SPOOF, "none", "sender" },
 	{ "10.77.9.9", "dock", "8080", NO, ISC_DROP_SPOOF, "none", "sender" },
 	{ "outside", "dock", "22", UNJUDGED, 0, "none", "own filter" },
 	{ "outside", "dock", "icmp", UNJUDGED, 0, "none", "own filter" },
@@ -64,6 +66,11 @@ static const Case cases[] = {
 	{ "db", "198.51.100.7", "443", YES, 0, "Egress=tcp:198.51.100.7:443", "names" },
 	{ "db", "198.51.100.7", "444", NO, ISC_DROP_EGRESS, "none", "" },
 	{ "db", "198.51.100.8", "udp/443", NO, ISC_DROP_EGRESS, "none", "" },
+	{ "db", "198.51.100.9", "8443", YES, 0, "Egress=host:deb.example.org:tcp/8443", "" },
+	{ "db", "198.51.100.9", "udp/8443", NO, ISC_DROP_EGRESS, "none", "" },
+	{ "db", "192.168.7.9", "8443", NO, ISC_DROP_RESERVED, "none", "192.168.0.0/16" },
+	{ "db", "10.9.9.9", "8443", YES, 0, "Egress=host:deb.example.org:tcp/8443", "" },
+	{ "db", "outside", "8443", PARTLY, 0, "Egress=host:deb.example.org:tcp/8443", "ask for" },
 	{ "db", "outside", "443", PARTLY, 0, "Egress=tcp:198.51.100.7:443", "ask for one" },
 	{ "db", "198.18.5.5", "udp/99", YES, 0, "Egress=udp:198.18.0.0/16:1-100", "names" },
 	{ "db", "192.0.2.9", "icmp", YES, 0, "Egress=icmp:192.0.2.0/24", "" },
@@ -117,6 +124,7 @@ typedef struct {
 	IscNetworkNode nodes[6];
 	IscNftConfig config;
 	IscNetwork network;
+	GHashTable *hosts;
 } World;
 
 static void world_init(World *w)
@@ -127,7 +135,8 @@ static void world_init(World *w)
 		"node:off:tcp/1", "group:front:tcp/80", NULL };
 	static const gchar *const db_expose[] = { "203.0.113.1:7000:70", NULL };
 	static const gchar *const db_egress[] = { "tcp:198.51.100.7:443", "udp:198.18.0.0/16:1-100",
-		"icmp:192.0.2.0/24", "tcp:0.0.0.0/1:80", NULL };
+		"icmp:192.0.2.0/24", "tcp:0.0.0.0/1:80", "host:deb.example.org:tcp/8443",
+		"host:gone.example.org:tcp/8443", "tcp:10.9.0.0/16:1", NULL };
 	static const gchar *const open[] = { "open", NULL };
 	static const gchar *const cut_expose[] = { "9443:443", NULL };
 	static const gchar *const off_expose[] = { "9500:95", NULL };
@@ -149,17 +158,25 @@ static void world_init(World *w)
 	for (gsize i = 0; i < 6; i++)
 		w->nodes[i] = (IscNetworkNode){ &w->fences[i], i != 4 };
 	w->config = (IscNftConfig){ .subnet = { IP(10, 77, 0, 0), 16 },
+		.dedicated = { IP(10, 78, 0, 0), 20 },
 		.resolvers = resolvers,
 		.n_resolvers = 1,
 		.host_nets = host_nets,
 		.n_host_nets = 2 };
-	w->network = (IscNetwork){ &w->config, w->nodes, 6, dock, 3 };
+	static const guint32 deb[] = { IP(198, 51, 100, 9), IP(192, 168, 7, 9), IP(10, 9, 9, 9) };
+	GArray *known = g_array_new(FALSE, FALSE, sizeof(guint32));
+	g_array_append_vals(known, deb, 3);
+	w->hosts = g_hash_table_new_full(
+			g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_array_unref);
+	g_hash_table_insert(w->hosts, (gpointer) "deb.example.org", known);
+	w->network = (IscNetwork){ &w->config, w->nodes, 6, dock, 3, w->hosts };
 }
 
 static void world_clear(World *w)
 {
 	for (gsize i = 0; i < 6; i++)
 		isc_fence_clear(&w->fences[i]);
+	g_hash_table_unref(w->hosts);
 }
 
 static void each_connection_has_one_verdict_and_its_rule(void **state)

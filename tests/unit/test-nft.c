@@ -3,11 +3,19 @@
 #include "fence.h"
 #include "render/nft.h"
 
-static gboolean knows_db(const gchar *name, guint32 *address, gpointer data)
+/* Node db; a host with two addresses, and one whose answers point inward. */
+static void knows_db(const IscEgress *rule, GArray *out, gpointer data)
 {
+	static const guint32 db[] = { 0x0a4d0009 }, good[] = { 0xcb007107, 0xcb007108 },
+			     evil[] = { 0x0a4d0009, 0xa9fea9fe, 0xc6336401, 0x0a010203,
+				     0xcb007109 };
 	(void)data;
-	*address = 0x0a4d0009;
-	return strcmp(name, "db") == 0;
+	if (rule->kind == ISC_EGRESS_NODE && strcmp(rule->name, "db") == 0)
+		g_array_append_vals(out, db, 1);
+	if (rule->kind == ISC_EGRESS_HOST && strcmp(rule->name, "deb.example.org") == 0)
+		g_array_append_vals(out, good, 2);
+	if (rule->kind == ISC_EGRESS_HOST && strcmp(rule->name, "evil.example.org") == 0)
+		g_array_append_vals(out, evil, 5);
 }
 
 static gchar *text_of(const IscFence *fence)
@@ -57,6 +65,19 @@ static void each_option_of_a_node_reads_as_agreed(void **state)
 				NULL, 0, 0, 0, FALSE },
 		{ "nft/egress-twice.nft", NULL, "tcp:203.0.113.7:80 tcp:203.0.113.7:80-81", NULL, 0,
 				0, 0, FALSE },
+		{ "nft/egress-host.nft", NULL,
+				"host:deb.example.org:tcp/443 host:deb.example.org:udp/1-2 "
+				"host:gone.example.org:tcp/80",
+				NULL, 0, 0, 0, FALSE },
+		/* Of its answers only the one outside holds: metadata, the dock's networks and the
+		 * nodes' are refused. */
+		{ "nft/egress-host-inward.nft", NULL, "host:evil.example.org:tcp/443", NULL, 0, 0,
+				0, FALSE },
+		/* But where a rule lies in that network, of the same protocol. */
+		{ "nft/egress-host-named.nft", NULL,
+				"host:evil.example.org:tcp/443 tcp:10.1.0.0/16:5432 "
+				"udp:198.51.100.1:53 tcp:169.254.0.0/16:1",
+				NULL, 0, 0, 0, FALSE },
 		{ "nft/node-group.nft", NULL, NULL, "shop", 0, 0, 0, FALSE },
 		{ "nft/egress-group.nft", NULL, "group:shop:tcp/80 group:shop:udp/7-8", "shop", 0,
 				0, 0, FALSE },
@@ -99,6 +120,7 @@ static void the_rules_read_as_agreed(void **state)
 
 	quiet.log_group = 0;
 	quiet.outside = NULL;
+	quiet.dedicated.prefix = 0;
 	quiet.n_resolvers = quiet.n_host_nets = 0;
 	memset(quiet.bridge_mac, 0, sizeof quiet.bridge_mac);
 	g_autofree gchar *quiet_text = isc_nft_render_base(&quiet, &error);
@@ -161,9 +183,11 @@ static void a_node_that_cannot_be_one_is_refused(void **state)
 		{ "web", "eth0", 0x52, 0x0a4d0002, "tap" },
 		{ "web", "isct2\"", 0x52, 0x0a4d0002, "tap" },
 		{ "web", "isct2", 0x53, 0x0a4d0002, "group address" },
-		{ "web", "isct2", 0x52, 0x0a4e0002, "address" },
+		{ "web", "isct2", 0x52, 0x0a4f0002, "address" },
 		{ "web", "isct2", 0x52, 0x0a4d0001, "address" },
 		{ "web", "isct2", 0x52, 0x0a4dffff, "address" },
+		{ "web", "isct2", 0x52, 0x0a4e0001, "address" },
+		{ "web", "isct2", 0x52, 0x0a4e1002, "address" },
 	};
 
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {

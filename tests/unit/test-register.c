@@ -6,6 +6,8 @@
 
 #include "store/register.h"
 
+static const IscSlots all_slots = { ISC_SLOT_MIN, ISC_SLOT_MAX };
+
 typedef struct {
 	gchar *dir, *path;
 	IscRegister *reg;
@@ -67,7 +69,7 @@ static void a_node_survives_the_daemon_and_its_secrets_do_not(void **state)
 	Fixture *f = *state;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(IscNode) node = make("web");
-	assert_true(isc_register_add_node(f->reg, node, &error));
+	assert_true(isc_register_add_node(f->reg, node, &all_slots, &error));
 	assert_int_equal(node->slot, ISC_SLOT_MIN);
 	assert_true(isc_register_set_state(f->reg, "web", ISC_NODE_FAILED, "because", &error));
 	reopen(f);
@@ -95,7 +97,7 @@ static void other_rules_take_the_place_of_the_old_ones(void **state)
 	Fixture *f = *state;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(IscNode) node = make("web"), stranger = make("stranger");
-	assert_true(isc_register_add_node(f->reg, node, &error));
+	assert_true(isc_register_add_node(f->reg, node, &all_slots, &error));
 	g_autoptr(IscSpec) other = isc_spec_copy(node->spec);
 	g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(IscExpose));
 	isc_spec_set_rules(other, none, other->egress);
@@ -115,8 +117,8 @@ static void a_name_is_taken_once(void **state)
 	Fixture *f = *state;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(IscNode) a = make("web"), b = make("web");
-	assert_true(isc_register_add_node(f->reg, a, &error));
-	assert_false(isc_register_add_node(f->reg, b, &error));
+	assert_true(isc_register_add_node(f->reg, a, &all_slots, &error));
+	assert_false(isc_register_add_node(f->reg, b, &all_slots, &error));
 	assert_error(error, ISC_ERROR_STATE, "web");
 	g_autoptr(IscNode) none = isc_register_get_node(f->reg, "db", &error);
 	assert_null(none);
@@ -128,13 +130,13 @@ static void an_address_is_not_given_out_again_at_once(void **state)
 	Fixture *f = *state;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(IscNode) a = make("a"), b = make("b"), c = make("c");
-	assert_true(isc_register_add_node(f->reg, a, &error));
+	assert_true(isc_register_add_node(f->reg, a, &all_slots, &error));
 	assert_true(isc_register_remove_node(f->reg, "a", &error));
-	assert_true(isc_register_add_node(f->reg, b, &error));
+	assert_true(isc_register_add_node(f->reg, b, &all_slots, &error));
 	assert_int_not_equal(a->slot, b->slot);
 	reopen(f);
 	assert_true(isc_register_remove_node(f->reg, "b", &error));
-	assert_true(isc_register_add_node(f->reg, c, &error));
+	assert_true(isc_register_add_node(f->reg, c, &all_slots, &error));
 	assert_int_not_equal(c->slot, b->slot);
 }
 
@@ -230,7 +232,7 @@ static void a_volume_has_one_owner_and_outlives_it(void **state)
 	g_autoptr(IscSpec) bare = spec_with("web", NULL);
 	g_autoptr(IscSpec) other = spec_with("other", "data:/srv");
 	node.spec = bare;
-	assert_true(isc_register_add_node(f->reg, &node, NULL));
+	assert_true(isc_register_add_node(f->reg, &node, &all_slots, NULL));
 	assert_true(isc_register_add_volume(f->reg, &made, NULL));
 	assert_false(isc_register_add_volume(f->reg, &made, &error));
 	assert_error(error, ISC_ERROR_STATE, "stands already");
@@ -276,8 +278,8 @@ static void an_upgrade_is_remembered(void **state)
 	image->name = g_strdup("nginx");
 	image->version = g_strdup("2");
 	g_strlcpy(image->digest, "abc", sizeof(image->digest));
-	assert_true(isc_register_add_node(f->reg, node, &error));
-	assert_true(isc_register_add_node(f->reg, other, &error));
+	assert_true(isc_register_add_node(f->reg, node, &all_slots, &error));
+	assert_true(isc_register_add_node(f->reg, other, &all_slots, &error));
 	assert_true(isc_register_set_image(f->reg, "web", image, "old", &error));
 	assert_true(isc_register_set_stand_in(f->reg, "web", other->slot, &error));
 	reopen(f);
@@ -298,7 +300,7 @@ static void restarts_are_remembered_as_long_as_their_node(void **state)
 	g_autoptr(GError) error = NULL;
 	g_autoptr(IscNode) node = make("web");
 	IscRestartRecord record = { 3, 2, 100, 200, 300, "it fell" }, back;
-	assert_true(isc_register_add_node(f->reg, node, &error));
+	assert_true(isc_register_add_node(f->reg, node, &all_slots, &error));
 	assert_true(isc_register_get_restart(f->reg, node->uuid, &back, &error));
 	assert_int_equal(back.total, 0);
 	assert_true(isc_register_set_restart(f->reg, node->uuid, &record, &error));

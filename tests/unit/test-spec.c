@@ -57,6 +57,10 @@ static void a_group_comes_back_wherever_it_stands(void **state)
 	assert_string_equal(copy->group, "shop");
 	g_autofree gchar *text = isc_spec_network_text(copy);
 	assert_string_equal(text, "group:shop");
+	g_autoptr(IscSpec) own = parse(HEAD "[Network]\nNetwork=dedicated\n", &error);
+	assert_no_error(error);
+	g_autofree gchar *own_text = isc_spec_print(own);
+	assert_non_null(strstr(own_text, "Network=dedicated\n"));
 	g_autoptr(IscSpec) bare = parse(HEAD "[Network]\nNetwork=isolated\n", &error);
 	assert_no_error(error);
 	g_autofree gchar *printed = isc_spec_print(bare);

@@ -11,6 +11,7 @@
   serve PORT             takes TCP connections, answers UDP, until it is killed
   sink PORT              takes one TCP connection; "first T", and when nothing has come for 1.5 s "last T"
   drain PORT WORD…       gives an order and reads its answer, as sink
+  names TTL NAME=ADDRESS…   a name server: these names, and no others
   park PORT N            opens N connections, "open N"; reads a line; "alive M"
 
 T: seconds of CLOCK_BOOTTIME, as in /proc/uptime.
@@ -282,8 +283,25 @@ def park(port, n):
     say("alive", len(held) - len(ended))
 
 
-VERBS = {"order": order, "attacks": print_attacks, "sniff": sniff, "serve": serve, "sink": sink, "drain": drain,
-         "park": park, "leaks": print_leaks, "hold": hold}
+def names(ttl, *zone):
+    known = dict(pair.split("=") for pair in zone)
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((LAN, 53))
+    say("ready")
+    while True:
+        query, sender = s.recvfrom(512)
+        at, labels = 12, []
+        while query[at]:
+            labels.append(query[at + 1:at + 1 + query[at]].decode())
+            at += 1 + query[at]
+        address = known.get(".".join(labels))
+        answer = (struct.pack("!HHHIH", 0xc00c, 1, 1, int(ttl), 4) + socket.inet_aton(address)) if address else b""
+        s.sendto(query[:2] + struct.pack("!HHHHH", 0x8180 if address else 0x8183, 1, 1 if address else 0, 0, 0) +
+                 query[12:at + 5] + answer, sender)
+
+
+VERBS = {"names": names, "order": order, "attacks": print_attacks, "sniff": sniff, "serve": serve, "sink": sink,
+         "drain": drain, "park": park, "leaks": print_leaks, "hold": hold}
 
 if __name__ == "__main__":
     VERBS[sys.argv[1]](*sys.argv[2:])

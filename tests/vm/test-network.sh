@@ -21,7 +21,7 @@ says() { grep -q "$2" "$TMP/$1"; }
 # --- two nodes --------------------------------------------------------------------------------------------------
 ok "the image is imported" vm image import "$BUILD/images/attacker"
 vm provision peer --image attacker --memory 96 --overlay 32 --expose 8082:8080 --expose 8092:8090 \
-	--bandwidth "in:1G out:16M" >"$TMP/peer" 2>&1 &
+	--bandwidth "in:1G out:2M" >"$TMP/peer" 2>&1 &
 peer_pid=$!
 ok "a node gets ready that will attack" vm provision evil --image attacker --memory 96 --overlay 32 --expose 8081:8080
 ok "and one that will be attacked" wait "$peer_pid"
@@ -31,7 +31,7 @@ is "$(field evil '.boundary + " " + .link + " " + (.expose | join(","))')" "in f
 	"what is in force is read from the kernel"
 is "$(vm network show --json | jq -r '.boundary')" "in force" "for the whole dock, too"
 
-is "$(field peer .bandwidth)$(field evil .bandwidth)" "in:1G out:16Mnull" "so is a limit of its bandwidth"
+is "$(field peer .bandwidth)$(field evil .bandwidth)" "in:1G out:2Mnull" "so is a limit of its bandwidth"
 
 # --- changes are checked ------------------------------------------------------------------------------------------
 status 4 "another node's port is taken" dock isc-vm expose evil 8082:8080
@@ -179,6 +179,31 @@ done <<-PAIRS
 	outside dock 8092 outside tcp:203.0.113.1:8092
 	outside $his 8080 outside tcp:$his:8080
 PAIRS
+
+# --- names of hosts --------------------------------------------------------------------------------------------------
+background names client "$tool" names 5 pkg.example.org=198.51.100.1 evil.example.org=169.254.169.254
+names_pid=$!
+wait_for 5 says names ready
+dock sh -c 'echo nameserver 203.0.113.2 >/etc/resolv.conf'
+isnt "$(evil tcp 198.51.100.1 7001)" open "a host that no rule names is not reached"
+status 2 "a name that is none is refused" dock isc-vm allow evil host:198.51.100.1:tcp/7001
+like "$(cat "$TMP/out")" "position 6: no full host name" "with its place"
+ok "a rule names a host" vm allow evil host:pkg.example.org:tcp/7001 host:evil.example.org:tcp/80
+named() { field evil '.names | join(" ")' | grep -q "pkg.example.org:tcp/7001 = 198.51.100.1"; }
+ok "its address is asked for" wait_for 5 named
+ok "the answer is put in force" wait_for 5 sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm network show evil --json |
+	jq -e '.egress | index(\"tcp:198.51.100.1:7001\")'"
+is "$(evil tcp 198.51.100.1 7001)" open "the node reaches it"
+like "$(vm network explain evil 198.51.100.1 7001 --json | jq -r '.verdict + " " + .rule')" "allowed Egress=host:pkg.example.org" "by that rule"
+like "$(field evil '.names | join(" ")')" "evil.example.org:tcp/80 = 169.254.169.254 \(refused: reserved\)" "an answer that points inward is refused"
+is "$(vm network explain evil 169.254.169.254 80 --json | jq -r .verdict)" denied "and stays out of reach"
+like "$(vm events -n 0 --json)" "pkg.example.org is now 198.51.100.1" "what a name stands for is on record"
+stop "$names_pid"
+ok "the dock is killed, and no server answers" "$TOP/tools/rig" restart dockd --name "$RIG" --signal KILL
+is "$(evil tcp 198.51.100.1 7001)" open "the node reaches the host all the same"
+ok "until its rule goes" vm deny evil host:pkg.example.org:tcp/7001 host:evil.example.org:tcp/80
+isnt "$(evil tcp 198.51.100.1 7001)" open "with it the way is closed"
+is "$(field evil '.names // []')" "[]" "and the name forgotten"
 
 # --- rules that go end what runs --------------------------------------------------------------------------------------
 # ends WITHIN FILE DESC CMD…: the stream in FILE has begun; CMD ends it
