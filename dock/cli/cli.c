@@ -131,6 +131,23 @@ GVariant *isc_cli_options(const IscCli *cli, const gchar *name, GVariant *value)
 	return g_variant_dict_end(&dict);
 }
 
+gboolean isc_cli_list(IscCli *cli, const gchar *method, const IscColumn *columns, GError **error)
+{
+	IscClient *client = isc_cli_client(cli, error);
+	g_autoptr(GVariant) rows =
+			client ? isc_client_ask(client, NULL, method, NULL, "(aa{sv})", error)
+			       : NULL;
+	if (!rows)
+		return FALSE;
+	if (isc_args_has(cli->args, "names"))
+		isc_output_names(cli->out, rows, cli->json);
+	else if (cli->json)
+		isc_cli_print_json(cli, rows);
+	else
+		isc_output_table(cli->out, rows, columns);
+	return TRUE;
+}
+
 void isc_cli_print_json(IscCli *cli, GVariant *value)
 {
 	g_autoptr(IscJson) json = isc_output_to_json(value);

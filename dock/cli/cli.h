@@ -84,6 +84,15 @@ const gchar *isc_cli_trail(const IscCli *cli, guint n_more, GError **error)
  * @name is not NULL (@value floating).  Returns: floating a{sv} */
 GVariant *isc_cli_options(const IscCli *cli, const gchar *name, GVariant *value);
 
+/**
+ * isc_cli_list:
+ * @method: of the dock, without arguments; answers aa{sv}
+ * @columns: of the table
+ *
+ * What lists share: asks, and prints names (--names), JSON or a table.
+ */
+gboolean isc_cli_list(IscCli *cli, const gchar *method, const IscColumn *columns, GError **error);
+
 /* Prints @value as JSON. */
 void isc_cli_print_json(IscCli *cli, GVariant *value);
 

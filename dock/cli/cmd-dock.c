@@ -13,19 +13,7 @@ gboolean isc_cli_list_destroyed(IscCli *cli, GError **error)
 		{ "SHREDDED", "shredded", NULL },
 		{ NULL },
 	};
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) rows = client ? isc_client_ask(client, NULL, "ListDestroyed", NULL,
-							    "(aa{sv})", error)
-					  : NULL;
-	if (!rows)
-		return FALSE;
-	if (isc_args_has(cli->args, "names"))
-		isc_output_names(cli->out, rows, cli->json);
-	else if (cli->json)
-		isc_cli_print_json(cli, rows);
-	else
-		isc_output_table(cli->out, rows, columns);
-	return TRUE;
+	return isc_cli_list(cli, "ListDestroyed", columns, error);
 }
 
 gboolean isc_cmd_dock_status(IscCli *cli, GError **error)

@@ -30,23 +30,10 @@ gboolean isc_cmd_evidence_list(IscCli *cli, GError **error)
 		{ "SIZE", "size", isc_output_show_size },
 		{ "SIGNED", "signed", isc_output_show_yes },
 		{ "DISK", "disk", isc_output_show_yes },
-		{ "MEMORY", "memory", isc_output_show_yes },
 		{ "REASON", "reason", NULL },
 		{ NULL },
 	};
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) rows = client ? isc_client_ask(client, NULL, "ListEvidence", NULL,
-							    "(aa{sv})", error)
-					  : NULL;
-	if (!rows)
-		return FALSE;
-	if (isc_args_has(cli->args, "names"))
-		isc_output_names(cli->out, rows, cli->json);
-	else if (cli->json)
-		isc_cli_print_json(cli, rows);
-	else
-		isc_output_table(cli->out, rows, columns);
-	return TRUE;
+	return isc_cli_list(cli, "ListEvidence", columns, error);
 }
 
 /* --- show, verify -------------------------------------------------------------------------- */
@@ -171,12 +158,12 @@ gboolean isc_cmd_evidence_verify(IscCli *cli, GError **error)
 
 /* --- export -------------------------------------------------------------------------------- */
 
-/* The key of its disk or memory.  Returns: fd of a file in memory, or -1 */
-static int open_key(IscClient *client, const gchar *name, const gchar *what, GError **error)
+/* The key of its disk.  Returns: fd of a file in memory, or -1 */
+static int open_key(IscClient *client, const gchar *name, GError **error)
 {
 	g_autoptr(GUnixFDList) fds = NULL;
 	g_autoptr(GVariant) answer = isc_client_call(client, NULL, "OpenEvidenceKey",
-			g_variant_new("(ss)", name, what), "(h)", NULL, &fds, error);
+			g_variant_new("(s)", name), "(h)", NULL, &fds, error);
 	if (!answer)
 		return -1;
 	if (fds && g_unix_fd_list_get_length(fds) > 0)
@@ -197,19 +184,13 @@ static gboolean copy_fd(int from, int dir, const gchar *name, GError **error)
 	return fsync(to) == 0 || isc_error_set_errno(error, errno, "cannot write '%s'", name);
 }
 
-static gboolean export_keys(IscCli *cli, const gchar *name, const IscEvidence *evidence, int dir,
+static gboolean export_key(IscCli *cli, const gchar *name, const IscEvidence *evidence, int dir,
 		GError **error)
 {
-	static const gchar *const keys[][3] = { { "disk", ISC_COPY_DISK, "overlay.key" },
-		{ "memory", ISC_COPY_MEMORY, "memory.key" } };
-	for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
-		if (isc_evidence_fd(evidence, keys[i][1]) < 0)
-			continue;
-		isc_autofd int fd = open_key(cli->client, name, keys[i][0], error);
-		if (fd < 0 || !copy_fd(fd, dir, keys[i][2], error))
-			return FALSE;
-	}
-	return TRUE;
+	if (isc_evidence_fd(evidence, ISC_COPY_DISK) < 0)
+		return TRUE;
+	isc_autofd int fd = open_key(cli->client, name, error);
+	return fd >= 0 && copy_fd(fd, dir, "overlay.key", error);
 }
 
 static gboolean export_all(IscCli *cli, const gchar *name, const IscEvidence *evidence, int dir,
@@ -224,7 +205,7 @@ static gboolean export_all(IscCli *cli, const gchar *name, const IscEvidence *ev
 	return isc_file_write(dir, ISC_COPY_PUBLIC_KEY, evidence->key, evidence->key_len, 0600,
 			       error) &&
 	       (!isc_args_has(cli->args, "with-key") ||
-			       export_keys(cli, name, evidence, dir, error));
+			       export_key(cli, name, evidence, dir, error));
 }
 
 gboolean isc_cmd_evidence_export(IscCli *cli, GError **error)
@@ -308,7 +289,7 @@ gboolean isc_cmd_evidence_browse(IscCli *cli, GError **error)
 	}
 	g_autofree gchar *key_path = folder ? g_build_filename(folder, "overlay.key", NULL) : NULL;
 	isc_autofd int key = folder ? open(key_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-				    : open_key(client, name, "disk", error);
+				    : open_key(client, name, error);
 	if (key < 0 && folder)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
 				"no overlay.key in '%s': export it with --with-key", folder);

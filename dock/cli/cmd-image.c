@@ -153,19 +153,7 @@ gboolean isc_cmd_image_list(IscCli *cli, GError **error)
 		{ "PROBLEM", "problem", NULL },
 		{ NULL },
 	};
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) rows =
-			client ? isc_client_ask(client, NULL, "ListImages", NULL, "(aa{sv})", error)
-			       : NULL;
-	if (!rows)
-		return FALSE;
-	if (isc_args_has(cli->args, "names"))
-		isc_output_names(cli->out, rows, cli->json);
-	else if (cli->json)
-		isc_cli_print_json(cli, rows);
-	else
-		isc_output_table(cli->out, rows, columns);
-	return TRUE;
+	return isc_cli_list(cli, "ListImages", columns, error);
 }
 
 gboolean isc_cmd_image_show(IscCli *cli, GError **error)

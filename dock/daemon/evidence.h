@@ -6,6 +6,5 @@
 /* STATEDIR/evidence/FOLDER, FOLDER as isc_copy_split() takes it.  (transfer full) */
 gchar *isc_evidence_dir(const IscDock *dock, const gchar *folder);
 
-/* The id of the key of the disk or (@memory) of the memory dump of @node's evidence @name.
- * (transfer full) */
-gchar *isc_evidence_key_id(const gchar *node, const gchar *name, gboolean memory);
+/* The id of the key of the disk of @node's evidence @name.  (transfer full) */
+gchar *isc_evidence_key_id(const gchar *node, const gchar *name);

@@ -23,9 +23,9 @@ gchar *isc_evidence_dir(const IscDock *dock, const gchar *folder)
 	return g_build_filename(dock->config->state_dir, "evidence", folder, NULL);
 }
 
-gchar *isc_evidence_key_id(const gchar *node, const gchar *name, gboolean memory)
+gchar *isc_evidence_key_id(const gchar *node, const gchar *name)
 {
-	return g_strjoin(".", node, "evidence", name, memory ? "memory" : NULL, NULL);
+	return g_strjoin(".", node, "evidence", name, NULL);
 }
 
 /* The first argument of the call, checked, and the folder that it names. */
@@ -84,9 +84,6 @@ static GVariant *row_of(IscDock *dock, const gchar *folder, const gchar *node)
 		isc_answer_put(&b, "disk",
 				g_variant_new_boolean(
 						isc_copy_find_file(copy, ISC_COPY_DISK) != NULL));
-		isc_answer_put(&b, "memory",
-				g_variant_new_boolean(
-						isc_copy_find_file(copy, ISC_COPY_MEMORY) != NULL));
 		isc_answer_put_strings(&b, "missing", copy->missing);
 	}
 	return g_variant_builder_end(&b);
@@ -163,19 +160,12 @@ GVariant *isc_handle_evidence_open(IscCall *call, GError **error)
 
 GVariant *isc_handle_evidence_open_key(IscCall *call, GError **error)
 {
-	const gchar *folder, *what;
+	const gchar *folder;
 	g_autofree gchar *node = NULL, *name = NULL;
 	g_autofree gchar *dir = find(call, &folder, &node, &name, error);
 	if (!dir)
 		return NULL;
-	g_variant_get_child(call->params, 1, "&s", &what);
-	gboolean memory = g_str_equal(what, "memory");
-	if (!memory && !g_str_equal(what, "disk")) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
-				"the key of evidence is of its 'disk' or 'memory'");
-		return NULL;
-	}
-	g_autofree gchar *id = isc_evidence_key_id(node, name, memory);
+	g_autofree gchar *id = isc_evidence_key_id(node, name);
 	g_autoptr(IscKey) key = isc_key_store_load(call->dock->keys, id, error);
 	/* In memory, and gone with whoever reads it. */
 	isc_autofd int fd = key ? isc_file_new_memory("evidence-key", error) : -1;
@@ -186,23 +176,21 @@ GVariant *isc_handle_evidence_open_key(IscCall *call, GError **error)
 		return NULL;
 	}
 	isc_dock_event(call->dock, node, "evidence.key", "warn", call->uid,
-			"the key of the %s of evidence %s was handed out", what, folder);
+			"the key of evidence %s was handed out", folder);
 	call->out_fds = g_unix_fd_list_new();
 	return g_unix_fd_list_append(call->out_fds, fd, error) < 0 ? NULL : g_variant_new("(h)", 0);
 }
 
 /* --- remove -------------------------------------------------------------------------------- */
 
-/* Keys first: from then on disk and memory are noise.  What is left of an interrupted removal is
+/* Key first: from then on the disk is noise.  What is left of an interrupted removal is
  * removed by the next. */
 static gboolean shred(IscDock *dock, const gchar *dir, const gchar *node, const gchar *name,
 		GError **error)
 {
 	g_autofree gchar *disk = g_build_filename(dir, ISC_COPY_DISK, NULL);
-	g_autofree gchar *disk_key = isc_evidence_key_id(node, name, FALSE);
-	g_autofree gchar *memory_key = isc_evidence_key_id(node, name, TRUE);
-	return isc_key_store_erase(dock->keys, memory_key, error) &&
-	       isc_key_store_erase(dock->keys, disk_key, error) && isc_volume_shred(disk, error) &&
+	g_autofree gchar *key = isc_evidence_key_id(node, name);
+	return isc_key_store_erase(dock->keys, key, error) && isc_volume_shred(disk, error) &&
 	       isc_file_remove_tree(dir, error);
 }
 

@@ -78,7 +78,7 @@ static gboolean keep_disk(IscDock *dock, const IscNode *node, const gchar *name,
 {
 	g_autofree gchar *disk = g_build_filename(dir, ISC_COPY_DISK, NULL);
 	g_autofree gchar *made = isc_snapshots_path(dock, node->spec->name, name);
-	g_autofree gchar *id = isc_evidence_key_id(node->spec->name, name, FALSE);
+	g_autofree gchar *id = isc_evidence_key_id(node->spec->name, name);
 	gboolean frozen;
 	if (access(disk, F_OK) == 0)
 		return TRUE; /* it was interrupted behind this */
@@ -98,7 +98,7 @@ static gboolean keep_disk(IscDock *dock, const IscNode *node, const gchar *name,
 gboolean isc_step_evidence_up(gpointer self, const IscNode *node, const gchar *arg,
 		GCancellable *cancel, GError **error)
 {
-	static const gchar *const files[] = { ISC_COPY_DISK, ISC_COPY_MEMORY, "audit.log",
+	static const gchar *const files[] = { ISC_COPY_DISK, "audit.log",
 		"audit.chain", "service.log", "node.spec", NULL };
 	IscDock *dock = self;
 	const gchar *space = strchr(arg, ' ');
