@@ -172,11 +172,26 @@ static void on_vm_event(gpointer data, const IscVmEvent *event)
 		on_undisturbed_event(dock, node, event);
 }
 
+/* libvirtd forgets them when it ends, and its clients' jobs on a running node's disk want them.  A
+ * node that was started by an earlier isc-dockd has none to push: its key went with that. */
+static void push_secrets(IscDock *dock)
+{
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
+	for (guint i = 0; nodes && i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		g_autoptr(GError) why = NULL;
+		if (isc_node_state_is_up(node->state) && !is_busy(dock, node->spec->name) &&
+				!isc_steps_push_secret(dock, node, &why))
+			g_debug("%s", why->message);
+	}
+}
+
 static void look_at_all(IscDock *dock, gpointer data)
 {
 	(void)data;
 	isc_host_filter_look(dock, NULL);
 	(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
+	push_secrets(dock);
 	isc_upgrade_mend(dock);
 }
 

@@ -215,6 +215,10 @@ status 4 "its name is taken" dock isc-vm snapshot create web s1
 status 3 "a snapshot that is not there cannot be restored" dock isc-vm snapshot restore web s2
 ok "it is restored" vm snapshot restore web s1
 ok "and serves" get 8080/
+uuid=$(dock isc-vm show web --json | jq -r .uuid)
+rig stop libvirtd
+rig start libvirtd
+ok "a libvirtd that was started anew has the key of its overlay again" wait_for 15 dock sh -c "virsh -q secret-list | grep -q $uuid"
 ok "both nodes are destroyed" vm destroy web two
 ok "the dock is in order" json '. == []' fsck
 is "$(dock sh -c 'ls /var/lib/isc-dock/nodes /run/isc-dock/nodes | grep -v :' | tr -d '\n')" "" "no file is left"
