@@ -25,6 +25,10 @@ set -u
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck disable=SC2034 # for the tests
 BUILD=${ISC_BUILD:-$TOP/build}
+[ -e "$BUILD/libisc.a" ] || {
+	echo "Bail out! nothing is built in $BUILD: run make, or set ISC_BUILD"
+	exit 1
+}
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/isc-test.XXXXXX")
 RIG='' DOCK=''
 tap_count=0 tap_failed=0 tap_done='' tap_at_exit=() tap_rigs=()

@@ -42,7 +42,7 @@ ok "it is stopped" vm disable kv
 is "$(dock stat -c %U "$state/volumes/data/disk.qcow2")" isc-dock "and the dock's when it is stopped"
 ok "nothing of its data lies anywhere on the dock in the clear" dock sh -c \
 	"! grep -raqF '$marker' $state /var/log/isc-dock /run/isc-dock"
-dock cp "$state/volumes/data/disk.qcow2" "$state/before.qcow2"
+dock cp "$state/volumes/data/disk.qcow2" "$TMP/before.qcow2"
 ok "it gets a new key" vm volume rekey data
 ok "and is made larger" vm volume resize data 128M
 status 2 "but never smaller" dock isc-vm volume resize data 64M
@@ -79,6 +79,14 @@ vm destroy kv >/dev/null
 # --- end -----------------------------------------------------------------------------------------
 for volume in data other; do ok "volume $volume is shredded" vm volume rm "$volume"; done
 is "$(dock sh -c "ls $state/volumes; ls $state/keys | grep volume; virsh -q secret-list")" "" "disk, keys and secrets are gone"
-is "$(dock sh -c "for k in $state/keys/dock.key $state/keys/*.sealed; do [ \"\$(stat -c %a \$k)\" = 600 ] || echo \$k; done")" "" "keys are for the dock alone"
+is "$(dock find $state/keys -type f ! -name '*.pub' ! -perm 600)" "" "keys are for the dock alone"
+opens() { # DISK FILE: whether the passphrase in FILE opens a copy of a disk
+	dock qemu-io -r --object "secret,id=k,file=$2" --image-opts \
+		"driver=qcow2,encrypt.format=luks,encrypt.key-secret=k,file.filename=$1" -c 'read 0 512'
+}
+ok "(the exported copy opens with its key)" opens "$TMP/copy.qcow2" "$TMP/key64"
+for key in "$TMP/key64" $(dock sh -c "ls $state/keys/*"); do
+	not_ok "a copy of the disk from before does not open with what is left (${key##*/})" opens "$TMP/before.qcow2" "$key"
+done
 ok "all is in order" clean
 done_testing
