@@ -125,7 +125,9 @@ GVariant *isc_answer_provision(IscCall *call, const IscSpec *spec, const gchar *
 		.timeout_s = o.timeout };
 	g_auto(IscOutcome) out = { 0 };
 	g_autoptr(IscNode) node = NULL;
-	if (!isc_verb_provision(call->dock, spec, &request, &out, &node, error))
+	gboolean ok = isc_verb_provision(call->dock, spec, &request, &out, &node, error);
+	call->order = out.order;
+	if (!ok)
 		return NULL;
 
 	GVariantBuilder b;
