@@ -6,6 +6,7 @@
 #include "daemon/answer.h"
 #include "daemon/handlers.h"
 #include "daemon/options.h"
+#include "daemon/provision.h"
 #include "daemon/tombstone.h"
 
 static GVariant *simple_verb(IscCall *call, IscVerb verb, const gchar *allowed, GError **error)

@@ -6,6 +6,7 @@
 #include "daemon/bus.h"
 #include "daemon/steps.h"
 #include "daemon/upgrade.h"
+#include "daemon/provision.h"
 #include "daemon/verbs.h"
 #include "engine/conntrack.h"
 

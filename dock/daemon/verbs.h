@@ -43,15 +43,6 @@ gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out,
 		G_GNUC_WARN_UNUSED_RESULT;
 
 /**
- * isc_verb_provision:
- * @spec: (transfer none): as parsed from the operator's text
- *
- * Admits, writes the node into the register, and runs the plan; on failure nothing of it is left.
- */
-gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest *request,
-		IscOutcome *out, IscNode **node, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/**
  * isc_verbs_take:
  * @name: of a node, or '@' and the name of a volume
  *
