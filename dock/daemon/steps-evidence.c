@@ -98,8 +98,8 @@ static gboolean keep_disk(IscDock *dock, const IscNode *node, const gchar *name,
 gboolean isc_step_evidence_up(gpointer self, const IscNode *node, const gchar *arg,
 		GCancellable *cancel, GError **error)
 {
-	static const gchar *const files[] = { ISC_COPY_DISK, "audit.log",
-		"audit.chain", "service.log", "node.spec", NULL };
+	static const gchar *const files[] = { ISC_COPY_DISK, "audit.log", "audit.chain",
+		"service.log", "node.spec", NULL };
 	IscDock *dock = self;
 	const gchar *space = strchr(arg, ' ');
 	g_autofree gchar *name = space ? g_strndup(arg, (gsize)(space - arg)) : g_strdup(arg);
