@@ -262,9 +262,11 @@ like "$(said one 'domain isc-one')" 'running' 'the nodes are found again'
 is "$(dock virsh -q secret-list | wc -l)" 0 'libvirtd forgot the secrets, as it should'
 does 'they are pushed again' one secret "${SECRET[one]}" isc-one/overlay $LIB/one/key
 tell one forget
+tell two forget
 libvirtd restart --signal KILL
 does 'a crash of libvirtd is told' one wait 3000 connection down
 does '… and the connection comes back' one wait 12000 connection up
+does '… for each client' two wait 12000 connection up
 tell one forget
 
 # --- endings ------------------------------------------------------------------------------------------------------
