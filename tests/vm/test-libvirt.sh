@@ -273,7 +273,7 @@ tell one forget
 
 tell two forget
 tell two send control panic
-does 'a panic ends the domain' two wait 15000 event stopped isc-two
+does 'a panic ends the domain' two wait 35000 event stopped isc-two
 tell two state isc-two
 is "$(said two 'state isc-two')" 'state isc-two off' '… for good'
 # The disk below node two's overlay fills up: the guest must stand still, not go on with a broken disk.
