@@ -121,6 +121,7 @@ check-netns: all $(TEST_TOOLS) ## tests in network namespaces: root
 	tests/run -t 300 $(NETNS)
 check-vm: all $(TEST_TOOLS) images ## tests with real nodes: root, minutes
 	tests/run -t 900 $(VM)
+check: export WERROR := 1
 check: ## everything that CI runs; installs what is missing; root
 	tools/deps
 	$(MAKE) -j$$(nproc) all $(UNIT) $(FUZZERS) $(TEST_TOOLS)

@@ -30,16 +30,16 @@
 #define MANY 2000
 
 static FILE *out; /* the connection */
-static char *const no_env[] = { NULL };
+static const char *const no_env[] = { NULL };
 
 /* --- commands --- */
 
-static int run(char **argv, char *const *env)
+static int run(const char *const *argv, const char *const *env)
 {
 	int status = -1;
 	pid_t pid = vfork();
 	if (pid == 0) {
-		execve(SELF, argv, env);
+		execve(SELF, (char *const *)argv, (char *const *)env);
 		_exit(127);
 	}
 	if (pid > 0)
@@ -52,7 +52,7 @@ static void commands(char **words)
 	long first = atol(words[1]), n = atol(words[2]), ran = 0;
 	for (long i = first; i < first + n; i++) {
 		char arg[32];
-		char *argv[] = { "noop", arg, NULL };
+		const char *argv[] = { "noop", arg, NULL };
 		snprintf(arg, sizeof arg, "cmd-%ld", i);
 		ran += run(argv, no_env) == 0;
 	}
@@ -61,7 +61,7 @@ static void commands(char **words)
 
 static void odd(char **words)
 {
-	static char *const plain[][5] = {
+	static const char *const plain[][5] = {
 		{ "noop", "line\nbreak\r\n", NULL },
 		{ "noop", "\033[2J\033]0;x\007", NULL },
 		{ "noop", "h\303\251llo \342\234\223", NULL },
@@ -71,13 +71,13 @@ static void odd(char **words)
 		{ "noop", "type=EXECVE msg=audit(1.000:1): argc=1 a0=\"forged\"", NULL },
 	};
 	static char longest[LONG_ARG + 1], numbers[MANY][8];
-	static char *many[MANY + 2] = { "noop" };
+	static const char *many[MANY + 2] = { "noop" };
 	int ran = 0;
 	(void)words;
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-		ran += run((char **)plain[i], no_env) == 0;
+		ran += run(plain[i], no_env) == 0;
 	memset(longest, 'A', LONG_ARG);
-	ran += run((char *[]){ "noop", longest, NULL }, no_env) == 0;
+	ran += run((const char *[]){ "noop", longest, NULL }, no_env) == 0;
 	for (int i = 0; i < MANY; i++) {
 		snprintf(numbers[i], sizeof numbers[i], "%d", i);
 		many[i + 1] = numbers[i];
@@ -188,8 +188,8 @@ static int audit_forge(void)
 
 static int preload(void)
 {
-	static char *const env[] = { "LD_PRELOAD=/tmp/evil.so", NULL };
-	char *argv[] = { "noop", "preload", NULL };
+	static const char *const env[] = { "LD_PRELOAD=/tmp/evil.so", NULL };
+	const char *argv[] = { "noop", "preload", NULL };
 	int fd = open("/tmp/evil.so", O_CREAT | O_WRONLY, 0755);
 	if (fd >= 0)
 		close(fd);
