@@ -58,19 +58,30 @@ static gboolean store_pos(IscServiceLog *l, Pos *pos, GError **error)
 	return TRUE;
 }
 
-static void load_pos(IscServiceLog *l)
+static void load_pos(int pos_fd, Pos *out)
 {
 	Pos both[2];
 	guint8 check[16];
 	memset(&both, 0, sizeof both);
-	if (pread(l->pos_fd, both, sizeof both, 0) < 0)
+	if (pread(pos_fd, both, sizeof both, 0) < 0)
 		return;
 	for (gsize i = 0; i < 2; i++) {
 		check_of(&both[i], check);
 		if (both[i].magic == POS_MAGIC && memcmp(check, both[i].check, sizeof check) == 0 &&
-				both[i].turn > l->pos.turn)
-			l->pos = both[i];
+				both[i].turn > out->turn)
+			*out = both[i];
 	}
+}
+
+gboolean isc_service_log_reach(int dir_fd, guint64 *inode, guint64 *size)
+{
+	Pos pos = { 0 };
+	isc_autofd int fd = openat(dir_fd, POS, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd >= 0)
+		load_pos(fd, &pos);
+	*inode = pos.inode;
+	*size = pos.size;
+	return pos.turn > 0;
 }
 
 static int open_file(const IscServiceLog *l, const gchar *name, int flags, GError **error)
@@ -118,7 +129,7 @@ IscServiceLog *isc_service_log_open(int dir_fd, goffset max_bytes, GError **erro
 	l->fd = open_file(l, LOG, O_APPEND, error);
 	if (l->fd < 0)
 		return NULL;
-	load_pos(l);
+	load_pos(l->pos_fd, &l->pos);
 	if (!cut(l, error))
 		return NULL;
 	l->session = l->durable_session = l->pos.session;

@@ -32,6 +32,11 @@ void isc_service_log_add_lost(IscServiceLog *log, gint64 time, guint64 n);
 void isc_service_log_mark(IscServiceLog *log, guint64 session, guint64 seq);
 void isc_service_log_durable(const IscServiceLog *log, guint64 *session, guint64 *seq);
 
+/* For who reads the files beside the collector: bytes of service.log that stay whatever happens,
+ * and the inode of that file, which is not service.log while that is being rotated.  FALSE: nothing
+ * yet */
+gboolean isc_service_log_reach(int dir_fd, guint64 *inode, guint64 *size);
+
 gsize isc_service_log_pending(const IscServiceLog *log);
 gboolean isc_service_log_begin(IscServiceLog *log);
 void isc_service_log_work(IscServiceLog *log);

@@ -16,10 +16,11 @@ typedef struct {
 	gchar *host_filter;     /* HostFilter=; NULL: none */
 	gchar *user;            /* User=isc-dock */
 	gchar *collector_user;  /* CollectorUser=isc-collect */
-	gchar *syslog_receiver; /* [Syslog] Receiver=; NULL: none.  These five are isc-forwardd's.
+	gchar *syslog_receiver; /* [Syslog] Receiver=; NULL: none.  These six are isc-forwardd's.
 				 */
+	gchar *syslog_deliver;  /* Deliver=audit acts packets logs */
 	gchar *syslog_facility; /* Facility=local6 */
-	gchar *syslog_level;    /* Level=info */
+	gchar *syslog_level;    /* Level=info packets:notice */
 	gchar *syslog_format;   /* Format=rfc5424 */
 	guint syslog_spool_mib; /* Spool=1024: MiB that may wait in each trail */
 	guint max_memory_mib;   /* MaxMemory=: MiB all nodes together; 0: 90 % of the host's */

@@ -1,7 +1,7 @@
 #pragma once
 #include <glib.h>
 
-#include "collector/trail-verify.h"
+#include "forward/source.h"
 
 /* Records as messages for a receiver of syslog.  Pure. */
 
@@ -22,17 +22,29 @@ gboolean isc_forward_level_parse(const gchar *name, guint *out);
 
 typedef struct {
 	IscForwardFormat format;
-	guint facility, level; /* level: of ordinary records */
-	const gchar *host;     /* of the dock: printable, no spaces */
+	guint facility[ISC_N_FORWARD_KINDS], level[ISC_N_FORWARD_KINDS]; /* of ordinary records */
+	const gchar *host; /* of the dock: printable, no spaces */
 } IscForwardStyle;
+
+/**
+ * isc_forward_values_parse:
+ * @text: words, each VALUE (of every kind that has none of its own) or KIND:VALUE: "local6
+ *   logs:daemon"
+ * @parse: isc_forward_facility_parse() or isc_forward_level_parse()
+ * @bad: (out) (transfer full): the word at fault
+ *
+ * FALSE: a word is wrong, or a kind has no value.
+ */
+gboolean isc_forward_values_parse(const gchar *text, gboolean (*parse)(const gchar *, guint *),
+		guint out[ISC_N_FORWARD_KINDS], gchar **bad);
 
 /**
  * isc_forward_print:
  * @out: the message is added at its end
- * @name: of the trail
+ * @node: whose it is
  * @framed: RFC 6587 octet counting, for streams
  *
  * The record's text is passed on byte by byte: the collector has made control characters visible.
  */
-void isc_forward_print(GString *out, const IscForwardStyle *style, const gchar *name,
-		const IscTrailRecord *record, gboolean framed);
+void isc_forward_print(GString *out, const IscForwardStyle *style, IscForwardKind kind,
+		const gchar *node, const IscTrailRecord *record, gboolean framed);

@@ -22,14 +22,14 @@
 
 typedef struct {
 	const IscForward *f;
-	GHashTable *confirmed; /* name → IscForwardPos */
+	GHashTable *confirmed; /* key → IscForwardPos */
 	GPtrArray *sources;    /* of IscForwardSource */
-	GHashTable *known;     /* names of the sources, borrowed from them */
+	GHashTable *known;     /* keys of the sources, borrowed from them */
 	gint64 scanned;
 	gboolean refused; /* that is said once */
 	guint retry_ms;
 	/* the batch */
-	const gchar *name; /* whose records come now */
+	const IscForwardSource *source; /* whose records come now */
 	GString *out;
 	gsize sent; /* bytes */
 	GError *error;
@@ -37,27 +37,38 @@ typedef struct {
 
 /* --- sources ------------------------------------------------------------------------------- */
 
-static void add_source(Run *r, int parent_fd, const gchar *folder, const gchar *name)
+static void add_source(
+		Run *r, int parent_fd, const gchar *folder, IscForwardKind kind, const gchar *node)
 {
-	if (g_hash_table_contains(r->known, name) || r->sources->len >= SOURCES_MAX)
+	g_autofree gchar *key = isc_forward_key(kind, node);
+	if (!r->f->kinds[kind] || g_hash_table_contains(r->known, key) ||
+			r->sources->len >= SOURCES_MAX)
 		return;
 	isc_autofd int fd =
 			openat(parent_fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		if (errno == EACCES && !r->refused)
-			g_warning("may not read '%s': is its user in the group isc-dock?", name);
+			g_warning("may not read '%s': is its user in the group isc-dock?", folder);
 		r->refused |= errno == EACCES;
 		return;
 	}
 	g_autoptr(GError) why = NULL;
 	IscForwardSource *s = isc_forward_source_new(
-			fd, name, g_hash_table_lookup(r->confirmed, name), &why);
+			fd, kind, node, g_hash_table_lookup(r->confirmed, key), &why);
 	if (!s) {
 		g_warning("%s", why->message);
 		return;
 	}
 	g_ptr_array_add(r->sources, s);
-	g_hash_table_add(r->known, (gpointer)isc_forward_source_name(s));
+	g_hash_table_add(r->known, (gpointer)isc_forward_source_key(s));
+}
+
+static void add_node(Run *r, int nodes_fd, const gchar *name)
+{
+	g_autofree gchar *packets = g_strconcat(name, "/network", NULL);
+	add_source(r, nodes_fd, name, ISC_FORWARD_AUDIT, name);
+	add_source(r, nodes_fd, packets, ISC_FORWARD_PACKETS, name);
+	add_source(r, nodes_fd, name, ISC_FORWARD_LOGS, name);
 }
 
 static void scan(Run *r)
@@ -66,7 +77,8 @@ static void scan(Run *r)
 	if (r->scanned && now - r->scanned < SCAN_US)
 		return;
 	r->scanned = now;
-	add_source(r, r->f->log_fd, "dock", ISC_TRAIL_DOCK);
+	add_source(r, r->f->log_fd, "dock", ISC_FORWARD_ACTS, ISC_TRAIL_DOCK);
+	add_source(r, r->f->log_fd, "dock/network", ISC_FORWARD_PACKETS, ISC_TRAIL_DOCK);
 	int fd = openat(r->f->log_fd, "nodes", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir && errno == EACCES && !r->refused) {
@@ -79,7 +91,7 @@ static void scan(Run *r)
 	}
 	for (struct dirent *e; (e = readdir(dir));)
 		if (isc_name_is_valid(e->d_name))
-			add_source(r, dirfd(dir), e->d_name, e->d_name);
+			add_node(r, dirfd(dir), e->d_name);
 	closedir(dir);
 	for (guint i = 0; i < r->sources->len; i++) {
 		IscForwardSource *s = r->sources->pdata[i];
@@ -87,7 +99,7 @@ static void scan(Run *r)
 		if (n > 0)
 			g_warning("%s: %" G_GUINT64_FORMAT " records are not delivered: too much "
 				  "waits for the receiver (Spool=); %" G_GUINT64_FORMAT " in all",
-					isc_forward_source_name(s), n,
+					isc_forward_source_key(s), n,
 					isc_forward_source_pos(s)->skipped);
 	}
 }
@@ -110,7 +122,8 @@ static void on_record(const IscTrailRecord *record, gpointer data)
 	if (r->error || !isc_receiver_open(r->f->receiver, &r->error))
 		return;
 	gboolean is_stream = isc_receiver_is_stream(r->f->receiver);
-	isc_forward_print(r->out, &r->f->style, r->name, record, is_stream);
+	isc_forward_print(r->out, &r->f->style, isc_forward_source_kind(r->source),
+			isc_forward_source_node(r->source), record, is_stream);
 	if (!is_stream || r->out->len >= SEND_BYTES)
 		(void)flush(r);
 }
@@ -122,7 +135,7 @@ static gboolean take_round(Run *r)
 	for (guint i = 0; i < r->sources->len && !r->error; i++) {
 		g_autoptr(GError) why = NULL;
 		IscForwardSource *s = r->sources->pdata[i];
-		r->name = isc_forward_source_name(s);
+		r->source = s;
 		if (isc_forward_source_next(s, on_record, r, &why))
 			any = TRUE;
 		else if (why)
@@ -135,7 +148,7 @@ static void keep_positions(Run *r)
 {
 	g_autoptr(GError) why = NULL;
 	for (guint i = 0; i < r->sources->len; i++)
-		isc_positions_set(r->confirmed, isc_forward_source_name(r->sources->pdata[i]),
+		isc_positions_set(r->confirmed, isc_forward_source_key(r->sources->pdata[i]),
 				isc_forward_source_pos(r->sources->pdata[i]));
 	/* Then they are sent once more after a restart. */
 	if (!isc_positions_save(r->f->state_fd, r->confirmed, &why))
@@ -148,7 +161,7 @@ static void go_back(Run *r)
 	for (guint i = 0; i < r->sources->len; i++) {
 		IscForwardSource *s = r->sources->pdata[i];
 		const IscForwardPos *pos =
-				g_hash_table_lookup(r->confirmed, isc_forward_source_name(s));
+				g_hash_table_lookup(r->confirmed, isc_forward_source_key(s));
 		isc_forward_source_seek(s, pos ? pos : &start);
 	}
 }

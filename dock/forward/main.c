@@ -1,4 +1,4 @@
-/* isc-forwardd: brings the audit trails to a receiver of syslog. */
+/* isc-forwardd: brings audit trails, packet logs and service logs to a receiver of syslog. */
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,30 +42,34 @@ static int fail(const GError *error)
 	return error->domain == G_OPTION_ERROR ? 2 : isc_error_exit_status(error);
 }
 
-static gboolean style_from(const IscConfig *config, IscForwardStyle *out, GError **error)
+static gboolean take_keys(const IscConfig *config, IscForward *f, GError **error)
 {
+	gchar *bad[4] = { NULL };
 	const struct {
-		const gchar *key, *value;
+		const gchar *key;
 		gboolean ok;
 	} keys[] = {
-		{ "Format", config->syslog_format,
-				isc_forward_format_parse(config->syslog_format, &out->format) },
-		{ "Facility", config->syslog_facility,
-				isc_forward_facility_parse(
-						config->syslog_facility, &out->facility) },
-		{ "Level", config->syslog_level,
-				isc_forward_level_parse(config->syslog_level, &out->level) },
+		{ "Deliver", isc_forward_kinds_parse(config->syslog_deliver, f->kinds, &bad[0]) },
+		{ "Facility", isc_forward_values_parse(config->syslog_facility,
+					      isc_forward_facility_parse, f->style.facility,
+					      &bad[1]) },
+		{ "Level", isc_forward_values_parse(config->syslog_level, isc_forward_level_parse,
+					   f->style.level, &bad[2]) },
+		{ "Format", isc_forward_format_parse(config->syslog_format, &f->style.format) },
 	};
+	bad[3] = g_strdup(config->syslog_format);
+	gboolean ok = TRUE;
 	for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
-		if (keys[i].ok)
+		g_autofree gchar *word = bad[i];
+		if (keys[i].ok || !ok)
 			continue;
-		g_autofree gchar *shown = isc_text_escape(keys[i].value, -1, 64);
+		g_autofree gchar *shown = isc_text_escape(word, -1, 64);
 		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
 				"[Syslog] %s: there is no '%s'; see isc-dock.conf(5)", keys[i].key,
 				shown);
-		return FALSE;
+		ok = FALSE;
 	}
-	return TRUE;
+	return ok;
 }
 
 /* Its folder, made while we are root. */
@@ -142,7 +146,7 @@ int main(int argc, char **argv)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GOptionContext) context =
-			g_option_context_new("- deliver the audit trails to syslog");
+			g_option_context_new("- deliver trails and logs to syslog");
 	setlocale(LC_ALL, "");
 	g_option_context_add_main_entries(context, options, NULL);
 	if (!g_option_context_parse(context, &argc, &argv, &error))
@@ -165,7 +169,7 @@ int main(int argc, char **argv)
 		.style = { .host = host } };
 	const gchar *receiver = config->syslog_receiver;
 	g_autoptr(IscReceiver) probe = NULL;
-	if (!style_from(config, &f.style, &error) ||
+	if (!take_keys(config, &f, &error) ||
 			(receiver && !(probe = isc_receiver_new(receiver, -1, &error))))
 		return fail(error);
 	if (check_only || !receiver) {

@@ -4,20 +4,19 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/name.h"
 
 #define POSITIONS_MAX (8u * 1024 * 1024)
 
-void isc_positions_set(GHashTable *positions, const gchar *name, const IscForwardPos *pos)
+void isc_positions_set(GHashTable *positions, const gchar *key, const IscForwardPos *pos)
 {
-	g_hash_table_insert(positions, g_strdup(name), g_memdup2(pos, sizeof *pos));
+	g_hash_table_insert(positions, g_strdup(key), g_memdup2(pos, sizeof *pos));
 }
 
 static gboolean parse_line(GHashTable *out, const gchar *line)
 {
 	g_auto(GStrv) words = g_strsplit(line, " ", -1);
 	guint64 n[4];
-	if (g_strv_length(words) != 1 + G_N_ELEMENTS(n) || !isc_name_is_trail(words[0]))
+	if (g_strv_length(words) != 1 + G_N_ELEMENTS(n) || !isc_forward_key_is_valid(words[0]))
 		return FALSE;
 	for (guint i = 0; i < G_N_ELEMENTS(n); i++)
 		if (!g_ascii_string_to_unsigned(words[i + 1], 10, i == 0 ? 1 : 0,

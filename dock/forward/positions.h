@@ -1,12 +1,12 @@
 #pragma once
 #include "forward/source.h"
 
-/* How far each trail was delivered: a text file, a line a trail: NAME SEGMENT BLOCK RECORD SKIPPED.
+/* How far each source was delivered: a text file, a line each: KEY SEGMENT BLOCK RECORD SKIPPED.
  * Replaced as one act. */
 
 #define ISC_POSITIONS_FILE "positions"
 
-/* name (owned) → IscForwardPos (owned).  Pure.  Errors: ISC_ERROR_INVALID naming the line. */
+/* key (owned) → IscForwardPos (owned).  Pure.  Errors: ISC_ERROR_INVALID naming the line. */
 GHashTable *isc_positions_parse(const gchar *text, gsize len, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 gchar *isc_positions_print(GHashTable *positions);
@@ -16,4 +16,4 @@ GHashTable *isc_positions_load(int dir_fd, GError **error) G_GNUC_WARN_UNUSED_RE
 gboolean isc_positions_save(int dir_fd, GHashTable *positions, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
-void isc_positions_set(GHashTable *positions, const gchar *name, const IscForwardPos *pos);
+void isc_positions_set(GHashTable *positions, const gchar *key, const IscForwardPos *pos);

@@ -8,34 +8,84 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/name.h"
+#include "forward/log-source.h"
 
 #define FLAGS (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 #define SEGMENT_MAX 1000000u
 
 struct IscForwardSource {
+	IscForwardKind kind;
+	gchar *key, *node;
+	IscLogSource *log;            /* of a log, which has nothing of what follows */
 	int dir_fd, log_fd, chain_fd; /* the files of pos.segment; -1: not open */
 	gboolean is_closed;           /* they have their number: nothing is added any more */
-	gchar *name;
 	IscForwardPos pos;
 	GByteArray *block, *lines; /* room */
 };
 
-IscForwardSource *isc_forward_source_new(
-		int dir_fd, const gchar *name, const IscForwardPos *pos, GError **error)
+/* --- names --------------------------------------------------------------------------------- */
+
+static const gchar *const kinds[ISC_N_FORWARD_KINDS] = { "audit", "acts", "packets", "logs" };
+
+const gchar *isc_forward_kind_name(IscForwardKind kind)
 {
-	int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
-	if (fd < 0) {
-		isc_error_set_errno(error, errno, "folder of '%s'", name);
-		return NULL;
+	return kinds[kind];
+}
+
+gboolean isc_forward_kinds_parse(const gchar *text, gboolean out[ISC_N_FORWARD_KINDS], gchar **bad)
+{
+	g_auto(GStrv) words = g_strsplit_set(text, " \t", -1);
+	for (guint k = 0; k < ISC_N_FORWARD_KINDS; k++)
+		out[k] = g_strv_contains((const gchar *const *)words, kinds[k]);
+	for (guint i = 0; words[i]; i++) {
+		gboolean known = *words[i] == '\0';
+		for (guint k = 0; k < ISC_N_FORWARD_KINDS; k++)
+			known |= g_str_equal(words[i], kinds[k]);
+		if (!known) {
+			*bad = g_strdup(words[i]);
+			return FALSE;
+		}
 	}
-	IscForwardSource *s = g_new0(IscForwardSource, 1);
-	s->dir_fd = fd;
-	s->log_fd = s->chain_fd = -1;
-	s->name = g_strdup(name);
-	s->pos = pos ? *pos : (IscForwardPos){ .segment = 1 };
+	return TRUE;
+}
+
+gchar *isc_forward_key(IscForwardKind kind, const gchar *node)
+{
+	const gchar prefix[] = { kind == ISC_FORWARD_PACKETS ? ISC_TRAIL_PACKETS
+				 : kind == ISC_FORWARD_LOGS  ? ISC_FORWARD_LOG
+							     : '\0',
+		'\0' };
+	return g_strconcat(prefix, node, NULL);
+}
+
+gboolean isc_forward_key_is_valid(const gchar *key)
+{
+	return isc_name_is_trail(key + (*key == ISC_TRAIL_PACKETS || *key == ISC_FORWARD_LOG));
+}
+
+/* --- life ---------------------------------------------------------------------------------- */
+
+IscForwardSource *isc_forward_source_new(int dir_fd, IscForwardKind kind, const gchar *node,
+		const IscForwardPos *pos, GError **error)
+{
+	g_autoptr(IscForwardSource) s = g_new0(IscForwardSource, 1);
+	s->kind = kind;
+	s->node = g_strdup(node);
+	s->key = isc_forward_key(kind, node);
+	s->log_fd = s->chain_fd = s->dir_fd = -1;
 	s->block = g_byte_array_new();
 	s->lines = g_byte_array_new();
-	return s;
+	s->pos = pos ? *pos : (IscForwardPos){ .segment = 1 };
+	if (kind == ISC_FORWARD_LOGS) {
+		s->log = isc_log_source_new(dir_fd, node, pos, error);
+		return s->log ? g_steal_pointer(&s) : NULL;
+	}
+	s->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
+	if (s->dir_fd >= 0)
+		return g_steal_pointer(&s);
+	isc_error_set_errno(error, errno, "folder of '%s'", node);
+	return NULL;
 }
 
 static void shut(IscForwardSource *s)
@@ -50,24 +100,38 @@ void isc_forward_source_free(IscForwardSource *s)
 		return;
 	shut(s);
 	isc_clear_fd(&s->dir_fd);
-	g_free(s->name);
+	g_clear_pointer(&s->log, isc_log_source_free);
+	g_free(s->key);
+	g_free(s->node);
 	g_byte_array_unref(s->block);
 	g_byte_array_unref(s->lines);
 	g_free(s);
 }
 
-const gchar *isc_forward_source_name(const IscForwardSource *s)
+const gchar *isc_forward_source_key(const IscForwardSource *s)
 {
-	return s->name;
+	return s->key;
+}
+
+const gchar *isc_forward_source_node(const IscForwardSource *s)
+{
+	return s->node;
+}
+
+IscForwardKind isc_forward_source_kind(const IscForwardSource *s)
+{
+	return s->kind;
 }
 
 const IscForwardPos *isc_forward_source_pos(const IscForwardSource *s)
 {
-	return &s->pos;
+	return s->log ? isc_log_source_pos(s->log) : &s->pos;
 }
 
 void isc_forward_source_seek(IscForwardSource *s, const IscForwardPos *pos)
 {
+	if (s->log)
+		isc_log_source_seek(s->log, pos);
 	if (pos->segment != s->pos.segment)
 		shut(s);
 	s->pos = *pos;
@@ -167,7 +231,7 @@ static gboolean read_block(IscForwardSource *s, IscBlock *out, GError **error)
 	g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
 			"the chain of '%s' is damaged at byte %" G_GUINT64_FORMAT
 			" of file %u; isc-vm audit verify says more",
-			s->name, s->pos.block, s->pos.segment);
+			s->key, s->pos.block, s->pos.segment);
 	return FALSE;
 }
 
@@ -199,6 +263,8 @@ gboolean isc_forward_source_next(
 		IscForwardSource *s, IscTrailRecordFunc func, gpointer data, GError **error)
 {
 	IscBlock b;
+	if (s->log)
+		return isc_log_source_next(s->log, func, data);
 	if (!find_block(s, &b, error))
 		return FALSE;
 	const IscChainHeader *h = b.header;
@@ -206,7 +272,7 @@ gboolean isc_forward_source_next(
 	/* The lines are on disk before their block is. */
 	if (!read_at(s->log_fd, s->lines, bytes, h->offset)) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
-				"the log of '%s' is shorter than its chain", s->name);
+				"the log of '%s' is shorter than its chain", s->key);
 		return FALSE;
 	}
 	const IscChainEntry *e = isc_block_entries(&b);
@@ -250,7 +316,7 @@ guint64 isc_forward_source_bound(IscForwardSource *s, guint64 max)
 {
 	IscBlock b;
 	guint64 passed = 0;
-	while (find_block(s, &b, NULL) && waiting(s, &b) > max) {
+	while (!s->log && find_block(s, &b, NULL) && waiting(s, &b) > max) {
 		passed += b.header->n;
 		pass(s, &b);
 	}

@@ -32,7 +32,7 @@ static gchar *drain(IscForwardSource *s, Seen *seen)
 static IscForwardSource *open_source(const Folder *f, const IscForwardPos *pos)
 {
 	g_autoptr(GError) error = NULL;
-	IscForwardSource *s = isc_forward_source_new(f->fd, "web", pos, &error);
+	IscForwardSource *s = isc_forward_source_new(f->fd, ISC_FORWARD_AUDIT, "web", pos, &error);
 	assert_no_error(error);
 	return s;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Delivery of the trails to a real rsyslogd: every record arrives, in order, whoever of the two is killed or hangs.
+# Delivery of trails and logs to a real rsyslogd: every record arrives, in order, whoever of the two is killed or hangs.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 [ -x /usr/sbin/rsyslogd ] || skip_all "rsyslogd is not installed"
@@ -7,13 +7,13 @@
 cat >"$TMP/dock.conf" <<'END'
 [Syslog]
 Receiver=tcp:127.0.0.1:5514
-Facility=local5
-Level=notice
+Facility=local5 logs:daemon
+Level=notice packets:warning
 END
 cat >"$TMP/rsyslog.conf" <<END
 global(workDirectory="/run" maxMessageSize="64k")
 module(load="imptcp")
-template(name="all" type="string" string="%pri% %timestamp:::date-rfc3339% %app-name% %structured-data% %msg%\n")
+template(name="all" type="string" string="%pri% %timestamp:::date-rfc3339% %app-name% %msgid% %structured-data% %msg%\n")
 input(type="imptcp" address="127.0.0.1" port="5514" ruleset="keep")
 ruleset(name="keep") { action(type="omfile" file="/run/received" template="all" asyncWriting="off" flushOnTXEnd="on") }
 END
@@ -43,8 +43,9 @@ forwarder() { # SIGNAL: ends it; without: starts it
 }
 # Records of a trail that are sealed, and those of them that arrived: numbers, in the order of their first coming.
 sealed() { vm audit verify "$@" --json | jq -r .records; }
-arrived() { dock cat /run/received | grep -aF "node=\"$1\"" | grep -oa 'record="[0-9]*"' | tr -dc '0-9\n' | awk '!seen[$0]++'; }
-all_arrived() { [ "$(arrived "$1" | tail -n 1)" -ge "$2" ]; } 2>/dev/null
+# Kinds are told apart by the message id: audit, act, packet, log.
+arrived() { dock cat /run/received | grep -aF " ${2:-audit} [isc@32473 node=\"$1\"" | grep -oa 'record="[0-9]*"' | tr -dc '0-9\n' | awk '!seen[$0]++'; }
+all_arrived() { [ "$(arrived "$1" "${3:-audit}" | tail -n 1)" -ge "$2" ]; } 2>/dev/null
 
 # A node's trail as a collector left it: 2,000 commands, five records each.
 mkdir -p "$TMP/feed/run" "$TMP/feed/log"
@@ -52,11 +53,16 @@ install -m 755 "$BUILD/tests/netns/collector-tool" "$BUILD/isc-collectord" "$TMP
 chown -R nobody "$TMP/feed"
 setpriv --reuid nobody --regid nogroup --clear-groups "$TMP/collector-tool" feed "$TMP/isc-collectord" "$TMP/feed" 2000 >/dev/null 2>&1
 dock sh -c "cp -r '$TMP/feed/log/nodes/web' /var/log/isc-dock/nodes/big && chown -R isc-collect:isc-dock /var/log/isc-dock/nodes/big &&
-	chmod 750 /var/log/isc-dock/nodes/big"
+	chmod 750 /var/log/isc-dock/nodes/big && cd /var/log/isc-dock/nodes/big && mv service.log service.log.1 && : >service.log"
 BIG=$(wc -l <"$TMP/feed/log/nodes/web/audit.log")
 ok "the configuration is good" dock isc-forwardd -n
 sed 's/tcp:.*/tcp:nowhere/' "$TMP/dock.conf" >"$TMP/bad.conf"
 status 2 "one without a port is not" dock isc-forwardd -n -c "$TMP/bad.conf"
+sed 's/^Level.*/Level=notice logs:loud/' "$TMP/dock.conf" >"$TMP/bad.conf"
+status 2 "nor is a level that is none" dock isc-forwardd -n -c "$TMP/bad.conf"
+like "$(cat "$TMP/out")" "\[Syslog\] Level: there is no 'logs:loud'" "which it names"
+sed 's/^Level.*/Deliver=audit everything/' "$TMP/dock.conf" >"$TMP/bad.conf"
+status 2 "or a source" dock isc-forwardd -n -c "$TMP/bad.conf"
 
 # --- away, then there -------------------------------------------------------------------------------
 for n in 1 2 3; do mark $n; done
@@ -66,9 +72,20 @@ is "$(dock sh -c "sed -n 's/^CapEff:[[:space:]]*//p' /proc/\$(cat /run/forward.p
 sleep 1.5
 receiver
 ok "what waited for the receiver arrives" wait_for 20 all_arrived big "$BIG"
-dock grep -a 'node="big"' /run/received | sed 's/.*\] //' >"$TMP/got"
+dock grep -a ' audit .*node="big"' /run/received | sed 's/.*\] //' >"$TMP/got"
 ok "byte by byte and once" cmp "$TMP/got" "$TMP/feed/log/nodes/web/audit.log"
-like "$(dock grep -a 'node="big" record="7"' /run/received)" "^173 20[0-9TZ:.+-]+ isc-dock \[isc@32473 node=\"big\" record=\"7\" session=\"[0-9a-f]{16}\"\]" \
+ok "so does what a service wrote" wait_for 20 all_arrived big 2000 log
+dock grep -a ' log .*node="big"' /run/received | sed 's/.*stream="\([a-z]*\)"\] /\1 /' >"$TMP/got"
+ok "line by line and once" cmp "$TMP/got" <(cut -d ' ' -f 2- "$TMP/feed/log/nodes/web/service.log")
+like "$(dock grep -a 'node="big" record="7" stream' /run/received)" "^29 20[0-9TZ:.+-]+ isc-dock log \[.*\] line 6$" "with a facility of its own"
+# A packet for an address that is no node's.
+client sh -c 'ip route add 10.77.0.0/16 via $DOCK; for n in 1 2 3; do nc -zw 1 10.77.9.9 80; done' >"$TMP/out" 2>&1
+ok "and what the boundary dropped" wait_for 30 all_arrived @dock 1 packet
+dock cat /var/log/isc-dock/dock/network/audit.log >"$TMP/packets"
+ok "all of it" wait_for 30 all_arrived @dock "$(wc -l <"$TMP/packets")" packet
+ok "as it stands in the packet log" cmp <(dock grep -a ' packet .*node="@dock"' /run/received | sed 's/.*\] //' | head -n "$(wc -l <"$TMP/packets")") "$TMP/packets"
+like "$(dock grep -a -m 1 'NETFILTER_PKT' /run/received)" "^172 .* packet \[.*kind=" "with a level of its own"
+like "$(dock grep -a 'record="7" session' /run/received | grep -a node=.big)" "^173 20[0-9TZ:.+-]+ isc-dock audit \[isc@32473 node=\"big\" record=\"7\" session=\"[0-9a-f]{16}\"\]" \
 	"with facility, level, the dock's time and whose it is"
 
 # --- killed, and hung -------------------------------------------------------------------------------
@@ -92,11 +109,11 @@ forwarder KILL
 forwarder
 wait
 N=$(sealed --dock)
-ok "after kills of both everything arrives" wait_for 30 all_arrived @dock "$N"
-arrived @dock >"$TMP/numbers"
+ok "after kills of both everything arrives" wait_for 30 all_arrived @dock "$N" act
+arrived @dock act >"$TMP/numbers"
 ok "each record, in order" cmp <(head -n "$N" "$TMP/numbers") <(seq "$N")
 dock sh -c 'cat /var/log/isc-dock/dock/audit.log' | head -n "$N" >"$TMP/sent"
-dock grep -aF 'node="@dock"' /run/received | sed 's/^[^]]*\] //' >"$TMP/got"
+dock grep -aF ' act [isc@32473 node="@dock"' /run/received | sed 's/^[^]]*\] //' >"$TMP/got"
 is "$(comm -23 <(sort -u "$TMP/sent") <(sort -u "$TMP/got") | wc -l)" 0 "as it stands in the trail"
 note "$N records of the dock, $(wc -l <"$TMP/got") messages"
 like "$(dock cat /run/forward.out)" "what is not delivered waits" "it said so while it could not deliver"
