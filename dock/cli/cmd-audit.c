@@ -14,6 +14,19 @@
 
 /* --- verify ----------------------------------------------------------------------------------- */
 
+/* What is there holds, but is it all?  A gap that no loss on record explains is no better than an
+ * edit: somebody in the node kept something from the dock. */
+static gboolean is_complete(const IscTrailFound *found, GError **error)
+{
+	if (found->serials.unexplained == 0)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
+			"it holds, but %" G_GUINT64_FORMAT
+			" events of the node's kernel are missing without a loss on record",
+			found->serials.unexplained);
+	return FALSE;
+}
+
 static gboolean verify_folder(
 		IscCli *cli, const gchar *path, const IscTrailWanted *wanted, GError **error)
 {
@@ -25,6 +38,7 @@ static gboolean verify_folder(
 	gboolean ok = isc_trail_check_folder(path, name, wanted, &result, error);
 	if (!ok && result.report.fault == ISC_TRAIL_GOOD)
 		return FALSE;
+	ok = ok && is_complete(&result, error);
 	/* A key that lay beside what it proves proves only that both are of one origin. */
 	g_autofree gchar *inside = g_build_filename(path, "seal.pub", NULL);
 	gboolean given = wanted->expect.root != NULL;
@@ -123,6 +137,7 @@ gboolean isc_cmd_audit_verify(IscCli *cli, GError **error)
 		g_autoptr(GError) why = NULL;
 		gboolean ok = isc_trail_check(cli, names[i], &wanted, NULL, NULL, &result, &why);
 		gboolean seen = ok || result.report.fault != ISC_TRAIL_GOOD;
+		ok = ok && is_complete(&result, &why);
 		bad += seen && !ok;
 		if (seen && !cli->json)
 			isc_trail_found_print(cli->out, &result, names[i]);
@@ -149,8 +164,8 @@ gboolean isc_cmd_audit_verify(IscCli *cli, GError **error)
 	if (!several)
 		return !error || !*error;
 	if (bad > 0)
-		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY, "%u of %u trails do not hold", bad,
-				n);
+		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
+				"%u of %u trails do not hold or are not complete", bad, n);
 	else if (failed)
 		g_propagate_error(error, g_steal_pointer(&failed));
 	else

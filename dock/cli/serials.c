@@ -4,6 +4,14 @@
 
 /* Events of several CPUs overtake one another: a number is missing once so many later ones came. */
 #define WINDOW 16384u
+#define SETTLE_US (10 * G_USEC_PER_SEC) /* two heartbeats */
+#define MARKS 16u                       /* one a second; more than SETTLE_US takes */
+
+/* The serials that had come before a time. */
+typedef struct {
+	gint64 time; /* µs: host clock */
+	guint64 top;
+} Mark;
 
 struct IscSerials {
 	guint64 session;
@@ -14,6 +22,9 @@ struct IscSerials {
 	gint64 time;             /* of the record at hand */
 	guint64 lost, missing;   /* of this boot */
 	GArray *gaps;            /* of this boot: IscSerialGap */
+	Mark marks[MARKS];       /* of this boot, the newest at n_marks - 1, modulo MARKS */
+	guint64 n_marks;
+	gboolean has_ended; /* this boot, in order: what it lost is on record */
 	IscSerialReport report;
 };
 
@@ -79,11 +90,36 @@ static void judge_up_to(IscSerials *s, guint64 base)
 	}
 }
 
+/* The highest serial that had come SETTLE_US before the end, give or take a second; 0: none. */
+static guint64 settled_top(const IscSerials *s)
+{
+	guint64 top = s->top; /* what had come when the mark behind this one was made */
+	for (guint64 i = s->n_marks; i > 0 && s->n_marks - i < MARKS; i--) {
+		const Mark *m = &s->marks[(i - 1) % MARKS];
+		if (m->time <= s->time - SETTLE_US)
+			return top;
+		top = m->top;
+	}
+	return 0;
+}
+
+static void mark(IscSerials *s, gint64 time)
+{
+	const Mark *last = s->n_marks ? &s->marks[(s->n_marks - 1) % MARKS] : NULL;
+	if (s->any && (!last || time - last->time >= G_USEC_PER_SEC || time < last->time))
+		s->marks[s->n_marks++ % MARKS] = (Mark){ time, s->top };
+}
+
 static void end_boot(IscSerials *s)
 {
-	if (s->any)
-		judge_up_to(s, s->top + 1);
-	s->report.missing += s->missing;
+	guint64 settled = s->has_ended ? s->top : settled_top(s);
+	if (s->any && s->base <= settled)
+		judge_up_to(s, settled + 1);
+	guint64 young = s->any ? s->top + 1 - s->base : 0;
+	for (guint64 n = s->base; s->any && n <= s->top; n++)
+		young -= test_bit(s, n) ? 1 : 0;
+	s->report.unsettled += young;
+	s->report.missing += s->missing + young;
 	if (s->missing > s->lost) {
 		s->report.unexplained += s->missing - s->lost;
 		guint room = ISC_GAPS_NAMED - MIN(s->report.gaps->len, ISC_GAPS_NAMED);
@@ -91,8 +127,8 @@ static void end_boot(IscSerials *s)
 	}
 	g_array_set_size(s->gaps, 0);
 	memset(s->seen, 0, sizeof s->seen);
-	s->any = FALSE;
-	s->lost = s->missing = 0;
+	s->any = s->has_ended = FALSE;
+	s->lost = s->missing = s->n_marks = 0;
 }
 
 /* The number behind @name in a line of the dock's own; 0 where there is none. */
@@ -108,8 +144,9 @@ static guint64 number_of(const gchar *line, gsize len, const gchar *name)
 
 /* What the collector says is missing (no guest can write such a line); a frame that did not come
  * held a record at least. */
-static void take_lost(IscSerials *s, const gchar *line, gsize len)
+static void take_note(IscSerials *s, const gchar *line, gsize len)
 {
+	s->has_ended |= g_strstr_len(line, (gssize)len, "op=claim event=bye ") != NULL;
 	if (g_strstr_len(line, (gssize)len, "op=lost "))
 		s->lost += number_of(line, len, " count=") + number_of(line, len, " frames=");
 }
@@ -129,9 +166,10 @@ void isc_serials_take(const IscTrailRecord *r, gpointer data)
 		end_boot(s);
 		s->session = r->session;
 	}
+	mark(s, r->time);
 	s->time = r->time;
 	if (r->flags & ISC_RECORD_DOCK) {
-		take_lost(s, r->line, r->len);
+		take_note(s, r->line, r->len);
 		return;
 	}
 	guint64 serial = serial_of(r->line, r->len);
@@ -165,6 +203,7 @@ IscJson *isc_serial_report_json(const IscSerialReport *r)
 	IscJson *o = json_object_new_object(), *gaps = json_object_new_array();
 	json_object_object_add(o, "events", json_object_new_uint64(r->events));
 	json_object_object_add(o, "missing", json_object_new_uint64(r->missing));
+	json_object_object_add(o, "unsettled", json_object_new_uint64(r->unsettled));
 	json_object_object_add(o, "unexplained", json_object_new_uint64(r->unexplained));
 	for (guint i = 0; i < r->gaps->len; i++) {
 		const IscSerialGap *g = &g_array_index(r->gaps, IscSerialGap, i);
@@ -184,6 +223,12 @@ IscJson *isc_serial_report_json(const IscSerialReport *r)
 
 void isc_serial_report_print(GString *out, const IscSerialReport *r)
 {
+	if (r->unsettled > 0)
+		g_string_append_printf(out,
+				", %" G_GUINT64_FORMAT " kernel serials of a last 10 seconds are "
+				"missing: what was lost then "
+				"is not on record (yet)",
+				r->unsettled);
 	if (r->unexplained == 0)
 		return;
 	g_string_append(out, ", kernel serials");

@@ -194,6 +194,8 @@ static void take_heartbeat(IscGuest *n, const IscWireEvent *e)
 		isc_guest_note(n, ISC_LINE_ERR,
 				"op=lost source=kernel count=%" G_GUINT64_FORMAT " res=failed",
 				more);
+		/* The next one would tell again, but this may be the last. */
+		n->control_needs = n->ports[ISC_CHANNEL_CONTROL].last;
 	}
 	n->mark.kernel_lost = lost;
 }

@@ -93,7 +93,7 @@ static void acknowledge(IscGuest *n)
 		return;
 	IscPort *control = &n->ports[ISC_CHANNEL_CONTROL];
 	isc_port_ack(&n->ports[ISC_CHANNEL_AUDIT], d->frame);
-	/* A heartbeat has no line that could get lost. */
+	/* A heartbeat that tells of no loss has no line that could get lost. */
 	isc_port_ack(control, d->control >= n->control_needs ? control->last : d->control);
 }
 

@@ -106,7 +106,7 @@ typedef enum {
 			      the order's time-out, or with its whole namespace: -1, SIGKILL */
 	ISC_EVENT_HEARTBEAT = 5, /* every 5 s; a: audit records lost by the kernel; b: dropped by
 				    the agent; c: audit backlog.  Not sent while the one before is
-				    not acknowledged */
+				    not acknowledged, but once more before BYE */
 	ISC_EVENT_FROZEN = 6,    /* file systems are frozen; a: the order's id */
 	ISC_EVENT_THAWED = 7, /* … and thawed, by order or because the time was up; a: the order's
 				 id; b: 0, or the errno why it could not be frozen (then there is no

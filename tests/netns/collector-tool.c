@@ -507,6 +507,8 @@ static int feed(Dock *d, guint n)
 	say_event(node, ISC_EVENT_STARTED, 42, 0);
 	for (guint i = 0; i < n; i++)
 		say_command(node, i);
+	for (guint i = 0; i < n; i++)
+		say_line(node, i);
 	NEED(run_until_acked(d, 20000));
 	dock_send(d, ISC_LINK_FLUSH, "web", 0, 99, 0, 0, "", -1);
 	const IscLinkMsg *m = wait_said(d, ISC_LINK_FLUSHED, "web", 2000);
@@ -516,6 +518,33 @@ static int feed(Dock *d, guint n)
 	dock_send(d, ISC_LINK_FORGET, "web", 0, 0, 0, 0, "", -1);
 	NEED(wait_said(d, ISC_LINK_FORGOTTEN, "web", 5000));
 	NEED(has_commands(d, "web", n));
+	NEED(has_lines(d, "web", n));
+	NEED(WIFEXITED(dock_stop(d, SIGTERM)));
+	return 0;
+}
+
+/* A guest whose events 10 to 12 never come: with @lost > 0 its agent says that it dropped so many.
+ */
+static int gap(Dock *d, guint lost)
+{
+	g_autoptr(GByteArray) b = g_byte_array_new();
+	g_autofree gchar *count = g_strdup_printf("%u", lost);
+	dock_start(d);
+	Node *node = dock_add_node(d, "web");
+	say_event(node, ISC_EVENT_STARTED, 42, 0);
+	for (guint i = 1; i < 10; i++)
+		say_command(node, i);
+	add_record(b, ISC_WIRE_LOST, count);
+	if (lost > 0)
+		port_add(node, ISC_CHANNEL_AUDIT, ISC_WIRE_RECORDS, 1, b->data, b->len);
+	for (guint i = 13; i < 20; i++)
+		say_command(node, i);
+	say_event(node, ISC_EVENT_BYE, 0, 0);
+	NEED(run_until_acked(d, 20000));
+	for (guint k = 0; k < ISC_N_CHANNELS; k++)
+		port_hung_up(&node->ports[k]);
+	dock_send(d, ISC_LINK_FORGET, "web", 0, 0, 0, 0, "", -1);
+	NEED(wait_said(d, ISC_LINK_FORGOTTEN, "web", 5000));
 	NEED(WIFEXITED(dock_stop(d, SIGTERM)));
 	return 0;
 }
@@ -907,6 +936,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	guint n = argc > 4 ? (guint)strtoul(argv[4], NULL, 10) : 5;
 	return strcmp(argv[1], "feed") == 0        ? feed(d, n)
+	       : strcmp(argv[1], "gap") == 0       ? gap(d, n)
 	       : strcmp(argv[1], "kills") == 0     ? kills(d, n)
 	       : strcmp(argv[1], "flood") == 0     ? flood(d, n)
 	       : strcmp(argv[1], "garbage") == 0   ? garbage(d)

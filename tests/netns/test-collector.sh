@@ -52,6 +52,17 @@ like "$(ausearch -if "$W/audit.log" -m DAEMON_START 2>/dev/null)" 'event=started
 is "$(ausearch -if "$W/audit.log" -k isc-exec --format raw 2>/dev/null | grep -c type=SYSCALL)" 10000 \
 	'ausearch -k finds them by key'
 
+# --- what a guest keeps back --------------------------------------------------------------------------
+verify() { "$BUILD/isc-vm" audit verify --export "$TMP/$1/log/nodes/web" --key "$TMP/$1/log/seal.pub" "${@:2}"; }
+ok 'a guest keeps three events back' scenario gap 0
+status 7 'then the exit status says so' verify gap
+like "$(cat "$TMP/out")" 'web: good: .* kernel serials 10-12 are missing, 3 of them without a loss on record' 'and the line which'
+is "$(verify gap --json 2>/dev/null | jq -c '[.good, .serials.unexplained, .serials.gaps[0].from]')" '[true,3,10]' 'the trail itself holds'
+mv "$TMP/gap" "$TMP/gap.kept"
+ok 'one that says so beforehand' scenario gap 3
+status 0 'is believed: a loss on record explains the gap' verify gap
+is "$(verify gap --json | jq -c '[.lost, .serials.missing, .serials.unexplained]')" '[3,3,0]' 'and both are counted'
+
 ok 'killed again and again under load: nothing lost, nothing doubled' scenario kills 6
 note "$(tr '\n' ';' <"$TMP/kills.out")"
 ok 'a flood of one node leaves the others their latency' scenario flood 3

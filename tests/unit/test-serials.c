@@ -6,6 +6,7 @@ typedef struct {
 	IscSerials *serials;
 	IscSerialReport report;
 	guint64 session;
+	gint64 time; /* s */
 } Fixture;
 
 static int setup(void **state)
@@ -29,6 +30,7 @@ static int teardown(void **state)
 static void take(Fixture *f, guint16 flags, const gchar *line)
 {
 	IscTrailRecord r = { .session = f->session,
+		.time = f->time * G_USEC_PER_SEC,
 		.type = flags ? 1209 : 1300,
 		.flags = flags,
 		.line = line,
@@ -48,6 +50,13 @@ static void serials(Fixture *f, guint64 from, guint64 to)
 {
 	for (guint64 n = from; n <= to; n++)
 		serial(f, n);
+}
+
+static void bye(Fixture *f)
+{
+	take(f, ISC_RECORD_DOCK,
+			"type=DAEMON_END msg=audit(1700000000.123:4000000002): op=claim event=bye "
+			"a=0 b=0 c=0 d=9000 res=success");
 }
 
 static const gchar *finish(Fixture *f)
@@ -87,6 +96,7 @@ static void gaps_are_named(void **state)
 	serials(f, 1, 4);
 	serials(f, 6, 9);
 	serials(f, 13, 40000);
+	bye(f);
 	assert_string_equal(finish(f), ", kernel serials 5, 10-12 are missing, 4 of them without a "
 				       "loss on record");
 	assert_int_equal(f->report.missing, 4);
@@ -100,6 +110,7 @@ static void a_gap_wider_than_any_window_is_one_gap(void **state)
 	serial(f, 1);
 	serial(f, 4000000000u);
 	serial(f, 4000000001u);
+	bye(f);
 	assert_string_equal(finish(f),
 			", kernel serials 2-3999999999 are missing, 3999999998 of them "
 			"without a loss on record");
@@ -114,9 +125,11 @@ static void what_is_on_record_as_lost_explains_gaps_of_its_boot(void **state)
 			"source=kernel "
 			"count=3 res=failed");
 	serials(f, 7, 9);
+	bye(f);
 	f->session = 2;
 	serials(f, 1, 2);
 	serials(f, 4, 5);
+	bye(f);
 	assert_string_equal(finish(f),
 			", kernel serials 3 are missing, 1 of them without a loss on record");
 	assert_int_equal(f->report.missing, 3);
@@ -130,7 +143,56 @@ static void no_guest_can_explain_a_gap_away(void **state)
 			"type=USER msg=audit(1700000000.123:2): op=lost source=kernel count=99 "
 			"res=failed");
 	serial(f, 4);
+	bye(f);
 	assert_int_not_equal(*finish(f), '\0');
+	assert_int_equal(f->report.unexplained, 1);
+}
+
+static void a_gap_that_is_young_may_still_be_explained(void **state)
+{
+	Fixture *f = *state;
+	serials(f, 1, 4);
+	f->time = 3;
+	serials(f, 6, 9);
+	f->time = 20;
+	serials(f, 12, 13);
+	f->time = 29;
+	serials(f, 15, 15);
+	assert_string_equal(finish(f),
+			", 3 kernel serials of a last 10 seconds are missing: what was lost then "
+			"is not on record (yet), kernel serials 5 are missing, 1 of them without "
+			"a loss on record");
+	assert_int_equal(f->report.missing, 4);
+	assert_int_equal(f->report.unsettled, 3);
+	assert_int_equal(f->report.unexplained, 1);
+}
+
+static void an_end_in_order_settles_all_of_its_boot(void **state)
+{
+	Fixture *f = *state;
+	serials(f, 1, 2);
+	serials(f, 4, 5);
+	bye(f);
+	f->session = 2; /* whose guest was killed */
+	serials(f, 1, 2);
+	serials(f, 4, 5);
+	f->session = 3;
+	serials(f, 1, 5);
+	(void)finish(f);
+	assert_int_equal(f->report.unexplained, 1);
+	assert_int_equal(f->report.unsettled, 1);
+}
+
+static void no_guest_ends_a_boot_by_its_word(void **state)
+{
+	Fixture *f = *state;
+	serials(f, 1, 2);
+	take(f, 0,
+			"type=USER msg=audit(1700000000.123:4): op=claim event=bye a=0 b=0 c=0 d=0 "
+			"res=success");
+	(void)finish(f);
+	assert_int_equal(f->report.unexplained, 0);
+	assert_int_equal(f->report.unsettled, 1);
 }
 
 int main(void)
@@ -143,6 +205,9 @@ int main(void)
 		TEST(a_gap_wider_than_any_window_is_one_gap),
 		TEST(what_is_on_record_as_lost_explains_gaps_of_its_boot),
 		TEST(no_guest_can_explain_a_gap_away),
+		TEST(a_gap_that_is_young_may_still_be_explained),
+		TEST(an_end_in_order_settles_all_of_its_boot),
+		TEST(no_guest_ends_a_boot_by_its_word),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
