@@ -119,4 +119,26 @@ note "$N records of the dock, $(wc -l <"$TMP/got") messages"
 like "$(dock cat /run/forward.out)" "what is not delivered waits" "it said so while it could not deliver"
 forwarder TERM
 ok "it ends when told to" wait_for 5 dock sh -c '! kill -0 $(cat /run/forward.pid)'
+
+# --- the journal ------------------------------------------------------------------------------------
+JOURNALD=/lib/systemd/systemd-journald
+journal() { dock journalctl -D /run/log/journal --no-pager -o json "$@"; }
+journal_has() { [ "$(journal "ISC_NODE=$1" "ISC_KIND=$2" | wc -l)" -ge "$3" ]; }
+if [ -x $JOURNALD ]; then
+	printf '[Syslog]\nReceiver=unix:/run/systemd/journal/socket\nFormat=journal\nDeliver=acts logs\nLevel=info logs:notice\n' >"$TMP/journal.conf"
+	chmod 644 "$TMP/journal.conf"
+	dock sh -c "mkdir -p /run/systemd/journal /run/log/journal; setsid $JOURNALD </dev/null >/run/journald.out 2>&1 & echo \$! >/run/journald.pid"
+	ok "a journal listens" wait_for 20 dock test -S /run/systemd/journal/socket
+	dock sh -c "setsid isc-forwardd -c '$TMP/journal.conf' --state-dir /var/log/isc-dock/forward-journal </dev/null >/run/forward.out 2>&1 & echo \$! >/run/forward.pid"
+	ok "a real journald gets every line of a log" wait_for 30 journal_has big log 2000
+	ok "and every act" wait_for 30 journal_has @dock act "$N"
+	journal ISC_NODE=big ISC_KIND=log | jq -r '.ISC_STREAM + " " + .MESSAGE' >"$TMP/got"
+	ok "as they are, once and in order" cmp "$TMP/got" <(cut -d ' ' -f 2- "$TMP/feed/log/nodes/web/service.log")
+	is "$(journal ISC_NODE=big ISC_RECORD=7 | jq -c '[.PRIORITY, .SYSLOG_FACILITY, .SYSLOG_IDENTIFIER, .ISC_KIND, .ISC_STREAM]')" \
+		'["5","22","isc-dock","log","stdout"]' "with fields to search by"
+	is "$(journal ISC_KIND=audit | wc -l)" 0 "and nothing that Deliver= does not name"
+	dock sh -c 'kill $(cat /run/forward.pid /run/journald.pid)'
+else
+	skip "the journal" "there is no systemd-journald"
+fi
 done_testing
