@@ -80,6 +80,7 @@ static const struct {
 	{ "Dock1.Node", "SnapshotRestore", ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "SnapshotDelete",  ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "SnapshotClone",   ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "SnapshotVerify",  ISC_ROLE_ANY },
 };
 /* clang-format on */
 

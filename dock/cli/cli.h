@@ -119,6 +119,7 @@ gboolean isc_cmd_quarantine(IscCli *cli, GError **error);
 gboolean isc_cmd_release(IscCli *cli, GError **error);
 gboolean isc_cmd_snapshot_create(IscCli *cli, GError **error);
 gboolean isc_cmd_snapshot_clone(IscCli *cli, GError **error);
+gboolean isc_cmd_snapshot_verify(IscCli *cli, GError **error);
 gboolean isc_cmd_snapshot_list(IscCli *cli, GError **error);
 gboolean isc_cmd_snapshot_restore(IscCli *cli, GError **error);
 gboolean isc_cmd_snapshot_delete(IscCli *cli, GError **error);

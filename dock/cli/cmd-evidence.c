@@ -30,6 +30,7 @@ gboolean isc_cmd_evidence_list(IscCli *cli, GError **error)
 		{ "SIZE", "size", isc_output_show_size },
 		{ "SIGNED", "signed", isc_output_show_yes },
 		{ "DISK", "disk", isc_output_show_yes },
+		{ "VOLUMES", "volumes", NULL },
 		{ "REASON", "reason", NULL },
 		{ NULL },
 	};
@@ -158,12 +159,12 @@ gboolean isc_cmd_evidence_verify(IscCli *cli, GError **error)
 
 /* --- export -------------------------------------------------------------------------------- */
 
-/* The key of its disk.  Returns: fd of a file in memory, or -1 */
-static int open_key(IscClient *client, const gchar *name, GError **error)
+/* The key of its disk @file.  Returns: fd of a file in memory, or -1 */
+static int open_key(IscClient *client, const gchar *name, const gchar *file, GError **error)
 {
 	g_autoptr(GUnixFDList) fds = NULL;
 	g_autoptr(GVariant) answer = isc_client_call(client, NULL, "OpenEvidenceKey",
-			g_variant_new("(s)", name), "(h)", NULL, &fds, error);
+			g_variant_new("(ss)", name, file), "(h)", NULL, &fds, error);
 	if (!answer)
 		return -1;
 	if (fds && g_unix_fd_list_get_length(fds) > 0)
@@ -184,13 +185,30 @@ static gboolean copy_fd(int from, int dir, const gchar *name, GError **error)
 	return fsync(to) == 0 || isc_error_set_errno(error, errno, "cannot write '%s'", name);
 }
 
-static gboolean export_key(IscCli *cli, const gchar *name, const IscEvidence *evidence, int dir,
+#define DISK_SUFFIX ".qcow2"
+
+/* "overlay.qcow2" → "overlay.key".  (transfer full) */
+static gchar *key_file(const gchar *disk)
+{
+	g_autofree gchar *stem = g_strndup(disk, strlen(disk) - strlen(DISK_SUFFIX));
+	return g_strconcat(stem, ".key", NULL);
+}
+
+static gboolean export_keys(IscCli *cli, const gchar *name, const IscEvidence *evidence, int dir,
 		GError **error)
 {
-	if (isc_evidence_fd(evidence, ISC_COPY_DISK) < 0)
-		return TRUE;
-	isc_autofd int fd = open_key(cli->client, name, error);
-	return fd >= 0 && copy_fd(fd, dir, "overlay.key", error);
+	GHashTableIter iter;
+	gpointer file;
+	g_hash_table_iter_init(&iter, evidence->files);
+	while (g_hash_table_iter_next(&iter, &file, NULL)) {
+		if (!g_str_has_suffix(file, DISK_SUFFIX))
+			continue;
+		g_autofree gchar *to = key_file(file);
+		isc_autofd int fd = open_key(cli->client, name, file, error);
+		if (fd < 0 || !copy_fd(fd, dir, to, error))
+			return FALSE;
+	}
+	return TRUE;
 }
 
 static gboolean export_all(IscCli *cli, const gchar *name, const IscEvidence *evidence, int dir,
@@ -205,7 +223,7 @@ static gboolean export_all(IscCli *cli, const gchar *name, const IscEvidence *ev
 	return isc_file_write(dir, ISC_COPY_PUBLIC_KEY, evidence->key, evidence->key_len, 0600,
 			       error) &&
 	       (!isc_args_has(cli->args, "with-key") ||
-			       export_key(cli, name, evidence, dir, error));
+			       export_keys(cli, name, evidence, dir, error));
 }
 
 gboolean isc_cmd_evidence_export(IscCli *cli, GError **error)
@@ -281,17 +299,24 @@ gboolean isc_cmd_evidence_browse(IscCli *cli, GError **error)
 						   : NULL;
 	if (!evidence)
 		return FALSE;
-	int disk = isc_evidence_fd(evidence, ISC_COPY_DISK);
+	const gchar *volume = isc_args_get(cli->args, "volume");
+	g_autofree gchar *file = volume ? g_strconcat("volume-", volume, DISK_SUFFIX, NULL)
+					: g_strdup(ISC_COPY_DISK);
+	int disk = isc_evidence_fd(evidence, file);
 	if (disk < 0) {
+		g_autofree gchar *shown = isc_output_text(file);
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
-				"this evidence has no disk; 'isc-vm evidence show' says why");
+				"this evidence has no %s; 'isc-vm evidence show' says what it has, "
+				"and what is missing",
+				shown);
 		return FALSE;
 	}
-	g_autofree gchar *key_path = folder ? g_build_filename(folder, "overlay.key", NULL) : NULL;
+	g_autofree gchar *key_name = key_file(file);
+	g_autofree gchar *key_path = folder ? g_build_filename(folder, key_name, NULL) : NULL;
 	isc_autofd int key = folder ? open(key_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-				    : open_key(client, name, error);
+				    : open_key(client, name, file, error);
 	if (key < 0 && folder)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
-				"no overlay.key in '%s': export it with --with-key", folder);
+				"no %s in '%s': export it with --with-key", key_name, folder);
 	return key >= 0 && isc_browse(cli, disk, key, path, error);
 }

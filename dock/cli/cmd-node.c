@@ -261,7 +261,28 @@ gboolean isc_cmd_snapshot_restore(IscCli *cli, GError **error)
 
 gboolean isc_cmd_snapshot_delete(IscCli *cli, GError **error)
 {
-	return snapshot(cli, "SnapshotDelete", "deleted, key shredded", NULL, NULL, error);
+	return snapshot(cli, "SnapshotDelete", "deleted, keys shredded", NULL, NULL, error);
+}
+
+gboolean isc_cmd_snapshot_verify(IscCli *cli, GError **error)
+{
+	const gchar *name = isc_cli_name(cli, 0, "node", error);
+	const gchar *snap = name ? isc_cli_name(cli, 1, "snapshot", error) : NULL;
+	IscClient *client = snap ? isc_cli_client(cli, error) : NULL;
+	g_autoptr(GVariant) result =
+			client ? isc_client_ask(client, name, "SnapshotVerify",
+						 g_variant_new("(s)", snap), "(a{sv})", error)
+			       : NULL;
+	guint32 files = 0;
+	if (!result)
+		return FALSE;
+	if (cli->json) {
+		isc_cli_print_json(cli, result);
+		return TRUE;
+	}
+	g_variant_lookup(result, "files", "u", &files);
+	g_string_append_printf(cli->out, "%s: snapshot %s holds: %u disks\n", name, snap, files);
+	return TRUE;
 }
 
 /* "3d", "5h", "12min", "8s". */
@@ -290,6 +311,7 @@ gboolean isc_cmd_snapshot_list(IscCli *cli, GError **error)
 		{ "SIZE", "size", isc_output_show_size },
 		{ "IMAGE", "digest", isc_output_show_short },
 		{ "FROZEN", "frozen", isc_output_show_yes },
+		{ "VOLUMES", "volumes", NULL },
 		{ NULL },
 	};
 	const gchar *name = isc_cli_name(cli, 0, "node", error);

@@ -157,7 +157,8 @@ static const IscOption evidence_export_options[] = {
 };
 
 static const IscOption evidence_browse_options[] = {
-	{ "export", 0, ISC_OPT_VALUE, "DIR", "evidence in a folder that has its key; needs no dock" },
+	{ "export", 0, ISC_OPT_VALUE, "DIR", "evidence in a folder that has its keys; needs no dock" },
+	{ "volume", 0, ISC_OPT_VALUE, "VOL", "a volume's disk; without it the scratch space" },
 	{ NULL },
 };
 
@@ -208,10 +209,11 @@ const IscCommand isc_commands[] = {
 	{ "audit export",     "NAME|--dock DIR", "copy a trail for others to verify", 1, 2, "node", 0, export_options, isc_cmd_audit_export },
 	{ "audit report",     "NAME|--dock", "count commands, logins and failures", 0, 1, "node", 0, report_options, isc_cmd_audit_report },
 	{ "events",           "[NAME]",      "print what happened on the dock", 0, 1, "node", 0, follow_options, isc_cmd_events },
-	{ "snapshot create",  "NAME [SNAP]", "take a snapshot of a node", 1, 2, "node", TIMED, snapshot_create_options, isc_cmd_snapshot_create },
+	{ "snapshot create",  "NAME [SNAP]", "take a snapshot of a node and its volumes", 1, 2, "node", TIMED, snapshot_create_options, isc_cmd_snapshot_create },
 	{ "snapshot list",    "NAME",        "list a node's snapshots", 1, 1, "node", 0, none, isc_cmd_snapshot_list },
-	{ "snapshot restore", "NAME SNAP",   "put a node back to a snapshot", 2, 2, "node", TIMED, none, isc_cmd_snapshot_restore },
-	{ "snapshot delete",  "NAME SNAP",   "delete a snapshot, shred its key", 2, 2, "node", TIMED, none, isc_cmd_snapshot_delete },
+	{ "snapshot restore", "NAME SNAP",   "put a node and its volumes back to a snapshot", 2, 2, "node", TIMED, none, isc_cmd_snapshot_restore },
+	{ "snapshot verify",  "NAME SNAP",   "check that a snapshot is what the dock signed", 2, 2, "node", 0, none, isc_cmd_snapshot_verify },
+	{ "snapshot delete",  "NAME SNAP",   "delete a snapshot, shred its keys", 2, 2, "node", TIMED, none, isc_cmd_snapshot_delete },
 	{ "snapshot clone",   "NAME SNAP NEWNAME", "make another node from a snapshot", 3, 3, "node", TIMED, snapshot_clone_options, isc_cmd_snapshot_clone },
 	{ "quarantine",       "NAME --reason TEXT", "cut a node off from everything at once", 1, 1, "node", TIMED, quarantine_options, isc_cmd_quarantine },
 	{ "release",          "NAME --reason TEXT", "let a node out of quarantine", 1, 1, "node", TIMED, release_options, isc_cmd_release },
@@ -219,7 +221,7 @@ const IscCommand isc_commands[] = {
 	{ "evidence show",    "NODE.qTIME",  "show what evidence is made of", 1, 1, "evidence", 0, none, isc_cmd_evidence_show },
 	{ "evidence verify",  "NODE.qTIME...|--export DIR", "check that evidence is what the dock signed", 0, ANY, "evidence", 0, evidence_verify_options, isc_cmd_evidence_verify },
 	{ "evidence export",  "NODE.qTIME DIR", "copy evidence for others to verify", 2, 2, "evidence", 0, evidence_export_options, isc_cmd_evidence_export },
-	{ "evidence browse",  "NODE.qTIME|--export DIR [PATH]", "read a folder or file of the frozen disk", 0, 2, "evidence", 0, evidence_browse_options, isc_cmd_evidence_browse },
+	{ "evidence browse",  "NODE.qTIME|--export DIR [PATH]", "read a folder or file of a frozen disk", 0, 2, "evidence", 0, evidence_browse_options, isc_cmd_evidence_browse },
 	{ "evidence rm",      "NODE.qTIME --reason TEXT", "shred evidence", 1, 1, "evidence", CHANGES, release_options, isc_cmd_evidence_rm },
 	{ "expose",           "NAME RULE...", "open ports of a node to the outside, at once", 2, ANY, "node", TIMED, none, isc_cmd_expose },
 	{ "unexpose",         "NAME RULE...", "close ports of a node; connections through them end", 2, ANY, "node", TIMED, none, isc_cmd_unexpose },

@@ -13,19 +13,43 @@
 #include "base/name.h"
 #include "daemon/answer.h"
 #include "daemon/copies.h"
+#include "daemon/disk-copy.h"
 #include "daemon/evidence.h"
 #include "daemon/handlers.h"
 #include "daemon/options.h"
 #include "engine/volume.h"
+
+#define VOLUME_PREFIX "volume-"
+#define DISK_SUFFIX ".qcow2"
 
 gchar *isc_evidence_dir(const IscDock *dock, const gchar *folder)
 {
 	return g_build_filename(dock->config->state_dir, "evidence", folder, NULL);
 }
 
-gchar *isc_evidence_key_id(const gchar *node, const gchar *name)
+gchar *isc_evidence_disk(const gchar *volume)
 {
-	return g_strjoin(".", node, "evidence", name, NULL);
+	return volume && *volume ? g_strconcat(VOLUME_PREFIX, volume, DISK_SUFFIX, NULL)
+				 : g_strdup(ISC_COPY_DISK);
+}
+
+/* The id of the key of the disk @file of evidence.  Errors: ISC_ERROR_INVALID: it is none. */
+static gchar *key_id(const gchar *node, const gchar *name, const gchar *file, GError **error)
+{
+	g_autofree gchar *volume = NULL;
+	if (g_str_equal(file, ISC_COPY_DISK))
+		return isc_disk_copies_key_id(node, "evidence", name, NULL);
+	if (g_str_has_prefix(file, VOLUME_PREFIX) && g_str_has_suffix(file, DISK_SUFFIX))
+		volume = g_strndup(file + strlen(VOLUME_PREFIX),
+				strlen(file) - strlen(VOLUME_PREFIX) - strlen(DISK_SUFFIX));
+	if (isc_name_is_valid(volume))
+		return isc_disk_copies_key_id(node, "evidence", name, volume);
+	g_autofree gchar *shown = isc_text_escape(file, -1, 80);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+			"'%s' is no disk of evidence: " ISC_COPY_DISK " or " VOLUME_PREFIX
+			"NAME" DISK_SUFFIX,
+			shown);
+	return NULL;
 }
 
 /* The first argument of the call, checked, and the folder that it names. */
@@ -66,6 +90,16 @@ static guint64 size_of(const gchar *dir)
 	return size;
 }
 
+static void put_volumes(GVariantBuilder *b, const IscCopy *copy)
+{
+	GVariantBuilder names;
+	g_variant_builder_init(&names, G_VARIANT_TYPE("as"));
+	for (guint i = 0; i < copy->volumes->len; i++)
+		g_variant_builder_add(
+				&names, "s", g_array_index(copy->volumes, IscCopyVolume, i).name);
+	isc_answer_put(b, "volumes", g_variant_builder_end(&names));
+}
+
 static GVariant *row_of(IscDock *dock, const gchar *folder, const gchar *node)
 {
 	g_autofree gchar *dir = isc_evidence_dir(dock, folder);
@@ -84,6 +118,7 @@ static GVariant *row_of(IscDock *dock, const gchar *folder, const gchar *node)
 		isc_answer_put(&b, "disk",
 				g_variant_new_boolean(
 						isc_copy_find_file(copy, ISC_COPY_DISK) != NULL));
+		put_volumes(&b, copy);
 		isc_answer_put_strings(&b, "missing", copy->missing);
 	}
 	return g_variant_builder_end(&b);
@@ -160,13 +195,14 @@ GVariant *isc_handle_evidence_open(IscCall *call, GError **error)
 
 GVariant *isc_handle_evidence_open_key(IscCall *call, GError **error)
 {
-	const gchar *folder;
+	const gchar *folder, *file;
 	g_autofree gchar *node = NULL, *name = NULL;
 	g_autofree gchar *dir = find(call, &folder, &node, &name, error);
 	if (!dir)
 		return NULL;
-	g_autofree gchar *id = isc_evidence_key_id(node, name);
-	g_autoptr(IscKey) key = isc_key_store_load(call->dock->keys, id, error);
+	g_variant_get(call->params, "(&s&s)", NULL, &file);
+	g_autofree gchar *id = key_id(node, name, file, error);
+	g_autoptr(IscKey) key = id ? isc_key_store_load(call->dock->keys, id, error) : NULL;
 	/* In memory, and gone with whoever reads it. */
 	isc_autofd int fd = key ? isc_file_new_memory("evidence-key", error) : -1;
 	if (fd < 0 || !isc_file_write_all(fd, isc_key_hex(key), 64, error))
@@ -176,22 +212,28 @@ GVariant *isc_handle_evidence_open_key(IscCall *call, GError **error)
 		return NULL;
 	}
 	isc_dock_event(call->dock, node, "evidence.key", "warn", call->uid,
-			"the key of evidence %s was handed out", folder);
+			"the key of %s of evidence %s was handed out", file, folder);
 	call->out_fds = g_unix_fd_list_new();
 	return g_unix_fd_list_append(call->out_fds, fd, error) < 0 ? NULL : g_variant_new("(h)", 0);
 }
 
 /* --- remove -------------------------------------------------------------------------------- */
 
-/* Key first: from then on the disk is noise.  What is left of an interrupted removal is
+/* Keys first: from then on the disks are noise.  What is left of an interrupted removal is
  * removed by the next. */
 static gboolean shred(IscDock *dock, const gchar *dir, const gchar *node, const gchar *name,
 		GError **error)
 {
-	g_autofree gchar *disk = g_build_filename(dir, ISC_COPY_DISK, NULL);
-	g_autofree gchar *key = isc_evidence_key_id(node, name);
-	return isc_key_store_erase(dock->keys, key, error) && isc_volume_shred(disk, error) &&
-	       isc_file_remove_tree(dir, error);
+	if (!isc_disk_copies_erase_keys(dock, node, "evidence", name, error))
+		return FALSE;
+	g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
+	const gchar *file;
+	while (d && (file = g_dir_read_name(d))) {
+		g_autofree gchar *path = g_build_filename(dir, file, NULL);
+		if (g_str_has_suffix(file, DISK_SUFFIX) && !isc_volume_shred(path, error))
+			return FALSE;
+	}
+	return isc_file_remove_tree(dir, error);
 }
 
 GVariant *isc_handle_evidence_remove(IscCall *call, GError **error)
@@ -220,7 +262,7 @@ GVariant *isc_handle_evidence_remove(IscCall *call, GError **error)
 		isc_dock_event(call->dock, node, "evidence.removed", "warn", call->uid,
 				"evidence %s was shredded: %s", folder, reason);
 
-	static const gchar *const plan[] = { "- key", "- overlay", "- folder", NULL };
+	static const gchar *const plan[] = { "- keys", "- disks", "- folder", NULL };
 	GVariantBuilder b;
 	g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
 	isc_answer_put(&b, "name", g_variant_new_string(folder));

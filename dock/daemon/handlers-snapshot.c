@@ -14,12 +14,26 @@ static gboolean find_snapshot(IscCall *call, const gchar *name, IscSnapshot *out
 	return node && isc_snapshots_find(call->dock, node, name, out, error);
 }
 
+/* The names of the volumes in it. */
+static void put_volumes(GVariantBuilder *b, IscDock *dock, const gchar *node, const gchar *name)
+{
+	g_autoptr(IscCopy) copy = isc_snapshots_load(dock, node, name, NULL);
+	GVariantBuilder names;
+	g_variant_builder_init(&names, G_VARIANT_TYPE("as"));
+	for (guint i = 0; copy && i < copy->volumes->len; i++)
+		g_variant_builder_add(
+				&names, "s", g_array_index(copy->volumes, IscCopyVolume, i).name);
+	isc_answer_put(b, "volumes", g_variant_builder_end(&names));
+}
+
 static void add_snapshot(
 		GVariantBuilder *b, IscCall *call, const IscRequest *request, const IscOutcome *out)
 {
 	IscSnapshot s = { 0 };
 	(void)out;
 	isc_answer_put(b, "snapshot", g_variant_new_string(request->snapshot));
+	if (request->verb != ISC_VERB_SNAPSHOT_DELETE)
+		put_volumes(b, call->dock, call->name, request->snapshot);
 	if (find_snapshot(call, request->snapshot, &s, NULL)) {
 		isc_answer_put(b, "size", g_variant_new_uint64(s.size));
 		isc_answer_put(b, "frozen", g_variant_new_boolean(s.frozen));
@@ -46,9 +60,8 @@ static gboolean is_of_its_image(
 /* Looked at before the node is stopped for it. */
 static gboolean is_whole(IscCall *call, const gchar *name, GError **error)
 {
-	g_autofree gchar *path = NULL;
-	g_autoptr(IscKey) key = isc_snapshots_open(call->dock, call->name, name, &path, error);
-	return key != NULL;
+	g_autoptr(IscCopy) copy = isc_snapshots_verify(call->dock, call->name, name, error);
+	return copy != NULL;
 }
 
 static GVariant *snapshot_verb(IscCall *call, IscVerb verb, GError **error)
@@ -107,28 +120,42 @@ GVariant *isc_handle_snapshot_delete(IscCall *call, GError **error)
 
 /* --- clone --------------------------------------------------------------------------------- */
 
+/* The clone gets volumes of its own, where the node had its. */
+static gboolean name_volumes(
+		IscSpec *spec, const IscCopy *copy, const gchar *new_name, GError **error)
+{
+	g_array_set_size(spec->volumes, 0);
+	for (guint i = 0; i < copy->volumes->len; i++) {
+		const IscCopyVolume *volume = &g_array_index(copy->volumes, IscCopyVolume, i);
+		IscVolumeUse use = { .size_mib = volume->mib };
+		g_autofree gchar *own =
+				isc_volume_clone_name(volume->name, copy->node, new_name, error);
+		if (!own)
+			return FALSE;
+		g_strlcpy(use.name, own, sizeof(use.name));
+		g_strlcpy(use.path, volume->path, sizeof(use.path));
+		if (!isc_spec_add_volume(spec, &use, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
 /* The node as it was at the snapshot, under a new name and with other ports; its secrets are
  * today's. */
 static IscSpec *spec_of_clone(IscCall *call, const gchar *name, const gchar *new_name,
 		const gchar *const *expose, GError **error)
 {
 	IscDock *dock = call->dock;
-	g_autofree gchar *manifest = isc_snapshots_manifest(dock, call->name, name);
 	g_autoptr(IscNode) node = isc_dock_load_node(dock, call->name, error);
-	g_autoptr(IscCopy) copy = node ? isc_copies_load(dock, manifest, error) : NULL;
+	g_autoptr(IscCopy) copy = node ? isc_snapshots_verify(dock, call->name, name, error) : NULL;
 	g_autoptr(IscSpec) spec = copy ? isc_spec_parse("manifest of the snapshot", copy->spec,
 							 strlen(copy->spec), error)
 				       : NULL;
 	g_autoptr(GArray) ports = spec ? isc_expose_parse_list(expose, error) : NULL;
 	if (!ports)
 		return NULL;
-	if (spec->volumes->len > 0) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"node '%s' had volumes, which are not in its snapshots: provision "
-				"'%s' with copies of them ('isc-vm volume export')",
-				call->name, new_name);
+	if (!name_volumes(spec, copy, new_name, error))
 		return NULL;
-	}
 	g_free(spec->name);
 	spec->name = g_strdup(new_name);
 	g_free(spec->image);
@@ -178,7 +205,28 @@ GVariant *isc_handle_snapshot_list(IscCall *call, GError **error)
 		isc_answer_put(&b, "size", g_variant_new_uint64(s->size));
 		isc_answer_put(&b, "digest", g_variant_new_string(s->digest));
 		isc_answer_put(&b, "frozen", g_variant_new_boolean(s->frozen));
+		put_volumes(&b, call->dock, call->name, s->name);
 		g_variant_builder_add(&list, "@a{sv}", g_variant_builder_end(&b));
 	}
 	return g_variant_new("(@aa{sv})", g_variant_builder_end(&list));
+}
+
+GVariant *isc_handle_snapshot_verify(IscCall *call, GError **error)
+{
+	const gchar *name;
+	IscSnapshot s;
+	g_variant_get(call->params, "(&s)", &name);
+	if (!isc_name_check("snapshot", name, error) || !find_snapshot(call, name, &s, error))
+		return NULL;
+	g_autoptr(IscCopy) copy = isc_snapshots_verify(call->dock, call->name, name, error);
+	if (!copy)
+		return NULL;
+	GVariantBuilder b;
+	g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
+	isc_answer_put(&b, "snapshot", g_variant_new_string(name));
+	isc_answer_put(&b, "files", g_variant_new_uint32(copy->files->len));
+	isc_answer_put(&b, "taken", g_variant_new_int64(copy->taken));
+	isc_answer_put(&b, "frozen", g_variant_new_boolean(copy->frozen));
+	put_volumes(&b, call->dock, call->name, name);
+	return isc_answer(&b);
 }

@@ -93,6 +93,7 @@ static const IscHandler handlers[] = {
 	{ "Dock1.Node", "SnapshotRestore", isc_handle_snapshot_restore },
 	{ "Dock1.Node", "SnapshotDelete",  isc_handle_snapshot_delete },
 	{ "Dock1.Node", "SnapshotClone",   isc_handle_snapshot_clone },
+	{ "Dock1.Node", "SnapshotVerify",  isc_handle_snapshot_verify },
 };
 /* clang-format on */
 

@@ -59,3 +59,4 @@ ISC_HANDLE(snapshot_list);
 ISC_HANDLE(snapshot_restore);
 ISC_HANDLE(snapshot_delete);
 ISC_HANDLE(snapshot_clone);
+ISC_HANDLE(snapshot_verify);

@@ -7,6 +7,7 @@
 #include "daemon/admission.h"
 #include "daemon/drain.h"
 #include "daemon/env.h"
+#include "daemon/restore.h"
 #include "daemon/volumes.h"
 #include "policy/advice.h"
 #include "policy/planner.h"
@@ -118,7 +119,9 @@ gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest
 	g_auto(IscVolumesHeld) held = { 0 };
 	g_auto(GStrv) make = NULL;
 	if (!isc_volumes_hold(dock, spec, cancel, &held, error) ||
-			!(make = isc_volumes_to_make(dock, spec, error)))
+			!(make = request->snapshot ? isc_restore_to_make(dock, spec,
+								     request->snapshot, error)
+						   : isc_volumes_to_make(dock, spec, error)))
 		return FALSE;
 	const IscPlanOptions options = { .enable = request->enable,
 		.snapshot = request->snapshot,

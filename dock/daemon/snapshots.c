@@ -1,36 +1,30 @@
 #include "daemon/snapshots.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/name.h"
 #include "daemon/copies.h"
+#include "daemon/disk-copy.h"
 #include "daemon/steps.h"
 #include "engine/volume.h"
 
-static gchar *path_of(
-		const IscDock *dock, const gchar *node, const gchar *name, const gchar *suffix)
+gchar *isc_snapshots_path(
+		const IscDock *dock, const gchar *node, const gchar *name, const gchar *volume)
 {
-	g_autofree gchar *file = g_strconcat(name, suffix, NULL);
-	return g_build_filename(dock->config->state_dir, "nodes", node, "snapshots", file, NULL);
-}
-
-gchar *isc_snapshots_path(const IscDock *dock, const gchar *node, const gchar *name)
-{
-	return path_of(dock, node, name, ".qcow2");
+	return isc_disk_copies_path(dock, node, name, volume);
 }
 
 gchar *isc_snapshots_manifest(const IscDock *dock, const gchar *node, const gchar *name)
 {
-	return path_of(dock, node, name, ".json");
-}
-
-gchar *isc_snapshots_key_id(const gchar *node, const gchar *name)
-{
-	return g_strjoin(".", node, "snapshot", name, NULL);
+	g_autofree gchar *file = g_strconcat(name, ".json", NULL);
+	return g_build_filename(dock->config->state_dir, "nodes", node, "snapshots", file, NULL);
 }
 
 gboolean isc_snapshots_find(IscDock *dock, const IscNode *node, const gchar *name, IscSnapshot *out,
@@ -67,31 +61,121 @@ gchar **isc_snapshots_too_many(IscDock *dock, const gchar *name, guint keep, GEr
 	return (gchar **)g_ptr_array_steal(names, NULL);
 }
 
-IscKey *isc_snapshots_open(
-		IscDock *dock, const gchar *node, const gchar *name, gchar **path, GError **error)
+IscCopy *isc_snapshots_load(IscDock *dock, const gchar *node, const gchar *name, GError **error)
 {
 	g_autofree gchar *manifest = isc_snapshots_manifest(dock, node, name);
-	g_autofree gchar *id = isc_snapshots_key_id(node, name);
-	g_autoptr(IscKey) key = isc_key_store_load(dock->keys, id, error);
-	g_autoptr(GError) why = NULL;
-	g_autoptr(IscCopy) copy = key ? isc_copies_load(dock, manifest, &why) : NULL;
-	/* One that was made before there were manifests has none. */
-	if (key && !copy && !g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND)) {
-		g_propagate_prefixed_error(error, g_steal_pointer(&why), "snapshot '%s': ", name);
+	g_autoptr(IscCopy) copy = isc_copies_load(dock, manifest, error);
+	if (!copy) {
+		g_prefix_error(error, "snapshot '%s': ", name);
 		return NULL;
 	}
-	*path = isc_snapshots_path(dock, node, name);
-	return key && isc_volume_verify(*path, isc_key_hex(key), error) ? g_steal_pointer(&key)
-									: NULL;
+	if (copy->kind == ISC_COPY_SNAPSHOT && g_str_equal(copy->name, name) &&
+			g_str_equal(copy->node, node))
+		return g_steal_pointer(&copy);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
+			"snapshot '%s': its manifest is that of another copy", name);
+	return NULL;
+}
+
+static IscKey *open_disk(IscDock *dock, const gchar *node, const gchar *name, const gchar *volume,
+		gchar **path, GError **error)
+{
+	g_autofree gchar *id = isc_disk_copies_key_id(node, "snapshot", name, volume);
+	g_autofree gchar *disk = isc_snapshots_path(dock, node, name, volume);
+	g_autoptr(IscKey) key = isc_key_store_load(dock->keys, id, error);
+	if (!key || !isc_volume_verify(disk, isc_key_hex(key), error))
+		return NULL;
+	if (path)
+		*path = g_steal_pointer(&disk);
+	return g_steal_pointer(&key);
+}
+
+IscKey *isc_snapshots_open(IscDock *dock, const gchar *node, const gchar *name, const gchar *volume,
+		gchar **path, GError **error)
+{
+	g_autoptr(IscCopy) copy = isc_snapshots_load(dock, node, name, error);
+	return copy ? open_disk(dock, node, name, volume, path, error) : NULL;
+}
+
+/* --- verify -------------------------------------------------------------------------------- */
+
+static gboolean check_file(
+		IscDock *dock, const IscCopy *copy, const IscCopyFile *file, GError **error)
+{
+	g_autofree gchar *path = g_build_filename(dock->config->state_dir, "nodes", copy->node,
+			"snapshots", file->name, NULL);
+	isc_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+	gchar sha[65];
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY, "snapshot '%s': %s is missing",
+				copy->name, file->name);
+		return FALSE;
+	}
+	if (!isc_file_sha256(fd, sha, error))
+		return FALSE;
+	if ((guint64)st.st_size == file->size && g_str_equal(sha, file->sha256))
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY, "snapshot '%s': %s is not what was signed",
+			copy->name, file->name);
+	return FALSE;
+}
+
+IscCopy *isc_snapshots_verify(IscDock *dock, const gchar *node, const gchar *name, GError **error)
+{
+	g_autoptr(IscCopy) copy = isc_snapshots_load(dock, node, name, error);
+	g_autoptr(IscKey) key = copy ? open_disk(dock, node, name, NULL, NULL, error) : NULL;
+	if (!key)
+		return NULL;
+	for (guint i = 0; i < copy->volumes->len; i++) {
+		const gchar *volume = g_array_index(copy->volumes, IscCopyVolume, i).name;
+		g_autoptr(IscKey) opens = open_disk(dock, node, name, volume, NULL, error);
+		if (!opens)
+			return NULL;
+	}
+	for (guint i = 0; i < copy->files->len; i++)
+		if (!check_file(dock, copy, copy->files->pdata[i], error))
+			return NULL;
+	return g_steal_pointer(&copy);
 }
 
 /* --- manifests and rows -------------------------------------------------------------------- */
 
-static gboolean has_key(IscDock *dock, const gchar *node, const gchar *name)
+static gboolean has_key(IscDock *dock, const gchar *node, const gchar *name, const gchar *volume)
 {
-	g_autofree gchar *id = isc_snapshots_key_id(node, name);
+	g_autofree gchar *id = isc_disk_copies_key_id(node, "snapshot", name, volume);
 	g_autoptr(IscKey) key = isc_key_store_load(dock->keys, id, NULL);
 	return key != NULL;
+}
+
+static gboolean has_disk(const IscDock *dock, const gchar *node, const gchar *name,
+		const gchar *volume, guint64 *size)
+{
+	g_autofree gchar *path = isc_snapshots_path(dock, node, name, volume);
+	struct stat st;
+	if (stat(path, &st) < 0)
+		return FALSE;
+	*size += (guint64)st.st_blocks * 512;
+	return TRUE;
+}
+
+/* "disk", "key", or NULL: all is there.  *@size: bytes on disk. */
+static const gchar *what_is_lost(IscDock *dock, const gchar *node, const gchar *name,
+		const IscCopy *copy, guint64 *size)
+{
+	*size = 0;
+	if (!has_disk(dock, node, name, NULL, size))
+		return "disk";
+	if (!has_key(dock, node, name, NULL))
+		return "key";
+	for (guint i = 0; copy && i < copy->volumes->len; i++) {
+		const gchar *volume = g_array_index(copy->volumes, IscCopyVolume, i).name;
+		if (!has_disk(dock, node, name, volume, size))
+			return "disk";
+		if (!has_key(dock, node, name, volume))
+			return "key";
+	}
+	return NULL;
 }
 
 /* @name has files and no row.  A whole one, of this very node, is taken up; half of one goes. */
@@ -99,23 +183,20 @@ static void take_up(IscDock *dock, const IscNode *node, const gchar *name, gbool
 		IscReconcileFunc found, gpointer data)
 {
 	g_autofree gchar *full = g_strjoin(".", node->spec->name, name, NULL);
-	g_autofree gchar *manifest = isc_snapshots_manifest(dock, node->spec->name, name);
-	g_autofree gchar *path = isc_snapshots_path(dock, node->spec->name, name);
 	g_autoptr(GError) why = NULL;
-	g_autoptr(IscCopy) copy = isc_copies_load(dock, manifest, &why);
-	struct stat st;
+	g_autoptr(IscCopy) copy = isc_snapshots_load(dock, node->spec->name, name, &why);
+	guint64 size = 0;
 	gboolean whole = copy && g_str_equal(copy->uuid, node->uuid) &&
-			 g_str_equal(copy->name, name) && stat(path, &st) == 0 &&
-			 has_key(dock, node->spec->name, name);
+			 !what_is_lost(dock, node->spec->name, name, copy, &size);
+	g_clear_error(&why);
 	if (!whole) {
 		gboolean gone = repair && isc_step_snapshot_down(dock, node, name, NULL, &why);
 		found(data, "snapshot", full, "is half of one", gone);
 		return;
 	}
-	IscSnapshot row = { .name = (gchar *)name,
-		.created = copy->taken,
-		.size = (guint64)st.st_blocks * 512,
-		.frozen = copy->frozen };
+	IscSnapshot row = {
+		.name = (gchar *)name, .created = copy->taken, .size = size, .frozen = copy->frozen
+	};
 	g_strlcpy(row.digest, copy->digest, sizeof(row.digest));
 	gboolean mended = repair && isc_register_add_snapshot(dock->reg, node->uuid, &row, &why);
 	found(data, "snapshot", full, "is not in the register", mended);
@@ -134,16 +215,15 @@ static void check_rows(IscDock *dock, const IscNode *node, const GPtrArray *rows
 {
 	for (guint i = 0; i < rows->len; i++) {
 		const gchar *name = ((IscSnapshot *)rows->pdata[i])->name;
-		g_autofree gchar *path = isc_snapshots_path(dock, node->spec->name, name);
 		g_autofree gchar *full = g_strjoin(".", node->spec->name, name, NULL);
-		if (access(path, F_OK) != 0)
-			found(data, "snapshot", full,
-					"has lost its disk; 'isc-vm snapshot delete' forgets it",
-					FALSE);
-		else if (!has_key(dock, node->spec->name, name))
-			found(data, "snapshot", full,
-					"has lost its key; 'isc-vm snapshot delete' forgets it",
-					FALSE);
+		g_autoptr(IscCopy) copy = isc_snapshots_load(dock, node->spec->name, name, NULL);
+		guint64 size;
+		const gchar *lost = what_is_lost(dock, node->spec->name, name, copy, &size);
+		g_autofree gchar *text = g_strdup_printf(
+				"has lost its %s; 'isc-vm snapshot delete' forgets it",
+				lost ? lost : "manifest");
+		if (lost || !copy)
+			found(data, "snapshot", full, text, FALSE);
 	}
 }
 

@@ -1,5 +1,6 @@
-/* Evidence of a quarantine: STATEDIR/evidence/NODE.QNAME with a copy of the overlay (encrypted, its
- * key NODE.evidence.QNAME in the key store), the tail of the trail, the node's spec, and a manifest
+/* Evidence of a quarantine: STATEDIR/evidence/NODE.QNAME with copies of the overlay and of the
+ * volumes (encrypted, their keys NODE.evidence.QNAME and NODE.evidence.QNAME.VOLUME in the key
+ * store), all of one moment, the tail of the trail, the node's spec, and a manifest
  * of their hashes that the dock signs.  It outlives the node.  Whatever cannot be had is named in
  * the manifest: a trail is worth keeping also where the disk is not to be had. */
 #include <errno.h>
@@ -12,8 +13,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "daemon/copies.h"
+#include "daemon/disk-copy.h"
 #include "daemon/evidence.h"
-#include "daemon/snapshots.h"
 #include "daemon/steps.h"
 
 #define TRAIL_TAIL (4 * 1024 * 1024) /* bytes of the trail that go into the evidence */
@@ -72,26 +73,58 @@ static void keep_trail(IscDock *dock, const IscNode *node, const gchar *dir, Isc
 	}
 }
 
-/* Into the node's own folder first: only there may its QEMU write. */
-static gboolean keep_disk(IscDock *dock, const IscNode *node, const gchar *name, const gchar *dir,
-		GCancellable *cancel, GError **error)
+/* Into the node's own folder first: only there may its QEMU write.  @n: how many of the disks. */
+static gboolean keep_disks(IscDock *dock, const IscNode *node, const gchar *name, guint n,
+		const GPtrArray *copies, const gchar *dir, GCancellable *cancel, GError **error)
+{
+	gboolean frozen;
+	/* The guest is not asked to be quiet: it is the suspect. */
+	if (!isc_disk_copies_drop(dock, node->spec->name, "evidence", name, error) ||
+			!isc_disk_copies_make(dock, node, copies, n, FALSE, &frozen, cancel, error))
+		return FALSE;
+	/* The overlay last: where it is, they all are. */
+	for (guint i = n; i-- > 0;) {
+		const IscDiskCopy *c = copies->pdata[i];
+		g_autofree gchar *file = isc_evidence_disk(c->volume.name);
+		g_autofree gchar *to = g_build_filename(dir, file, NULL);
+		if (rename(c->path, to) < 0)
+			return isc_error_set_errno(
+					error, errno, "cannot move '%s' to the evidence", c->path);
+	}
+	return TRUE;
+}
+
+/* All of them, of one moment; where that fails at least the overlay. */
+static void keep_all_disks(IscDock *dock, const IscNode *node, const gchar *name, const gchar *dir,
+		IscCopy *copy, GCancellable *cancel, GError **no_disk)
 {
 	g_autofree gchar *disk = g_build_filename(dir, ISC_COPY_DISK, NULL);
-	g_autofree gchar *made = isc_snapshots_path(dock, node->spec->name, name);
-	g_autofree gchar *id = isc_evidence_key_id(node->spec->name, name);
-	gboolean frozen;
-	if (access(disk, F_OK) == 0)
-		return TRUE; /* it was interrupted behind this */
-	/* The guest is not asked to be quiet: it is the suspect. */
-	if (isc_steps_drop_copy(dock, made, id, error) &&
-			isc_steps_copy_overlay(
-					dock, node, made, id, FALSE, &frozen, cancel, error)) {
-		if (rename(made, disk) == 0)
-			return TRUE;
-		isc_error_set_errno(error, errno, "cannot move '%s' to the evidence", made);
+	g_autoptr(GPtrArray) copies = isc_disk_copies_new(dock, node, "evidence", name, no_disk);
+	if (copies && access(disk, F_OK) != 0 &&
+			!keep_disks(dock, node, name, copies->len, copies, dir, cancel, no_disk) &&
+			copies->len > 1) {
+		g_autoptr(GError) why = NULL;
+		miss(copy, "volumes", *no_disk);
+		if (!keep_disks(dock, node, name, 1, copies, dir, cancel, &why))
+			miss(copy, "overlay", why);
+	} else if (*no_disk) {
+		miss(copy, "overlay", *no_disk);
 	}
-	(void)isc_steps_drop_copy(dock, made, id, NULL);
-	return FALSE;
+	if (*no_disk && access(disk, F_OK) != 0)
+		(void)isc_disk_copies_drop(dock, node->spec->name, "evidence", name, NULL);
+	for (guint i = 1; copies && i < copies->len; i++) {
+		const IscVolume *volume = &((const IscDiskCopy *)copies->pdata[i])->volume;
+		g_autofree gchar *file = isc_evidence_disk(volume->name);
+		g_autofree gchar *path = g_build_filename(dir, file, NULL);
+		const gchar *const files[] = { file, NULL };
+		g_autoptr(GError) why = NULL;
+		if (access(path, F_OK) != 0)
+			continue;
+		if (isc_copies_add_files(copy, dir, files, &why))
+			isc_disk_copies_describe(copy, volume, file);
+		else
+			miss(copy, file, why);
+	}
 }
 
 /* @arg: "QNAME REASON" */
@@ -115,8 +148,7 @@ gboolean isc_step_evidence_up(gpointer self, const IscNode *node, const gchar *a
 	if (!isc_file_mkdir(dir, 0700, error) || !isc_file_write(AT_FDCWD, spec_path, copy->spec,
 								 strlen(copy->spec), 0400, error))
 		return FALSE;
-	if (!keep_disk(dock, node, name, dir, cancel, &no_disk))
-		miss(copy, "overlay", no_disk);
+	keep_all_disks(dock, node, name, dir, copy, cancel, &no_disk);
 	keep_trail(dock, node, dir, copy);
 	if (!isc_copies_add_files(copy, dir, files, error) ||
 			!isc_copies_sign(dock, copy, manifest, error))

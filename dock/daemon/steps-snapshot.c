@@ -1,159 +1,85 @@
+/* The steps of snapshots: taken, shredded, and put back.
+ *
+ * What is put back is sealed anew each time: no key of a snapshot opens the disk of a node, so that
+ * the death of the one says something about the other.
+ *
+ * Volumes have two sides (store/register.h), of which the register names the one that is in force.
+ * A restore fills the other side of each while the node runs on, then one transaction of the
+ * register turns them all over, then the sides of before are shredded.  Whatever is interrupted,
+ * either all volumes are as they were or all are as the snapshot has them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "daemon/copies.h"
+#include "daemon/disk-copy.h"
+#include "daemon/restore.h"
 #include "daemon/snapshots.h"
 #include "daemon/steps.h"
 #include "daemon/tombstone.h"
-#include "engine/vm-backup.h"
-#include "engine/vm-secret.h"
 #include "engine/volume.h"
 
-/* Copies of a running node's overlay: each in a new encrypted volume with a key of its own, which
- * is in the key store under NAME.snapshot.SNAPSHOT (or NAME.evidence.NAME).  The copy is of one
- * moment; the guest's file systems are quiet then if its agent answers in time, and nothing waits
- * for one that does not. */
+/* --- taken --------------------------------------------------------------------------------- */
 
-#define FREEZE_S 5
-#define THAW_MS 10000 /* the guest thaws by itself after that */
-#define BACKUP_S 600
-#define CONVERT_S 600
-#define OVERLAY_DEV "vdb"
-
-/* --- freeze -------------------------------------------------------------------------------- */
-
-typedef struct {
-	IscDock *dock;
-	const IscNode *node;
-	guint32 id;
-	gboolean frozen;
-} Freeze;
-
-static gboolean is_frozen(const IscRun *run, gpointer data)
+/* The files of @copies in the manifest, and what they take on disk. */
+static gboolean describe(IscCopy *copy, const GPtrArray *copies, guint64 *size, GError **error)
 {
-	return run->frozen == *(guint32 *)data;
-}
-
-static gboolean order(IscDock *dock, const IscNode *node, IscOrderKind kind, guint32 id, gint64 arg)
-{
-	IscLinkMsg msg = isc_link_msg(ISC_LINK_ORDER, node->spec->name, node->slot);
-	msg.a = kind;
-	msg.b = id;
-	msg.c = arg;
-	return isc_link_send(dock->link, &msg, -1, NULL);
-}
-
-static void freeze(Freeze *f)
-{
-	f->id = isc_dock_next_id(f->dock);
-	f->frozen = order(f->dock, f->node, ISC_ORDER_FREEZE, f->id, THAW_MS) &&
-		    isc_dock_wait(f->dock, f->node->spec->name, is_frozen, &f->id,
-				    g_get_monotonic_time() + FREEZE_S * G_USEC_PER_SEC, NULL);
-}
-
-/* The copy's moment has passed: also told to a guest that never said it is frozen, for it may just
- * be slow. */
-static void thaw(gpointer data)
-{
-	Freeze *f = data;
-	if (f->id)
-		(void)order(f->dock, f->node, ISC_ORDER_THAW, isc_dock_next_id(f->dock), 0);
-}
-
-/* --- copy ---------------------------------------------------------------------------------- */
-
-static gboolean take_back(const gchar *path, IscDock *dock, GError **error)
-{
-	isc_autofd int fd = -1;
-	if (chown(path, dock->uid, dock->gid) < 0 ||
-			(fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0 || fsync(fd) < 0)
-		return isc_error_set_errno(error, errno, "cannot take '%s' back from QEMU", path);
+	*size = 0;
+	for (guint i = 0; i < copies->len; i++) {
+		const IscDiskCopy *c = copies->pdata[i];
+		g_autofree gchar *dir = g_path_get_dirname(c->path);
+		g_autofree gchar *file = g_path_get_basename(c->path);
+		const gchar *const files[] = { file, NULL };
+		struct stat st;
+		if (!isc_copies_add_files(copy, dir, files, error))
+			return FALSE;
+		if (stat(c->path, &st) < 0)
+			return isc_error_set_errno(error, errno, "cannot look at '%s'", c->path);
+		*size += (guint64)st.st_blocks * 512;
+		if (*c->volume.name)
+			isc_disk_copies_describe(copy, &c->volume, file);
+	}
 	return TRUE;
-}
-
-gboolean isc_steps_copy_overlay(IscDock *dock, const IscNode *node, const gchar *path,
-		const gchar *id, gboolean ask, gboolean *frozen, GCancellable *cancel,
-		GError **error)
-{
-	g_autofree gchar *templates = g_build_filename(dock->config->state_dir, "templates", NULL);
-	g_autofree gchar *domain = isc_node_domain(node->spec->name);
-	g_autofree gchar *secret = g_uuid_string_random();
-	g_autoptr(IscKey) key = isc_key_new_random();
-	uid_t uid = (uid_t)isc_node_uid(node->slot);
-	Freeze f = { dock, node, 0, FALSE };
-
-	if (!isc_volume_template_ensure(templates, node->spec->overlay_mib, error) ||
-			!isc_key_store_save(dock->keys, id, key, error) ||
-			!isc_volume_create(path, templates, node->spec->overlay_mib,
-					isc_key_hex(key), uid, (gid_t)uid, error) ||
-			!isc_vm_secret_set(dock->vm, secret, id, isc_key_hex(key), error))
-		return FALSE;
-
-	if (ask)
-		freeze(&f);
-	const IscVmBackupDisk disk = { OVERLAY_DEV, path, secret };
-	gboolean ok = isc_vm_backup(
-			dock->vm, domain, &disk, 1, BACKUP_S * 1000, cancel, thaw, NULL, &f, error);
-	if (!ok)
-		thaw(&f);
-	*frozen = f.frozen;
-
-	g_autoptr(GError) late = NULL;
-	if (!isc_vm_secret_unset(dock->vm, secret, &late))
-		g_warning("secret of '%s': %s", id, late->message);
-	return ok && take_back(path, dock, error);
-}
-
-gboolean isc_steps_drop_copy(IscDock *dock, const gchar *path, const gchar *id, GError **error)
-{
-	/* The key first: from then on the copy is noise, wherever a copy of the copy may be. */
-	return isc_key_store_erase(dock->keys, id, error) && isc_volume_shred(path, error);
 }
 
 gboolean isc_step_snapshot_up(gpointer self, const IscNode *node, const gchar *arg,
 		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
-	g_autofree gchar *path = isc_snapshots_path(dock, node->spec->name, arg);
-	g_autofree gchar *id = isc_snapshots_key_id(node->spec->name, arg);
 	g_autofree gchar *manifest = isc_snapshots_manifest(dock, node->spec->name, arg);
-	g_autofree gchar *dir = g_path_get_dirname(path), *file = g_path_get_basename(path);
-	const gchar *const files[] = { file, NULL };
 	g_autoptr(IscCopy) copy = isc_copies_describe(ISC_COPY_SNAPSHOT, node, arg);
-	struct stat st;
+	g_autoptr(GPtrArray) copies = isc_disk_copies_new(dock, node, "snapshot", arg, error);
+	guint64 size;
 
 	/* A paused guest cannot answer. */
 	gboolean ask = node->state != ISC_NODE_SUSPENDED;
-	if (!isc_steps_copy_overlay(dock, node, path, id, ask, &copy->frozen, cancel, error) ||
-			!isc_copies_add_files(copy, dir, files, error) ||
+	if (!copies ||
+			!isc_disk_copies_make(dock, node, copies, copies->len, ask, &copy->frozen,
+					cancel, error) ||
+			!describe(copy, copies, &size, error) ||
 			!isc_copies_sign(dock, copy, manifest, error))
 		return FALSE;
-	if (stat(path, &st) < 0)
-		return isc_error_set_errno(error, errno, "cannot look at '%s'", path);
-	IscSnapshot row = { .name = (gchar *)arg,
-		.created = copy->taken,
-		.size = (guint64)st.st_blocks * 512,
-		.frozen = copy->frozen };
+	IscSnapshot row = {
+		.name = (gchar *)arg, .created = copy->taken, .size = size, .frozen = copy->frozen
+	};
 	g_strlcpy(row.digest, node->digest, sizeof(row.digest));
 	return isc_register_add_snapshot(dock->reg, node->uuid, &row, error);
 }
+
+/* --- shredded ------------------------------------------------------------------------------ */
 
 gboolean isc_step_snapshot_down(gpointer self, const IscNode *node, const gchar *arg,
 		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
-	g_autofree gchar *path = isc_snapshots_path(dock, node->spec->name, arg);
-	g_autofree gchar *id = isc_snapshots_key_id(node->spec->name, arg);
 	g_autofree gchar *manifest = isc_snapshots_manifest(dock, node->spec->name, arg);
 	g_autofree gchar *signature = g_strconcat(manifest, ".minisig", NULL);
 	(void)cancel;
-	if (!isc_steps_drop_copy(dock, path, id, error))
+	if (!isc_disk_copies_drop(dock, node->spec->name, "snapshot", arg, error))
 		return FALSE;
 	if ((unlink(manifest) < 0 && errno != ENOENT) || (unlink(signature) < 0 && errno != ENOENT))
 		return isc_error_set_errno(error, errno, "cannot remove '%s'", manifest);
@@ -186,67 +112,103 @@ gboolean isc_step_snapshots_down(gpointer self, const IscNode *node, const gchar
 	return TRUE;
 }
 
-/* Back to the very same node: a copy of the file, which the snapshot's key opens. */
-static IscKey *put_back(IscDock *dock, const IscNode *node, const gchar *name, const gchar *overlay,
-		GError **error)
-{
-	g_autofree gchar *path = NULL;
-	g_autofree gchar *tmp = g_strconcat(overlay, ".tmp", NULL);
-	uid_t uid = (uid_t)isc_node_uid(node->slot);
-	g_autoptr(IscKey) key = isc_snapshots_open(dock, node->spec->name, name, &path, error);
-	if (!key)
-		return NULL;
+/* --- put back: the overlay ----------------------------------------------------------------- */
 
-	isc_autofd int from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
-	if (from < 0 || fstat(from, &st) < 0) {
-		isc_error_set_errno(error, errno, "cannot open snapshot '%s'", path);
-		return NULL;
-	}
-	(void)unlink(tmp);
-	isc_autofd int to = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (to < 0) {
-		isc_error_set_errno(error, errno, "cannot make '%s'", tmp);
-		return NULL;
-	}
-	if (!isc_file_copy_sparse(from, to, st.st_size, error))
-		return NULL;
-	if (fchown(to, uid, (gid_t)uid) < 0 || fsync(to) < 0 || rename(tmp, overlay) < 0) {
-		isc_error_set_errno(error, errno, "cannot put '%s' into place", overlay);
-		return NULL;
-	}
-	return g_steal_pointer(&key);
-}
-
-/* Into another node: sealed anew, so that no key of the one opens the other. */
-static IscKey *reseal(IscDock *dock, const IscNode *node, const gchar *from, const gchar *name,
+IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *arg,
 		const gchar *overlay, GCancellable *cancel, GError **error)
 {
+	const gchar *slash = strchr(arg, '/');
+	g_autofree gchar *from =
+			slash ? g_strndup(arg, (gsize)(slash - arg)) : g_strdup(node->spec->name);
 	g_autofree gchar *path = NULL;
-	g_autofree gchar *templates = g_build_filename(dock->config->state_dir, "templates", NULL);
+	g_autoptr(IscKey) key =
+			isc_snapshots_open(dock, from, slash ? slash + 1 : arg, NULL, &path, error);
+	g_autoptr(IscKey) fresh = isc_key_new_random();
 	uid_t uid = (uid_t)isc_node_uid(node->slot);
-	g_autoptr(IscKey) old = isc_snapshots_open(dock, from, name, &path, error);
-	g_autoptr(IscKey) key = isc_key_new_random();
-	if (!old || !isc_volume_template_ensure(templates, node->spec->overlay_mib, error) ||
-			!isc_volume_create(overlay, templates, node->spec->overlay_mib,
-					isc_key_hex(key), (uid_t)-1, (gid_t)-1, error) ||
-			!isc_volume_convert(path, isc_key_hex(old), overlay, isc_key_hex(key),
-					CONVERT_S, cancel, error))
+	if (!key || !isc_disk_copies_reseal(dock, path, key, overlay, node->spec->overlay_mib,
+				    fresh, cancel, error))
 		return NULL;
 	if (chown(overlay, uid, (gid_t)uid) < 0) {
 		isc_error_set_errno(error, errno, "cannot give '%s' to node '%s'", overlay,
 				node->spec->name);
 		return NULL;
 	}
-	return g_steal_pointer(&key);
+	return g_steal_pointer(&fresh);
 }
 
-IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *arg,
-		const gchar *overlay, GCancellable *cancel, GError **error)
+/* --- put back: volumes --------------------------------------------------------------------- */
+
+static gboolean fill(IscDock *dock, const IscNode *node, const gchar *snapshot, const IscTurn *turn,
+		GCancellable *cancel, GError **error)
 {
-	const gchar *slash = strchr(arg, '/');
-	if (!slash)
-		return put_back(dock, node, arg, overlay, error);
-	g_autofree gchar *from = g_strndup(arg, (gsize)(slash - arg));
-	return reseal(dock, node, from, slash + 1, overlay, cancel, error);
+	g_autofree gchar *path = isc_steps_volume_side_path(dock, turn->volume, turn->side);
+	g_autofree gchar *id = isc_steps_volume_side_key_id(turn->volume, turn->side);
+	g_autofree gchar *from = NULL;
+	IscVolume volume;
+	guint had;
+	if (!isc_register_get_volume(dock->reg, turn->volume, &volume, error))
+		return FALSE;
+	if (volume.side == turn->side) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"that side of volume '%s' is in force: it is not written over",
+				turn->volume);
+		return FALSE;
+	}
+	g_autoptr(IscKey) key = isc_snapshots_open(
+			dock, node->spec->name, snapshot, turn->volume, &from, error);
+	g_autoptr(IscKey) fresh = isc_key_new_random();
+	return key && isc_volume_size(from, &had, error) &&
+	       isc_steps_volume_drop_side(dock, turn->volume, turn->side, error) &&
+	       isc_key_store_save(dock->keys, id, fresh, error) &&
+	       isc_disk_copies_reseal(
+			       dock, from, key, path, MAX(had, volume.mib), fresh, cancel, error);
+}
+
+gboolean isc_step_refill_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	g_autofree gchar *snapshot = NULL;
+	g_autoptr(GArray) turns = isc_restore_parse(arg, &snapshot, error);
+	for (guint i = 0; turns && i < turns->len; i++)
+		if (!fill(dock, node, snapshot, &g_array_index(turns, IscTurn, i), cancel, error))
+			return FALSE;
+	return turns != NULL;
+}
+
+/* Whatever side is not in force goes: before the turn the new one, behind it the old. */
+gboolean isc_step_refill_down(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	g_autofree gchar *snapshot = NULL;
+	g_autoptr(GArray) turns = isc_restore_parse(arg, &snapshot, error);
+	(void)node, (void)cancel;
+	for (guint i = 0; turns && i < turns->len; i++) {
+		const gchar *name = g_array_index(turns, IscTurn, i).volume;
+		IscVolume volume;
+		if (!isc_register_get_volume(dock->reg, name, &volume, error) ||
+				!isc_steps_volume_drop_side(dock, name, 1 - volume.side, error))
+			return FALSE;
+	}
+	return turns != NULL;
+}
+
+/* No undo: from the transaction on, the snapshot's volumes are the node's. */
+gboolean isc_step_turn_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	g_autofree gchar *snapshot = NULL;
+	g_autoptr(GArray) turns = isc_restore_parse(arg, &snapshot, error);
+	(void)node, (void)cancel;
+	for (guint i = 0; turns && i < turns->len; i++) {
+		const IscTurn *turn = &g_array_index(turns, IscTurn, i);
+		g_autofree gchar *path = isc_steps_volume_side_path(dock, turn->volume, turn->side);
+		g_autofree gchar *id = isc_steps_volume_side_key_id(turn->volume, turn->side);
+		g_autoptr(IscKey) key = isc_key_store_load(dock->keys, id, error);
+		if (!key || !isc_volume_verify(path, isc_key_hex(key), error))
+			return FALSE;
+	}
+	return turns && isc_register_turn_volumes(dock->reg, turns, error);
 }

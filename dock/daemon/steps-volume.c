@@ -1,6 +1,7 @@
 /* The steps of persistent volumes.
  *
- * STATEDIR/volumes/NAME/disk.qcow2 is the volume, NAME.volume in the key store its key.  Both
+ * STATEDIR/volumes/NAME/disk.qcow2 is the volume, NAME.volume in the key store its key; once a
+ * snapshot was put back they are disk-b.qcow2 and NAME.volume.b, then the first ones again.  They
  * belong to the dock; while a node runs, the disk is its uid's.  Here is the one place where they
  * are made, and isc_step_volume_down() the one place where they die: nothing else that the dock
  * does ever removes them, formats them, or takes another key where theirs is lost. */
@@ -11,6 +12,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "daemon/disk-copy.h"
+#include "daemon/snapshots.h"
 #include "daemon/steps.h"
 #include "daemon/volumes.h"
 #include "engine/vm-secret.h"
@@ -23,10 +26,36 @@ gchar *isc_steps_volume_dir(const IscDock *dock, const gchar *name)
 	return g_build_filename(dock->config->state_dir, "volumes", name, NULL);
 }
 
-gchar *isc_steps_volume_path(const IscDock *dock, const gchar *name)
+/* --- sides --------------------------------------------------------------------------------- */
+
+/* Of one that the register does not know (yet, or any more): the first. */
+static guint side_of(const IscDock *dock, const gchar *name)
+{
+	IscVolume row;
+	return isc_register_get_volume(dock->reg, name, &row, NULL) ? row.side : 0;
+}
+
+gchar *isc_steps_volume_side_path(const IscDock *dock, const gchar *name, guint side)
 {
 	g_autofree gchar *dir = isc_steps_volume_dir(dock, name);
-	return g_build_filename(dir, "disk.qcow2", NULL);
+	return g_build_filename(dir, side ? "disk-b.qcow2" : "disk.qcow2", NULL);
+}
+
+gchar *isc_steps_volume_side_key_id(const gchar *name, guint side)
+{
+	return g_strconcat(name, side ? ".volume.b" : ".volume", NULL);
+}
+
+gchar *isc_steps_volume_path(const IscDock *dock, const gchar *name)
+{
+	return isc_steps_volume_side_path(dock, name, side_of(dock, name));
+}
+
+gboolean isc_steps_volume_drop_side(IscDock *dock, const gchar *name, guint side, GError **error)
+{
+	g_autofree gchar *path = isc_steps_volume_side_path(dock, name, side);
+	g_autofree gchar *id = isc_steps_volume_side_key_id(name, side);
+	return isc_key_store_erase(dock->keys, id, error) && isc_volume_shred(path, error);
 }
 
 gchar *isc_steps_volume_serial(const IscVolume *volume)
@@ -40,9 +69,9 @@ gchar *isc_steps_volume_serial(const IscVolume *volume)
 
 /* --- keys ---------------------------------------------------------------------------------- */
 
-static gchar *key_id(const gchar *name)
+static gchar *key_id(const IscDock *dock, const gchar *name)
 {
-	return g_strconcat(name, ".volume", NULL);
+	return isc_steps_volume_side_key_id(name, side_of(dock, name));
 }
 
 /* The one that a rekeying is about to give it. */
@@ -63,7 +92,7 @@ static IscKey *load_or_none(IscDock *dock, const gchar *id, gboolean *failed, GE
 
 IscKey *isc_steps_volume_key(IscDock *dock, const gchar *name, GError **error)
 {
-	g_autofree gchar *id = key_id(name);
+	g_autofree gchar *id = key_id(dock, name);
 	g_autofree gchar *path = isc_steps_volume_path(dock, name);
 	g_autoptr(GError) why = NULL;
 	g_autoptr(IscKey) key = isc_key_store_load(dock->keys, id, &why);
@@ -84,6 +113,7 @@ IscKey *isc_steps_volume_key(IscDock *dock, const gchar *name, GError **error)
 typedef struct {
 	IscVolume row;
 	gchar *dir, *path, *id; /* owned */
+	gchar *from;            /* owned: "NODE/SNAP/VOLUME" that it is made from, or NULL */
 } Volume;
 
 static void volume_clear(Volume *v)
@@ -91,15 +121,18 @@ static void volume_clear(Volume *v)
 	g_free(v->dir);
 	g_free(v->path);
 	g_free(v->id);
+	g_free(v->from);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Volume, volume_clear)
 
-/* "NAME MIB UUID", as isc_volumes_step_arg() prints it. */
+/* "NAME MIB UUID", as isc_volumes_to_make() gives it; with a fourth word as isc_restore_to_make()
+ * does. */
 static gboolean parse(const IscDock *dock, const gchar *arg, Volume *out, GError **error)
 {
 	g_auto(GStrv) words = g_strsplit(arg, " ", -1);
+	guint n = g_strv_length(words);
 	guint64 mib;
-	if (g_strv_length(words) != 3 || !isc_name_is_valid(words[0]) ||
+	if (n < 3 || n > 4 || !isc_name_is_valid(words[0]) ||
 			!g_ascii_string_to_unsigned(
 					words[1], 10, 0, ISC_VOLUME_SIZE_MAX, &mib, NULL) ||
 			!g_uuid_string_is_valid(words[2])) {
@@ -113,14 +146,37 @@ static gboolean parse(const IscDock *dock, const gchar *arg, Volume *out, GError
 	g_strlcpy(out->row.uuid, words[2], sizeof(out->row.uuid));
 	out->dir = isc_steps_volume_dir(dock, out->row.name);
 	out->path = isc_steps_volume_path(dock, out->row.name);
-	out->id = key_id(out->row.name);
+	out->id = key_id(dock, out->row.name);
+	out->from = g_strdup(words[3]);
 	return TRUE;
 }
 
-static gboolean make_disk(IscDock *dock, Volume *v, const IscKey *key, GError **error)
+static gboolean make_from_snapshot(
+		IscDock *dock, Volume *v, const IscKey *key, GCancellable *cancel, GError **error)
+{
+	g_auto(GStrv) words = g_strsplit(v->from, "/", -1);
+	g_autofree gchar *path = NULL;
+	if (g_strv_length(words) != 3) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+				"journal: no volume of a snapshot "
+				"'%s'",
+				v->from);
+		return FALSE;
+	}
+	g_autoptr(IscKey) opens =
+			isc_snapshots_open(dock, words[0], words[1], words[2], &path, error);
+	v->row.fresh = FALSE;
+	return opens &&
+	       isc_disk_copies_reseal(dock, path, opens, v->path, v->row.mib, key, cancel, error);
+}
+
+static gboolean make_disk(
+		IscDock *dock, Volume *v, const IscKey *key, GCancellable *cancel, GError **error)
 {
 	g_autofree gchar *templates = g_build_filename(dock->config->state_dir, "templates", NULL);
 	IscVolumeSource source;
+	if (v->from)
+		return make_from_snapshot(dock, v, key, cancel, error);
 	if (!isc_volumes_take_source(dock, v->row.uuid, &source))
 		return isc_volume_template_ensure(templates, v->row.mib, error) &&
 		       isc_volume_create(v->path, templates, v->row.mib, isc_key_hex(key),
@@ -136,12 +192,12 @@ gboolean isc_step_volume_up(gpointer self, const IscNode *node, const gchar *arg
 {
 	IscDock *dock = self;
 	g_auto(Volume) v = { 0 };
-	(void)node, (void)cancel;
+	(void)node;
 	if (!parse(dock, arg, &v, error))
 		return FALSE;
 	g_autoptr(IscKey) key = isc_key_new_random();
 	return isc_key_store_save(dock->keys, v.id, key, error) &&
-	       isc_file_mkdir(v.dir, 0700, error) && make_disk(dock, &v, key, error) &&
+	       isc_file_mkdir(v.dir, 0700, error) && make_disk(dock, &v, key, cancel, error) &&
 	       isc_register_add_volume(dock->reg, &v.row, error);
 }
 
@@ -161,8 +217,9 @@ gboolean isc_step_volume_down(gpointer self, const IscNode *node, const gchar *a
 			!g_str_equal(there.uuid, v.row.uuid))
 		return TRUE;
 	g_autofree gchar *next = next_key_id(v.row.name);
-	return isc_key_store_erase(dock->keys, v.id, error) &&
-	       isc_key_store_erase(dock->keys, next, error) && isc_volume_shred(v.path, error) &&
+	return isc_key_store_erase(dock->keys, next, error) &&
+	       isc_steps_volume_drop_side(dock, v.row.name, 0, error) &&
+	       isc_steps_volume_drop_side(dock, v.row.name, 1, error) &&
 	       isc_file_remove_tree(v.dir, error) &&
 	       isc_register_remove_volume(dock->reg, v.row.name, error);
 }
@@ -191,7 +248,7 @@ gboolean isc_step_rekey_up(gpointer self, const IscNode *node, const gchar *arg,
 {
 	IscDock *dock = self;
 	g_autofree gchar *path = isc_steps_volume_path(dock, arg);
-	g_autofree gchar *id = key_id(arg), *next_id = next_key_id(arg);
+	g_autofree gchar *id = key_id(dock, arg), *next_id = next_key_id(arg);
 	gboolean failed;
 	(void)node, (void)cancel;
 

@@ -51,6 +51,8 @@ static const IscAdapter adapters[ISC_N_STEP_KINDS] = {
 	[ISC_STEP_STANDIN] = { isc_step_standin_up, isc_step_standin_down },
 	[ISC_STEP_REDIRECT] = { isc_step_redirect_up, isc_step_redirect_down },
 	[ISC_STEP_IMAGE] = { isc_step_image_up, isc_step_image_down },
+	[ISC_STEP_REFILL] = { isc_step_refill_up, isc_step_refill_down },
+	[ISC_STEP_TURN] = { isc_step_turn_up, NULL },
 };
 
 void isc_steps_init(IscDock *dock)

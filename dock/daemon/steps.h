@@ -26,23 +26,22 @@ gboolean isc_steps_push_secret(IscDock *dock, const IscNode *node, GError **erro
 gchar *isc_steps_overlay_path(const IscDock *dock, const IscNode *node);
 gchar *isc_steps_config_path(const IscDock *dock, const IscNode *node);
 
-/* Copies the running node's overlay to @path under a new key that is stored as @id.  @ask: freeze
- * the guest's file systems.  *@frozen: they were quiet. */
-gboolean isc_steps_copy_overlay(IscDock *dock, const IscNode *node, const gchar *path,
-		const gchar *id, gboolean ask, gboolean *frozen, GCancellable *cancel,
-		GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* Shreds such a copy, also half of one. */
-gboolean isc_steps_drop_copy(IscDock *dock, const gchar *path, const gchar *id, GError **error);
-
 /* The node's image as the store has it.  (transfer full) */
 IscImage *isc_steps_image(IscDock *dock, const IscNode *node, GError **error);
 
 /* --- volumes: steps-volume.c --- */
 
-/* STATEDIR/volumes/NAME and the disk in it.  (transfer full) */
+/* STATEDIR/volumes/NAME and the disk in it that is in force.  (transfer full) */
 gchar *isc_steps_volume_dir(const IscDock *dock, const gchar *name);
 gchar *isc_steps_volume_path(const IscDock *dock, const gchar *name);
+
+/* The disk of one side of it, see IscVolume, and the id of its key.  (transfer full) */
+gchar *isc_steps_volume_side_path(const IscDock *dock, const gchar *name, guint side);
+gchar *isc_steps_volume_side_key_id(const gchar *name, guint side);
+
+/* Shreds one side, key first.  One that is not there is no error. */
+gboolean isc_steps_volume_drop_side(IscDock *dock, const gchar *name, guint side, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
 
 /* What the disk calls itself in the guest.  (transfer full) */
 gchar *isc_steps_volume_serial(const IscVolume *volume);
@@ -120,11 +119,14 @@ ISC_STEP_FUNCTION(image_down);
 ISC_STEP_FUNCTION(snapshot_up);
 ISC_STEP_FUNCTION(snapshot_down);
 ISC_STEP_FUNCTION(snapshots_down);
+ISC_STEP_FUNCTION(refill_up);
+ISC_STEP_FUNCTION(refill_down);
+ISC_STEP_FUNCTION(turn_up);
 
 /* steps-evidence.c */
 ISC_STEP_FUNCTION(evidence_up);
 
 /* Makes the overlay from a snapshot and gives the key that opens it.  @arg: "SNAP" of the node's
- * own, or "NODE/SNAP" of another: then it is sealed anew.  (transfer full) */
+ * own, or "NODE/SNAP" of another.  (transfer full) */
 IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *arg,
 		const gchar *overlay, GCancellable *cancel, GError **error);

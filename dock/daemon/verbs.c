@@ -10,6 +10,7 @@
 #include "daemon/drain.h"
 #include "daemon/env.h"
 #include "daemon/restart.h"
+#include "daemon/restore.h"
 #include "daemon/upgrade.h"
 #include "daemon/volumes.h"
 #include "daemon/tombstone.h"
@@ -198,11 +199,15 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 {
 	const gchar *name = node->spec->name;
 	const gchar *problem = ok ? NULL : why->message;
+	gboolean running = FALSE;
 
 	switch (request->verb) {
 	case ISC_VERB_ENABLE:
 	case ISC_VERB_SNAPSHOT_RESTORE:
-		if (undone)
+		/* One that was only to be copied yet runs on. */
+		if (undone && request->verb == ISC_VERB_SNAPSHOT_RESTORE)
+			(void)ask_running(dock, name, &running, NULL);
+		if (undone && !running)
 			isc_dock_set_state(dock, name, ISC_NODE_FAILED, problem, request->caller);
 		else
 			isc_dock_set_state(dock, name, isc_verb_state_of_running(dock, name), NULL,
@@ -226,13 +231,12 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 			isc_dock_set_state(dock, name, ISC_NODE_QUARANTINED, request->reason,
 					request->caller);
 		break;
-	case ISC_VERB_RELEASE: {
-		gboolean running;
+	case ISC_VERB_RELEASE:
 		(void)ask_running(dock, name, &running, NULL);
 		isc_dock_set_state(dock, name,
 				running ? isc_verb_state_of_running(dock, name) : ISC_NODE_DISABLED,
 				request->reason, request->caller);
-	} break;
+		break;
 	case ISC_VERB_DESTROY:
 		if (!ok) {
 			isc_dock_set_state(
@@ -357,16 +361,10 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 	gboolean running = TRUE;
 	if (request->verb == ISC_VERB_RELEASE && !ask_running(dock, request->node, &running, error))
 		return FALSE;
-	if ((request->verb == ISC_VERB_SNAPSHOT_CREATE ||
-			    request->verb == ISC_VERB_SNAPSHOT_RESTORE) &&
-			node->spec->volumes->len) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"node '%s' has volumes, which a snapshot does not hold: stop it "
-				"and "
-				"use 'isc-vm volume export'",
-				request->node);
+	g_autofree gchar *refill = NULL;
+	if (request->verb == ISC_VERB_SNAPSHOT_RESTORE &&
+			!(refill = isc_restore_plan(dock, node, request->snapshot, error)))
 		return FALSE;
-	}
 	g_autofree gchar *rules = NULL;
 	if (isc_verb_is_about_rules(request->verb) &&
 			!(rules = plan_rules(
@@ -379,6 +377,7 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 	const IscPlanOptions options = { .enable = TRUE,
 		.rules = rules,
 		.running = running,
+		.refill = refill,
 		.volume = request->volume,
 		.pause = request->pause,
 		.ask = !request->force,
@@ -511,7 +510,10 @@ static void recover_op(IscDock *dock, const IscOp *op)
 			(void)isc_register_remove_node(dock->reg, name, NULL);
 		} else if (op->plan->verb == ISC_VERB_ENABLE ||
 				op->plan->verb == ISC_VERB_SNAPSHOT_RESTORE) {
-			isc_dock_set_state(dock, name, ISC_NODE_FAILED,
+			gboolean running = FALSE;
+			if (op->plan->verb == ISC_VERB_SNAPSHOT_RESTORE)
+				(void)ask_running(dock, name, &running, NULL);
+			isc_dock_set_state(dock, name, running ? ISC_NODE_UNREADY : ISC_NODE_FAILED,
 					"interrupted while it was started", ISC_CALLER_DOCK);
 		} else if (isc_verb_is_upgrade(op->plan->verb)) {
 			gboolean running;

@@ -2,11 +2,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/statvfs.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "daemon/bus.h"
+#include "daemon/room.h"
 #include "daemon/steps.h"
 #include "engine/volume.h"
 #include "policy/planner.h"
@@ -24,18 +25,8 @@ static gchar *step_arg(const gchar *name, guint mib, const gchar *uuid)
 /* A disk grows as it is written to, up to its size; more than there is was never promised. */
 static gboolean check_room(IscDock *dock, const gchar *name, guint mib, GError **error)
 {
-	struct statvfs fs;
-	if (statvfs(dock->config->state_dir, &fs) < 0)
-		return isc_error_set_errno(error, errno, "cannot ask for free space below '%s'",
-				dock->config->state_dir);
-	guint64 free_mib = (guint64)fs.f_bavail * fs.f_frsize / (1024 * 1024);
-	if (mib <= free_mib)
-		return TRUE;
-	g_set_error(error, ISC_ERROR, ISC_ERROR_POLICY,
-			"rule disk-space: volume '%s' may grow by %u MiB and %" G_GUINT64_FORMAT
-			" MiB are free below '%s'; ask for less or make room",
-			name, mib, free_mib, dock->config->state_dir);
-	return FALSE;
+	g_autofree gchar *what = g_strdup_printf("volume '%s' may grow by", name);
+	return isc_room_check(dock, what, mib, error);
 }
 
 /* --- holding ------------------------------------------------------------------------------- */
@@ -314,14 +305,29 @@ void isc_volumes_recover(IscDock *dock, const IscOp *op)
 		g_warning("journal: %s", why->message);
 }
 
+/* Which side was in force?  Where both are there, a restore was interrupted: the older one. */
+static guint find_side(IscDock *dock, const gchar *name)
+{
+	struct stat st[2];
+	for (guint side = 0; side < 2; side++) {
+		g_autofree gchar *path = isc_steps_volume_side_path(dock, name, side);
+		if (stat(path, &st[side]) < 0)
+			return 1 - side;
+	}
+	return st[1].st_mtim.tv_sec < st[0].st_mtim.tv_sec;
+}
+
 /* A disk without its row: what is in it is not ours to judge, so it is a used one. */
 static gboolean take_up(IscDock *dock, const gchar *name, GError **error)
 {
-	g_autofree gchar *path = isc_steps_volume_path(dock, name);
 	g_autofree gchar *uuid = g_uuid_string_random();
-	g_autoptr(IscKey) key = isc_steps_volume_key(dock, name, error);
-	IscVolume row = { .created = g_get_real_time() / G_USEC_PER_SEC };
-	if (!key || !isc_volume_size(path, &row.mib, error))
+	IscVolume row = { .created = g_get_real_time() / G_USEC_PER_SEC,
+		.side = find_side(dock, name) };
+	g_autofree gchar *path = isc_steps_volume_side_path(dock, name, row.side);
+	g_autofree gchar *id = isc_steps_volume_side_key_id(name, row.side);
+	g_autoptr(IscKey) key = isc_key_store_load(dock->keys, id, error);
+	if (!key || !isc_volume_verify(path, isc_key_hex(key), error) ||
+			!isc_volume_size(path, &row.mib, error))
 		return FALSE;
 	g_strlcpy(row.name, name, sizeof(row.name));
 	g_strlcpy(row.uuid, uuid, sizeof(row.uuid));
@@ -350,11 +356,29 @@ typedef struct {
 	gpointer data;
 } Check;
 
+static gboolean is_busy(IscDock *dock, const gchar *subject)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	return isc_dock_run(dock, subject)->busy != NULL;
+}
+
 static gboolean is_held(IscDock *dock, const gchar *name)
 {
 	g_autofree gchar *subject = subject_of(name);
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
-	return isc_dock_run(dock, subject)->busy != NULL;
+	return is_busy(dock, subject);
+}
+
+/* Left of a restore, before or behind the turn: what the register holds is whole. */
+static void check_other_side(Check *c, const IscVolume *v)
+{
+	guint other = 1 - v->side;
+	g_autofree gchar *path = isc_steps_volume_side_path(c->dock, v->name, other);
+	g_autofree gchar *id = isc_steps_volume_side_key_id(v->name, other);
+	g_autoptr(IscKey) key = isc_key_store_load(c->dock->keys, id, NULL);
+	if (!key && access(path, F_OK) != 0)
+		return;
+	c->found(c->data, "volume", v->name, "has a second disk, of a restore that was interrupted",
+			c->repair && isc_steps_volume_drop_side(c->dock, v->name, other, NULL));
 }
 
 static void check_rows(Check *c)
@@ -368,6 +392,8 @@ static void check_rows(Check *c)
 		g_autoptr(IscKey) key = isc_steps_volume_key(c->dock, v->name, &why);
 		if (!key)
 			c->found(c->data, "volume", v->name, why->message, FALSE);
+		if (!*v->node || !is_busy(c->dock, v->node))
+			check_other_side(c, v);
 		g_autoptr(IscNode) node =
 				*v->node ? isc_register_get_node(c->dock->reg, v->node, NULL)
 					 : NULL;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/name.h"
 
+#define FORMAT 2
 #define TEXT_MAX (64 * 1024)
 #define MISSING_MAX 64
 
@@ -26,6 +27,7 @@ IscCopy *isc_copy_new(IscCopyKind kind, const gchar *node, const gchar *name)
 	copy->name = g_strdup(name);
 	copy->reason = g_strdup("");
 	copy->files = g_ptr_array_new_with_free_func(file_free);
+	copy->volumes = g_array_new(FALSE, TRUE, sizeof(IscCopyVolume));
 	copy->missing = g_ptr_array_new_with_free_func(g_free);
 	return copy;
 }
@@ -41,6 +43,7 @@ void isc_copy_free(IscCopy *copy)
 	g_free(copy->spec);
 	g_free(copy->reason);
 	g_ptr_array_unref(copy->files);
+	g_array_unref(copy->volumes);
 	g_ptr_array_unref(copy->missing);
 	g_free(copy);
 }
@@ -64,10 +67,30 @@ const IscCopyFile *isc_copy_find_file(const IscCopy *copy, const gchar *name)
 	return NULL;
 }
 
+const IscCopyVolume *isc_copy_find_volume(const IscCopy *copy, const gchar *name)
+{
+	for (guint i = 0; i < copy->volumes->len; i++) {
+		const IscCopyVolume *volume = &g_array_index(copy->volumes, IscCopyVolume, i);
+		if (g_str_equal(volume->name, name))
+			return volume;
+	}
+	return NULL;
+}
+
+const IscCopyVolume *isc_copy_find_volume_at(const IscCopy *copy, const gchar *path)
+{
+	for (guint i = 0; i < copy->volumes->len; i++) {
+		const IscCopyVolume *volume = &g_array_index(copy->volumes, IscCopyVolume, i);
+		if (g_str_equal(volume->path, path))
+			return volume;
+	}
+	return NULL;
+}
+
 gboolean isc_copy_file_is_valid(const gchar *name)
 {
 	gsize n = name ? strlen(name) : 0;
-	if (n < 1 || n > 63 || !g_ascii_islower(name[0]))
+	if (n < 1 || n > ISC_COPY_FILE_NAME_MAX || !g_ascii_islower(name[0]))
 		return FALSE;
 	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-") == n;
 }
@@ -92,11 +115,26 @@ static void put(IscJson *object, const gchar *key, const gchar *text)
 	json_object_object_add(object, key, json_object_new_string(text ? text : ""));
 }
 
+static IscJson *print_volumes(const IscCopy *copy)
+{
+	IscJson *all = json_object_new_object();
+	for (guint i = 0; i < copy->volumes->len; i++) {
+		const IscCopyVolume *volume = &g_array_index(copy->volumes, IscCopyVolume, i);
+		IscJson *one = json_object_new_object();
+		put(one, "uuid", volume->uuid);
+		put(one, "path", volume->path);
+		put(one, "file", volume->file);
+		json_object_object_add(one, "mib", json_object_new_int64(volume->mib));
+		json_object_object_add(all, volume->name, one);
+	}
+	return all;
+}
+
 gchar *isc_copy_print(const IscCopy *copy)
 {
 	g_autoptr(IscJson) root = json_object_new_object();
 	IscJson *files = json_object_new_object(), *missing = json_object_new_array();
-	json_object_object_add(root, "format", json_object_new_int(1));
+	json_object_object_add(root, "format", json_object_new_int(FORMAT));
 	put(root, "kind", kinds[copy->kind]);
 	put(root, "name", copy->name);
 	put(root, "node", copy->node);
@@ -116,6 +154,7 @@ gchar *isc_copy_print(const IscCopy *copy)
 		json_object_object_add(files, file->name, one);
 	}
 	json_object_object_add(root, "files", files);
+	json_object_object_add(root, "volumes", print_volumes(copy));
 	for (guint i = 0; i < copy->missing->len; i++)
 		json_object_array_add(missing, json_object_new_string(copy->missing->pdata[i]));
 	json_object_object_add(root, "missing", missing);
@@ -158,6 +197,36 @@ static gboolean take_files(IscCopy *copy, json_object *files)
 	return TRUE;
 }
 
+/* Behind the files: each volume is one of them. */
+static gboolean take_volumes(IscCopy *copy, json_object *volumes)
+{
+	if (!volumes || json_object_object_length(volumes) > ISC_VOLUMES_MAX)
+		return FALSE;
+	json_object_object_foreach(volumes, name, one)
+	{
+		json_object *mib = get(one, "mib", json_type_int);
+		const gchar *uuid = get_text(one, "uuid"), *path = get_text(one, "path"),
+			    *file = get_text(one, "file");
+		IscCopyVolume volume = { .mib = 0 };
+		IscVolumeUse use;
+		if (json_object_object_length(one) != 4 || !mib || !uuid || !path || !file ||
+				!g_uuid_string_is_valid(uuid) || !isc_copy_find_file(copy, file) ||
+				json_object_get_int64(mib) < ISC_VOLUME_SIZE_MIN ||
+				json_object_get_int64(mib) > ISC_VOLUME_SIZE_MAX)
+			return FALSE;
+		g_autofree gchar *text = g_strjoin(":", name, path, NULL);
+		if (!isc_volume_use_parse(text, &use, NULL))
+			return FALSE;
+		volume.mib = (guint)json_object_get_int64(mib);
+		g_strlcpy(volume.name, use.name, sizeof(volume.name));
+		g_strlcpy(volume.path, use.path, sizeof(volume.path));
+		g_strlcpy(volume.uuid, uuid, sizeof(volume.uuid));
+		g_strlcpy(volume.file, file, sizeof(volume.file));
+		g_array_append_val(copy->volumes, volume);
+	}
+	return TRUE;
+}
+
 static gboolean take_missing(IscCopy *copy, json_object *missing)
 {
 	if (!missing || json_object_array_length(missing) > MISSING_MAX)
@@ -181,9 +250,11 @@ static IscCopy *take(json_object *root)
 		    *image = get_text(root, "image"), *version = get_text(root, "version"),
 		    *digest = get_text(root, "digest"), *spec = get_text(root, "spec"),
 		    *reason = get_text(root, "reason");
-	if (json_object_object_length(root) != 14 || !format ||
-			json_object_get_int64(format) != 1 || !taken || !frozen || !kind || !spec ||
-			!reason || !isc_name_is_valid(name) || !isc_name_is_valid(node) || !uuid ||
+	gint64 version_of = format ? json_object_get_int64(format) : 0;
+	int keys = version_of == 1 ? 14 : 15;
+	if (version_of < 1 || version_of > FORMAT || json_object_object_length(root) != keys ||
+			!taken || !frozen || !kind || !spec || !reason ||
+			!isc_name_is_valid(name) || !isc_name_is_valid(node) || !uuid ||
 			!g_uuid_string_is_valid(uuid) || !isc_name_is_valid(image) ||
 			!isc_version_is_valid(version) || !isc_digest_is_valid(digest))
 		return NULL;
@@ -201,6 +272,10 @@ static IscCopy *take(json_object *root)
 		g_free(copy->reason);
 		copy->reason = g_strdup(reason);
 		if (take_files(copy, get(root, "files", json_type_object)) &&
+				(version_of == 1 ||
+						take_volumes(copy,
+								get(root, "volumes",
+										json_type_object))) &&
 				take_missing(copy, get(root, "missing", json_type_array)))
 			return g_steal_pointer(&copy);
 	}

@@ -1,6 +1,8 @@
 #pragma once
 #include <glib.h>
 
+#include "model/volume-use.h"
+
 /* What is written down of a copy that was made of a node, a snapshot or evidence: the manifest.json
  * beside it, signed by the dock (manifest.json.minisig).  From those of its snapshots a lost
  * register is rebuilt; those of evidence are all that a court gets to see of the dock. */
@@ -11,6 +13,7 @@
 #define ISC_COPY_DISK "overlay.qcow2"
 #define ISC_COPY_MANIFEST_MAX (256 * 1024)
 #define ISC_COPY_FILES_MAX 32
+#define ISC_COPY_FILE_NAME_MAX 80
 
 typedef enum {
 	ISC_COPY_SNAPSHOT,
@@ -22,6 +25,15 @@ typedef struct {
 	guint64 size;
 	gchar sha256[65];
 } IscCopyFile;
+
+/* A volume that was copied in the same moment as the overlay.  Plain values. */
+typedef struct {
+	gchar name[ISC_NAME_MAX + 1];
+	gchar uuid[37];                         /* tells it from a later one of that name */
+	gchar path[ISC_VOLUME_PATH_MAX + 1];    /* where the node had it */
+	gchar file[ISC_COPY_FILE_NAME_MAX + 1]; /* of the copy, one of `files` */
+	guint mib;                              /* virtual size */
+} IscCopyVolume;
 
 typedef struct {
 	IscCopyKind kind;
@@ -36,6 +48,7 @@ typedef struct {
 	gboolean frozen;      /* the guest's file systems were quiet */
 	gchar *reason;        /* owned; of a quarantine, else "" */
 	GPtrArray *files;     /* (element-type IscCopyFile) */
+	GArray *volumes;      /* of IscCopyVolume, at most ISC_VOLUMES_MAX */
 	GPtrArray *missing;   /* (element-type utf8): what could not be had, and why */
 } IscCopy;
 
@@ -45,14 +58,18 @@ void isc_copy_add_file(IscCopy *copy, const gchar *name, guint64 size, const gch
 /* Borrowed, or NULL. */
 const IscCopyFile *isc_copy_find_file(const IscCopy *copy, const gchar *name);
 
+/* Borrowed, or NULL. */
+const IscCopyVolume *isc_copy_find_volume(const IscCopy *copy, const gchar *name);
+const IscCopyVolume *isc_copy_find_volume_at(const IscCopy *copy, const gchar *path);
+
 /* Returns: (transfer full) JSON, several lines */
 gchar *isc_copy_print(const IscCopy *copy);
 
-/* Strict: every key known, of its type, its names valid.  Errors: ISC_ERROR_VERIFY.
- * Returns: (transfer full) */
+/* Strict: every key known, of its type, its names valid; format 1 had no volumes.  Errors:
+ * ISC_ERROR_VERIFY. Returns: (transfer full) */
 IscCopy *isc_copy_parse(const gchar *text, gsize len, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* A file of a copy: [a-z0-9.-], begins with a letter, at most 63. */
+/* A file of a copy: [a-z0-9.-], begins with a letter, at most ISC_COPY_FILE_NAME_MAX. */
 gboolean isc_copy_file_is_valid(const gchar *name);
 
 /* The name of evidence, "NODE.qTIME".  Splits it into newly allocated @node and @name (may be

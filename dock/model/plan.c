@@ -31,6 +31,8 @@ static const gchar *const kind_names[ISC_N_STEP_KINDS] = {
 	[ISC_STEP_STANDIN] = "stand-in",
 	[ISC_STEP_REDIRECT] = "redirect",
 	[ISC_STEP_IMAGE] = "image",
+	[ISC_STEP_REFILL] = "refill",
+	[ISC_STEP_TURN] = "turn",
 };
 
 static void clear_step(gpointer data)

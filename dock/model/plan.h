@@ -25,7 +25,8 @@ typedef enum {
 			       signed manifest of hashes; no undo */
 	ISC_STEP_SNAPSHOTS, /* down only: every snapshot of the node shredded */
 	ISC_STEP_TRAIL,     /* down only: the collector closes the node's files */
-	ISC_STEP_VOLUME,    /* arg "NAME MIB UUID": a persistent volume; down: shredded */
+	ISC_STEP_VOLUME,    /* arg "NAME MIB UUID": a persistent volume; "NAME MIB UUID
+			       NODE/SNAP/VOLUME":    made from a snapshot; down: shredded */
 	ISC_STEP_ATTACH,    /* arg "NAME:PATH": the volume belongs to the node */
 	ISC_STEP_VOLUMES,   /* the node's volumes are its uid's, their keys in libvirtd */
 	ISC_STEP_RESIZE,    /* arg "NAME MIB": the volume's disk grows; no undo */
@@ -38,6 +39,10 @@ typedef enum {
 			      connections through them come to their end */
 	ISC_STEP_IMAGE,    /* arg: "DIGEST PREVIOUS DIGEST PREVIOUS": what the register holds before
 			      and after; "-" for none */
+	ISC_STEP_REFILL,   /* arg "SNAP VOLUME:SIDE…": that side of each volume is made from the
+			      snapshot; down: the side that is not in force is shredded */
+	ISC_STEP_TURN,     /* arg as REFILL: that side of each volume is in force, of all at once;
+			      no undo */
 	ISC_N_STEP_KINDS,
 } IscStepKind;
 

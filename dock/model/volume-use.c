@@ -109,3 +109,19 @@ const gchar *isc_volume_use_conflict(const IscVolumeUse *a, const IscVolumeUse *
 		return "name";
 	return is_below(a->path, b->path) || is_below(b->path, a->path) ? "path" : NULL;
 }
+
+gchar *isc_volume_clone_name(
+		const gchar *name, const gchar *node, const gchar *clone, GError **error)
+{
+	g_autofree gchar *prefix = g_strconcat(node, "-", NULL);
+	gboolean named = g_str_has_prefix(name, prefix) && name[strlen(prefix)];
+	g_autofree gchar *made =
+			g_strconcat(clone, "-", named ? name + strlen(prefix) : name, NULL);
+	if (isc_name_is_valid(made))
+		return g_steal_pointer(&made);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+			"the copy of volume '%s' would be called '%s', which is longer than %d "
+			"bytes: choose a shorter name for the node",
+			name, made, ISC_NAME_MAX);
+	return NULL;
+}

@@ -34,6 +34,15 @@ gchar *isc_volume_use_print(const IscVolumeUse *use);
  * that of the other or below it.  Static. */
 const gchar *isc_volume_use_conflict(const IscVolumeUse *a, const IscVolumeUse *b);
 
+/**
+ * isc_volume_clone_name:
+ * What the copy of @node's volume @name is called that a clone @clone gets: where it begins with
+ * "NODE-", that is "CLONE-" instead; else "CLONE-" is put before it.
+ * Errors: ISC_ERROR_INVALID: that is too long for a name.  Returns: (transfer full)
+ */
+gchar *isc_volume_clone_name(const gchar *name, const gchar *node, const gchar *clone,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* "512" (MiB), "512M", "2G", "1T" → MiB within ISC_VOLUME_SIZE_MIN..MAX.  Errors:
  * ISC_ERROR_INVALID. */
 gboolean isc_volume_size_parse(const gchar *text, guint *mib, GError **error)

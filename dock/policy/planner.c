@@ -17,7 +17,8 @@ static const IscStepKind run_steps[] = {
 
 static gboolean has_undo(IscStepKind kind)
 {
-	return kind != ISC_STEP_VERIFY && kind != ISC_STEP_READY && kind != ISC_STEP_EVIDENCE;
+	return kind != ISC_STEP_VERIFY && kind != ISC_STEP_READY && kind != ISC_STEP_EVIDENCE &&
+	       kind != ISC_STEP_TURN;
 }
 
 /* Whether @node has that at all. */
@@ -65,6 +66,11 @@ static void add_attach(IscPlan *plan, const IscNode *node, IscStepMode mode)
 	}
 }
 
+static gboolean has_refill(const IscPlanOptions *options)
+{
+	return options->refill && *options->refill;
+}
+
 IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOptions *options)
 {
 	IscPlan *plan = isc_plan_new(verb, node->spec->name);
@@ -101,7 +107,14 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 			isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_SNAPSHOT, options->drop[i]);
 		break;
 	case ISC_VERB_SNAPSHOT_RESTORE:
+		/* What takes long is made while the node still runs, and may fail then. */
+		if (has_refill(options))
+			isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_REFILL, options->refill);
 		add_stop(plan, node, FALSE);
+		if (has_refill(options)) {
+			isc_plan_add(plan, ISC_MODE_STAYS, ISC_STEP_TURN, options->refill);
+			isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_REFILL, options->refill);
+		}
 		add_run(plan, node, ISC_MODE_STAYS, options->snapshot);
 		break;
 	case ISC_VERB_SNAPSHOT_DELETE:
@@ -289,6 +302,25 @@ static void recover_upgrade(const IscPlan *plan, guint reached, IscPlan *out)
 	isc_plan_add(out, ISC_MODE_SOFT, ISC_STEP_DEFINE, NULL);
 }
 
+/* As long as it was only making copies the node runs on, and they go.  Once it was being stopped
+ * the overlay of before is gone, and the clean stop is what remains of the plan; the volumes are
+ * those of before until they were being turned, from then on those of the snapshot. */
+static void recover_restore(const IscPlan *plan, guint reached, IscPlan *out)
+{
+	guint made = 0, turned = G_MAXUINT;
+	const IscStep *refill = find_step(plan, ISC_STEP_REFILL, FALSE, &made);
+	const IscStep *turn = find_step(plan, ISC_STEP_TURN, FALSE, &turned);
+	for (guint i = 0; i < plan->steps->len && !(refill && reached <= made); i++) {
+		const IscStep *step = &g_array_index(plan->steps, IscStep, i);
+		if (step->mode == ISC_MODE_DOWN && step->kind != ISC_STEP_REFILL)
+			isc_plan_add(out, ISC_MODE_DOWN, step->kind, step->arg);
+	}
+	if (turn && reached >= turned)
+		isc_plan_add(out, ISC_MODE_STAYS, ISC_STEP_TURN, turn->arg);
+	if (refill)
+		isc_plan_add(out, ISC_MODE_DOWN, ISC_STEP_REFILL, refill->arg);
+}
+
 static gboolean builds(IscVerb verb)
 {
 	return verb == ISC_VERB_PROVISION || verb == ISC_VERB_ENABLE ||
@@ -330,14 +362,8 @@ IscPlan *isc_planner_recover(const IscPlan *plan, guint reached)
 		return out;
 	}
 
-	/* A restore has thrown the old state away by its first steps: what remains is the clean
-	 * stop that it began with. */
 	if (plan->verb == ISC_VERB_SNAPSHOT_RESTORE) {
-		for (guint i = 0; i < plan->steps->len; i++) {
-			const IscStep *step = &g_array_index(plan->steps, IscStep, i);
-			if (step->mode == ISC_MODE_DOWN)
-				isc_plan_add(out, ISC_MODE_DOWN, step->kind, step->arg);
-		}
+		recover_restore(plan, reached, out);
 		return out;
 	}
 

@@ -13,6 +13,8 @@ typedef struct {
 	const gchar *snapshot;    /* snapshot verbs: its name; quarantine: its evidence's and why */
 	const gchar *const *make; /* provision: volumes to be made, as ISC_STEP_VOLUME takes them;
 				     NULL: none */
+	const gchar *refill;      /* snapshot restore: as ISC_STEP_REFILL takes it; NULL or "":
+				     there are no volumes */
 	const gchar *volume;      /* volume attach, detach: as ISC_STEP_ATTACH takes it */
 	const gchar *const *drop; /* snapshot create: those that go afterwards, NULL at the end */
 	const gchar *rules;       /* expose, unexpose, allow, deny: policy/rule-change.h */

@@ -5,13 +5,14 @@
 #include "store/register-private.h"
 #include "store/sql.h"
 
-#define COLUMNS "name, uuid, mib, node, path, fresh, created"
+#define COLUMNS "name, uuid, mib, node, path, fresh, created, side"
 
 static void volume_from_row(sqlite3_stmt *st, IscVolume *out)
 {
 	*out = (IscVolume){ .mib = (guint)sqlite3_column_int64(st, 2),
 		.fresh = sqlite3_column_int64(st, 5) != 0,
-		.created = sqlite3_column_int64(st, 6) };
+		.created = sqlite3_column_int64(st, 6),
+		.side = sqlite3_column_int64(st, 7) != 0 };
 	g_strlcpy(out->name, isc_sql_text(st, 0), sizeof(out->name));
 	g_strlcpy(out->uuid, isc_sql_text(st, 1), sizeof(out->uuid));
 	g_strlcpy(out->node, isc_sql_text(st, 3), sizeof(out->node));
@@ -52,9 +53,9 @@ gboolean isc_register_add_volume(IscRegister *reg, const IscVolume *volume, GErr
 		return FALSE;
 	}
 	return isc_sql_run(reg->db, error,
-			"INSERT INTO volume (" COLUMNS ") VALUES (?,?,?,?,?,?,?)", "ttittii",
+			"INSERT INTO volume (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?)", "ttittiii",
 			volume->name, volume->uuid, (gint64)volume->mib, volume->node, volume->path,
-			(gint64)volume->fresh, volume->created);
+			(gint64)volume->fresh, volume->created, (gint64)volume->side);
 }
 
 GArray *isc_register_list_volumes(IscRegister *reg, GError **error)
@@ -86,6 +87,32 @@ gboolean isc_register_use_volumes(IscRegister *reg, const gchar *node, GError **
 	return isc_sql_run(reg->db, error,
 			"UPDATE volume SET fresh = 0 WHERE node = ? AND node <> '' AND fresh <> 0",
 			"t", node);
+}
+
+static gboolean turn_all(IscRegister *reg, const GArray *turns, GError **error)
+{
+	for (guint i = 0; i < turns->len; i++) {
+		const IscTurn *turn = &g_array_index(turns, IscTurn, i);
+		IscVolume there;
+		if (!get(reg, turn->volume, &there, error) ||
+				!isc_sql_run(reg->db, error,
+						"UPDATE volume SET side = ?, fresh = 0 "
+						"WHERE name = ?",
+						"it", (gint64)turn->side, turn->volume))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+gboolean isc_register_turn_volumes(IscRegister *reg, const GArray *turns, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+	if (!isc_sql_script(reg->db, "BEGIN IMMEDIATE", error))
+		return FALSE;
+	if (turn_all(reg, turns, error) && isc_sql_script(reg->db, "COMMIT", error))
+		return TRUE;
+	(void)isc_sql_script(reg->db, "ROLLBACK", NULL);
+	return FALSE;
 }
 
 gboolean isc_register_remove_volume(IscRegister *reg, const gchar *name, GError **error)

@@ -8,7 +8,7 @@
 #include "store/register-private.h"
 #include "store/sql.h"
 
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 5
 #define EVENTS_KEPT 100000
 
 /* Step n takes a database from version n to n + 1. */
@@ -51,6 +51,8 @@ static const gchar *const migrations[SCHEMA_VERSION] = {
 	"ALTER TABLE node ADD COLUMN previous TEXT NOT NULL DEFAULT '';\n"
 	"ALTER TABLE node ADD COLUMN stand_in INTEGER NOT NULL DEFAULT 0;\n"
 	"ALTER TABLE node ADD COLUMN stands_for TEXT NOT NULL DEFAULT '';\n",
+
+	"ALTER TABLE volume ADD COLUMN side INTEGER NOT NULL DEFAULT 0;\n",
 };
 
 static gint64 now_s(void)

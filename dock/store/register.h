@@ -120,7 +120,11 @@ gboolean isc_register_remove_snapshot(
 /* --- volumes ------------------------------------------------------------------------------- */
 
 /* One persistent volume.  Plain values.  That a node's spec names it and that `node` is that node
- * is changed in one transaction. */
+ * is changed in one transaction.
+ *
+ * A volume has two sides, each a disk with a key of its own, of which one is in force and the other
+ * is there only while a snapshot is put back: which one it is is changed for all volumes of a node
+ * in one transaction. */
 typedef struct {
 	gchar name[ISC_NAME_MAX + 1];
 	gchar uuid[37]; /* of its libvirt secret; its first digits are the disk's serial number */
@@ -129,7 +133,13 @@ typedef struct {
 	gchar path[ISC_VOLUME_PATH_MAX + 1]; /* where that node has it */
 	gboolean fresh; /* no node ever had a file system on it: the only time that one is made */
 	gint64 created; /* s since the epoch */
+	guint side;     /* the one in force, 0 or 1 */
 } IscVolume;
+
+typedef struct {
+	gchar volume[ISC_NAME_MAX + 1];
+	guint side; /* that comes into force */
+} IscTurn;
 
 /* Errors: ISC_ERROR_STATE: the name is taken. */
 gboolean isc_register_add_volume(IscRegister *reg, const IscVolume *volume, GError **error)
@@ -142,6 +152,9 @@ GArray *isc_register_list_volumes(IscRegister *reg, GError **error);
 gboolean isc_register_resize_volume(IscRegister *reg, const gchar *name, guint mib, GError **error);
 /* Those of @node have been used. */
 gboolean isc_register_use_volumes(IscRegister *reg, const gchar *node, GError **error);
+/* All of @turns (of IscTurn), or none.  Errors: ISC_ERROR_NOT_FOUND. */
+gboolean isc_register_turn_volumes(IscRegister *reg, const GArray *turns, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
 /* One that is not there is no error. */
 gboolean isc_register_remove_volume(IscRegister *reg, const gchar *name, GError **error);
 

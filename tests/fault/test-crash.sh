@@ -99,6 +99,34 @@ for step in 2 3 8 13; do
 	is "$(state)$(volumes)" none "provision with a volume, dead before step $step: neither is there"
 	ok "and nothing else of it" in_order
 done
+# A restore with a volume: as long as copies are made the node runs on with the old one, from the turn on it is the new.
+dock isc-vm provision n --image minimal --memory 96 --overlay 64 --volume v:/srv/www:16M >/dev/null
+dock isc-vm snapshot create n s1 >/dev/null
+sides() { dock sh -c 'ls /var/lib/isc-dock/volumes/v; ls /var/lib/isc-dock/keys | grep -o "^v.volume.*"' | paste -sd ' '; }
+a="disk.qcow2 v.volume.sealed" b="disk-b.qcow2 v.volume.b.sealed"
+mapfile -t plan < <(dock isc-vm snapshot restore n s1 --dry-run --json | jq -r '.plan[]')
+for step in "${!plan[@]}"; do
+	case ${plan[step]} in "= turn"*) turn=$step ;; esac
+done
+crash "snapshot restore" 0 dock isc-vm snapshot restore n s1
+like "$(state)" '^(un)?ready$' "a restore that made copies yet: the node runs on"
+is "$(sides)" "$a" "with the volume that it had, and no other"
+ok "and in order" in_order
+for step in 1 "$turn"; do
+	crash "snapshot restore" "$step" dock isc-vm snapshot restore n s1
+	is "$(state)" failed "dead before '${plan[step]}': the node is down, and says so"
+	is "$(sides)" "$([ "$step" -lt "$turn" ] && echo "$a" || echo "$b")" "with the old volume or the new, and no other"
+	ok "and in order" in_order
+	dock isc-vm enable n >/dev/null 2>&1
+done
+crash "snapshot restore" $((turn + 1)) dock isc-vm snapshot restore n s1
+is "$(sides)" "$a" "dead before '${plan[turn + 1]}': the new volume, and no other"
+ok "and in order" in_order
+crash provision 2 dock isc-vm snapshot clone n s1 twin
+is "$(state)$(volumes)" "failedv:n" "an interrupted clone leaves neither node nor volume"
+ok "and in order" in_order
+dock isc-vm destroy n >/dev/null
+dock isc-vm volume rm v >/dev/null
 provision >/dev/null
 for step in 0 3 8 9; do
 	crash destroy "$step" dock isc-vm destroy n

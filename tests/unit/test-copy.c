@@ -17,6 +17,13 @@ static IscCopy *make(void)
 	copy->reason = g_strdup("looks \"odd\"");
 	isc_copy_add_file(copy, ISC_COPY_DISK, 4096, SHA);
 	isc_copy_add_file(copy, "audit.log", 0, SHA);
+	isc_copy_add_file(copy, "volume-data.qcow2", 8192, SHA);
+	const IscCopyVolume volume = { .name = "data",
+		.uuid = "7d0b7f5e-6c5c-4b8c-9d1e-000000000002",
+		.path = "/srv/data",
+		.file = "volume-data.qcow2",
+		.mib = 64 };
+	g_array_append_val(copy->volumes, volume);
 	g_ptr_array_add(copy->missing, g_strdup("memory: nobody asked"));
 	return copy;
 }
@@ -34,13 +41,21 @@ static void what_is_printed_is_read_back(void **state)
 	assert_int_equal(back->kind, ISC_COPY_EVIDENCE);
 	assert_int_equal(isc_copy_find_file(back, ISC_COPY_DISK)->size, 4096);
 	assert_null(isc_copy_find_file(back, "other"));
+	assert_string_equal(isc_copy_find_volume(back, "data")->path, "/srv/data");
+	assert_int_equal(isc_copy_find_volume_at(back, "/srv/data")->mib, 64);
+	assert_null(isc_copy_find_volume(back, "logs"));
 }
 
 static void what_is_not_quite_a_manifest_is_refused(void **state)
 {
 	(void)state;
 	static const gchar *const changes[][2] = {
-		{ "\"format\":1", "\"format\":2" },
+		{ "\"format\":2", "\"format\":3" },
+		{ "\"format\":2", "\"format\":1" },
+		{ "\"file\":\"volume-data.qcow2\"", "\"file\":\"other\"" },
+		{ "\"path\":\"/srv/data\"", "\"path\":\"/etc\"" },
+		{ "\"mib\":64", "\"mib\":0" },
+		{ "\"data\":{", "\"../data\":{" },
 		{ "\"kind\":\"evidence\"", "\"kind\":\"other\"" },
 		{ "\"node\":\"web\"", "\"node\":\"../x\"" },
 		{ "\"overlay.qcow2\"", "\"../overlay\"" },

@@ -87,6 +87,8 @@ static void a_node_with_volumes_gets_and_gives_them(void **state)
 		{ ISC_VERB_DESTROY, { 0 }, "plan/volumes-destroy" },
 		{ ISC_VERB_VOLUME_ATTACH, { .volume = "more:/more" }, "plan/volume-attach" },
 		{ ISC_VERB_VOLUME_DETACH, { .volume = "logs:/logs" }, "plan/volume-detach" },
+		{ ISC_VERB_SNAPSHOT_RESTORE, { .snapshot = "s1", .refill = "s1 data:b logs:a" },
+				"plan/volumes-restore" },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(IscNode) node = node_in(ISC_NODE_READY);
@@ -259,6 +261,32 @@ static void an_interrupted_snapshot_is_none_or_stands_and_its_elders_go(void **s
 	}
 }
 
+static void an_interrupted_restore_has_the_old_volumes_or_the_new(void **state)
+{
+	(void)state;
+	const IscPlanOptions options = { .snapshot = "s1", .refill = "s1 data:b" };
+	g_autoptr(IscNode) node = node_in(ISC_NODE_READY);
+	g_autoptr(IscPlan) plan = isc_planner_plan(ISC_VERB_SNAPSHOT_RESTORE, node, &options);
+	gint turned = index_of(plan, ISC_MODE_STAYS, ISC_STEP_TURN);
+	gint stopped = index_of(plan, ISC_MODE_DOWN, ISC_STEP_START);
+	gint shredded = index_of(plan, ISC_MODE_DOWN, ISC_STEP_REFILL);
+	assert_int_equal(index_of(plan, ISC_MODE_UP, ISC_STEP_REFILL), 0);
+	assert_true(0 < stopped && stopped < turned && turned < shredded);
+	for (guint reached = 0; reached < plan->steps->len; reached++) {
+		g_autoptr(IscPlan) rest = isc_planner_recover(plan, reached);
+		gint turn = index_of(rest, ISC_MODE_STAYS, ISC_STEP_TURN);
+		gint drop = index_of(rest, ISC_MODE_DOWN, ISC_STEP_REFILL);
+		gint stop = index_of(rest, ISC_MODE_DOWN, ISC_STEP_START);
+		/* Copies go, whichever they are; the volumes turn if they had begun to. */
+		assert_int_equal(drop, rest->steps->len - 1);
+		assert_int_equal(turn >= 0, (gint)reached >= turned);
+		assert_true(turn < drop);
+		/* The node runs on as long as nothing but copies were made. */
+		assert_int_equal(stop >= 0, reached > 0);
+		assert_true(turn < 0 || stop < turn);
+	}
+}
+
 static void an_interrupted_quarantine_or_destruction_is_brought_to_its_end(void **state)
 {
 	(void)state;
@@ -314,6 +342,7 @@ int main(void)
 		cmocka_unit_test(every_plan_is_as_agreed),
 		cmocka_unit_test(a_node_with_volumes_gets_and_gives_them),
 		cmocka_unit_test(an_interrupted_verb_of_a_volume_leaves_no_half),
+		cmocka_unit_test(an_interrupted_restore_has_the_old_volumes_or_the_new),
 		cmocka_unit_test(every_part_of_an_upgrade_is_as_agreed),
 		cmocka_unit_test(an_interrupted_upgrade_leaves_one_that_serves),
 		cmocka_unit_test(no_tap_without_a_fence_and_no_boot_without_verification),

@@ -262,6 +262,19 @@ static void a_volume_has_one_owner_and_outlives_it(void **state)
 	assert_string_equal(v.node, "");
 	assert_false(v.fresh);
 	assert_int_equal(v.mib, 128);
+	g_autoptr(GArray) turns = g_array_new(FALSE, FALSE, sizeof(IscTurn));
+	IscTurn turn = { .volume = "data", .side = 1 }, gone = { .volume = "gone", .side = 1 };
+	g_array_append_val(turns, turn);
+	g_array_append_val(turns, gone);
+	assert_false(isc_register_turn_volumes(f->reg, turns, NULL));
+	assert_true(isc_register_get_volume(f->reg, "data", &v, NULL));
+	assert_int_equal(v.side, 0); /* all or none */
+	g_array_set_size(turns, 1);
+	assert_true(isc_register_turn_volumes(f->reg, turns, NULL));
+	assert_true(isc_register_turn_volumes(f->reg, turns, NULL));
+	assert_true(isc_register_get_volume(f->reg, "data", &v, NULL));
+	assert_int_equal(v.side, 1);
+
 	assert_true(isc_register_remove_volume(f->reg, "data", NULL));
 	error = NULL;
 	assert_false(isc_register_get_volume(f->reg, "data", &v, &error));

@@ -35,6 +35,28 @@ static void what_is_no_volume_is_refused(void **state)
 	}
 }
 
+static void a_clone_has_volumes_with_names_of_its_own(void **state)
+{
+	(void)state;
+	static const struct {
+		const gchar *name, *made;
+	} cases[] = { { "data", "twin-data" }, { "pg-data", "twin-data" },
+		{ "pgdata", "twin-pgdata" }, { "a123456789012345678901234567890", NULL } };
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autofree gchar *made = isc_volume_clone_name(cases[i].name, "pg", "twin", &error);
+		if (cases[i].made)
+			assert_string_equal(made, cases[i].made);
+		else
+			assert_null(made);
+	}
+	GError *error = NULL;
+	g_autofree gchar *none = isc_volume_clone_name(
+			"a123456789012345678901234567890", "pg", "twin", &error);
+	assert_null(none);
+	assert_error(error, ISC_ERROR_INVALID, "shorter name");
+}
+
 static void a_size_is_in_mib_without_a_unit(void **state)
 {
 	(void)state;
@@ -91,6 +113,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_volume_comes_back_as_it_was_written),
 		cmocka_unit_test(what_is_no_volume_is_refused),
+		cmocka_unit_test(a_clone_has_volumes_with_names_of_its_own),
 		cmocka_unit_test(a_size_is_in_mib_without_a_unit),
 		cmocka_unit_test(a_node_has_as_many_volumes_as_its_machine_has_room_for),
 		cmocka_unit_test(two_volumes_share_neither_name_nor_path),

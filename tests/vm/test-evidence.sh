@@ -29,13 +29,13 @@ appliance() {
 }
 
 ok "the image is imported" vm image import "$BUILD/images/minimal"
-ok "a node stands" vm provision web --image minimal --memory 96 --overlay 64 --expose 8080:8080
+ok "a node stands" vm provision web --image minimal --memory 96 --overlay 64 --expose 8080:8080 --volume data:/srv/data:16M
 
 # --- evidence -------------------------------------------------------------------------------------
 ok "it is put into quarantine" as sec1 isc-vm quarantine web --reason "looks <odd>"
 name=$(dock isc-vm evidence list --names)
 like "$name" '^web\.q[0-9]{8}-[0-9]{6}-[0-9]{3}$' "which leaves evidence"
-ok "signed, with its disk and its reason" json '.[0] | .signed and .disk and .reason == "looks <odd>"' evidence list
+ok "signed, with its disks and its reason" json '.[0] | .signed and .disk and .volumes == ["data"] and .reason == "looks <odd>"' evidence list
 ok "an auditor verifies it" as aud1 isc-vm evidence verify "$name"
 status 6 "an operator may not see it" as op1 isc-vm evidence list
 status 6 "an auditor does not get its key" as aud1 isc-vm evidence export "$name" /run/home/aud1/x --with-key
@@ -43,7 +43,7 @@ status 5 "it stays while the node is in quarantine" as sec1 isc-vm evidence rm "
 status 2 "only names of evidence are taken" dock isc-vm evidence show ../web.q1
 status 3 "what is not there is not shown" dock isc-vm evidence show web.q1
 ok "an auditor exports it" as aud1 isc-vm evidence export "$name" /run/home/aud1/e
-like "$(as aud1 ls -m /run/home/aud1/e)" 'audit.log.*dock.pub.*manifest.json.*overlay.qcow2' "with all its files"
+like "$(as aud1 ls -m /run/home/aud1/e)" 'audit.log.*dock.pub.*manifest.json.*overlay.qcow2.*volume-data.qcow2' "with all its files"
 unlike "$(as aud1 ls -m /run/home/aud1/e)" 'key' "and no key"
 dock cp -r /run/home/aud1/e /run/e
 dock cp "$state/keys/signing.pub" /run/signing.pub
@@ -54,6 +54,7 @@ tampered() { # DESC COMMAND: on a copy
 	status 7 "$1" dock isc-vm evidence verify --export /run/t
 }
 tampered "a changed byte of the disk is found" 'printf x | dd of=overlay.qcow2 bs=1 seek=300000 conv=notrunc status=none'
+tampered "so is one of a volume" 'printf x | dd of=volume-data.qcow2 bs=1 seek=300000 conv=notrunc status=none'
 tampered "so is one of the trail" 'sed -i s/audit/Audit/ audit.log'
 tampered "a missing file" 'rm audit.chain'
 tampered "one that was put there" 'echo >more.log'
@@ -61,6 +62,14 @@ tampered "a changed manifest" 'sed -i s/odd/good/ manifest.json'
 tampered "a missing signature" 'rm manifest.json.minisig'
 status 7 "another key does not verify it" dock isc-vm evidence verify --export /run/e --key /etc/isc-dock/trusted.d/publisher.pub
 not_ok "the disk is no plain text" dock grep -aq 'lost+found' "$state/evidence/$name/overlay.qcow2"
+ok "an officer exports it with the keys" as sec1 isc-vm evidence export "$name" /run/home/sec1/k --with-key
+for disk in overlay volume-data; do
+	image=driver=qcow2,encrypt.format=luks,encrypt.key-secret=k,file.filename=/run/home/sec1/k/$disk.qcow2
+	ok "its key opens $disk" dock qemu-img convert --object "secret,id=k,file=/run/home/sec1/k/$disk.key" --image-opts "$image" -O raw /run/raw
+	ok "which holds a file system" dock dumpe2fs -h /run/raw
+done
+dock rm -f /run/raw
+status 3 "what was no volume is not browsed" as sec1 isc-vm evidence browse "$name" --volume other
 if dir=$(appliance); then
 	dock env "LIBGUESTFS_PATH=$dir" isc-vm evidence browse "$name" / --json >"$TMP/list" 2>"$TMP/why"
 	ok "its disk is read in a box" jq -e 'type == "array"' "$TMP/list"

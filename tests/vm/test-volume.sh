@@ -49,6 +49,45 @@ status 2 "but never smaller" dock isc-vm volume resize data 64M
 ok "it starts again" vm enable kv
 ok "and has its data" has_marker
 ok "all is in order" clean
+
+# --- snapshots -----------------------------------------------------------------------------------
+sides() { dock sh -c "ls $state/volumes/data; ls $state/keys | grep -o '^data.volume.*'" | paste -sd ' '; }
+ok "a snapshot is taken of it" vm snapshot create kv s1
+ok "with the volume in it, of a moment when its file system was still" \
+	sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm snapshot list kv --json | jq -e '.[0].frozen and .[0].volumes == [\"data\"]'"
+ok "it verifies" vm snapshot verify kv s1
+ok "what is written in the volume is not in the clear in it" dock sh -c "! grep -raqF '$marker' $state"
+ok "the data are changed" redis "SET marker later\r\nSAVE"
+like "$(dock isc-vm snapshot restore kv s1 --dry-run)" 'refill s1 data:b.*turn s1 data:b.*- refill' "a dry run says which volumes are put back"
+ok "it is put back" vm snapshot restore kv s1
+ok "and has the data of then" has_marker
+is "$(sides)" "disk-b.qcow2 data.volume.b.sealed" "of before nothing is left"
+ok "the data are changed again" redis "SET marker later\r\nSAVE"
+ok "it becomes another node" vm snapshot clone kv s1 twin --expose 6380:6379
+like "$(vm volume list --json | jq -rc 'map(.name + ":" + .node)')" 'data:kv.*twin-data:twin' "with a volume of its own"
+# shellcheck disable=SC2016 # $DOCK is the client's
+ok "which has the data of then" client sh -c 'printf "GET marker\r\n" | nc -w 2 "$DOCK" 6380 | grep -q "$1"' - "$marker"
+not_ok "while the first one has its own" has_marker
+ok "they share no key" dock sh -c "cd $state; for k in keys/*.sealed; do sha256sum <\$k; done | sort | uniq -d | wc -l | grep -qx 0"
+vm destroy twin >/dev/null
+ok "the clone's volume goes by itself" vm volume rm twin-data
+vm disable kv --force >/dev/null
+ok "another volume is given to the node" vm volume create more 16M
+ok "(while it is stopped)" vm volume attach more kv /srv/more
+status 4 "then the snapshot is not its own any more" dock isc-vm snapshot restore kv s1
+like "$(cat "$TMP/out")" "'more' is not in the snapshot" "and it says why"
+vm volume detach more >/dev/null
+vm volume rm more >/dev/null
+dock sh -c "printf x | dd of=$state/nodes/kv/snapshots/s1.data.qcow2 bs=1 seek=400000 conv=notrunc status=none"
+status 7 "one whose volume was tampered with does not verify" dock isc-vm snapshot verify kv s1
+status 7 "and is not put back" dock isc-vm snapshot restore kv s1
+is "$(sides)" "disk-b.qcow2 data.volume.b.sealed" "nothing is changed by that"
+ok "it is deleted" vm snapshot delete kv s1
+is "$(dock sh -c "ls $state/nodes/kv/snapshots; ls $state/keys | grep snapshot")" "" "with the copy of the volume and all keys"
+ok "all is in order" clean
+ok "the volume has its key yet" vm volume rekey data
+ok "the node starts" vm enable kv
+ok "the marker is written once more" redis "SET marker $marker\r\nSAVE"
 ok "the node is destroyed" vm destroy kv
 is "$(vm volume list --json | jq -r '.[] | .name + .node')" data "the volume is there, and nobody's"
 
