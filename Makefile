@@ -127,6 +127,8 @@ check: ## everything that CI runs; installs what is missing; root
 	$(MAKE) -j$$(nproc) all $(UNIT) $(FUZZERS) $(TEST_TOOLS)
 	$(MAKE) lint images
 	tests/run -t 900 $(UNIT) $(wildcard tests/fuzz/replay) $(NETNS) $(VM)
+soak: all $B/images/postgresql/manifest.json ## long tests with real services: root; ROUNDS=20 rounds, a minute each
+	tests/run -t 7200 $(wildcard tests/soak/test-*.sh)
 fuzz: ## look for new bad inputs with libFuzzer, a minute each
 	tests/fuzz/run
 check-asan: ## unit tests under the address and undefined-behaviour sanitizers
@@ -168,4 +170,4 @@ help: ## this list
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all images check fuzz check-unit check-netns check-vm check-asan analyze lint format bench demo install uninstall deps clean help
+.PHONY: all images check soak fuzz check-unit check-netns check-vm check-asan analyze lint format bench demo install uninstall deps clean help
