@@ -100,7 +100,7 @@ for step in 2 3 8 13; do
 	ok "and nothing else of it" in_order
 done
 # A restore with a volume: as long as copies are made the node runs on with the old one, from the turn on it is the new.
-dock isc-vm provision n --image minimal --memory 96 --overlay 64 --volume v:/srv/www:16M >/dev/null
+dock isc-vm provision n --image minimal --memory 96 --overlay 64 --writable /srv/www --volume v:/srv/www/data:16M >/dev/null
 dock isc-vm snapshot create n s1 >/dev/null
 sides() { dock sh -c 'ls /var/lib/isc-dock/volumes/v; ls /var/lib/isc-dock/keys | grep -o "^v.volume.*"' | paste -sd ' '; }
 a="disk.qcow2 v.volume.sealed" b="disk-b.qcow2 v.volume.b.sealed"

@@ -29,7 +29,7 @@ appliance() {
 }
 
 ok "the image is imported" vm image import "$BUILD/images/minimal"
-ok "a node stands" vm provision web --image minimal --memory 96 --overlay 64 --expose 8080:8080 --volume data:/srv/data:16M
+ok "a node stands" vm provision web --image minimal --memory 96 --overlay 64 --expose 8080:8080 --writable /srv/www --volume data:/srv/www/data:16M
 
 # --- evidence -------------------------------------------------------------------------------------
 ok "it is put into quarantine" as sec1 isc-vm quarantine web --reason "looks <odd>"
