@@ -131,18 +131,30 @@ ok "(it does open the overlay)" dock sh -c "
 	printf %s $key >/tmp/key
 	qemu-io -r -U --object secret,id=k,file=/tmp/key --image-opts driver=qcow2,file.filename=/tmp/overlay,encrypt.format=luks,encrypt.key-secret=k \
 		-c 'read 0 512' && rm /tmp/overlay /tmp/key"
-raw=$(printf %s "$key" | sed 's/../\\x&/g')
-find_key() { # as text and as bytes: in arguments, environments, logs, XML, state
-	for form in F P; do
-		if [ $form = F ]; then echo "$key"; else echo "$raw"; fi |
-			dock sh -c "LC_ALL=C exec grep -rasl$form -f - /proc/[0-9]*/cmdline /proc/[0-9]*/environ /var/lib/isc-dock \
-				/run/isc-dock /etc/isc-dock /var/log /etc/libvirt /run/libvirt /var/lib/libvirt"
-	done
+# As text and as bytes, which may be any: no tool that goes by lines finds them.
+find_key() { # in arguments, environments, logs, XML, state: a line each
+	dock python3 - "$key" <<-'FIND'
+		import glob, os, sys
+		roots = ["/var/lib/isc-dock", "/run/isc-dock", "/etc/isc-dock", "/var/log", "/etc/libvirt", "/run/libvirt", "/var/lib/libvirt"]
+		paths = glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ")
+		paths.remove(f"/proc/{os.getpid()}/cmdline")
+		paths += [os.path.join(d, f) for r in roots for d, _, files in os.walk(r) for f in files]
+		for path in paths:
+		    try:
+		        if not path.startswith("/proc/") and not os.path.isfile(path):
+		            continue
+		        with open(path, "rb") as f:
+		            text = f.read()
+		    except OSError:
+		        continue # it is gone
+		    for form in (sys.argv[1].encode(), bytes.fromhex(sys.argv[1])):
+		        if form in text:
+		            print(path)
+	FIND
 }
 is "$(find_key)" '' "it is in no argument, environment, log, XML or file"
-# shellcheck disable=SC2059 # $raw is escapes
-printf "$raw" | dock tee /run/isc-dock/planted >"$TMP/planted"
-echo "key $key" | dock tee /var/log/planted >>"$TMP/planted"
+echo "$key" | dock python3 -c 'open("/run/isc-dock/planted", "wb").write(bytes.fromhex(input()))'
+echo "key $key" | dock tee /var/log/planted >/dev/null
 is "$(find_key | wc -l)" 2 "(one that was put there is found)"
 dock rm /run/isc-dock/planted /var/log/planted
 
