@@ -74,6 +74,9 @@ typedef struct {
 	IscEngine engine;        /* daemon/steps.c */
 	gint64 began;            /* monotonic, µs */
 	gboolean stopping;
+	struct {
+		gint is_new, is_over; /* atomic; daemon/boot.c */
+	} boot;
 
 	GMutex admission; /* held from the check to the entry in the register */
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "daemon/boot.h"
 #include "daemon/boundary.h"
 #include "daemon/bus.h"
 #include "daemon/host-filter.h"
@@ -41,10 +42,16 @@ static void settle_ended(IscDock *dock, gpointer data)
 				     : g_strdup("its domain ended outside the dock's orders");
 	gboolean clean = run->stopped && run->exit_status == 0 && run->exit_signal == 0;
 	g_mutex_unlock(&dock->lock);
+	IscEnding ending = clean ? ISC_ENDING_CLEAN : ISC_ENDING_FAILED;
+	/* One that was suspended was not to run. */
+	if (isc_boot_is_new(dock) && node->state != ISC_NODE_SUSPENDED) {
+		ending = ISC_ENDING_HOST;
+		g_free(reason);
+		reason = g_strdup("the host was started anew");
+	}
 
 	/* Entered first: a restart that is due is not lost where the daemon dies from here on. */
-	gboolean again = isc_restart_enter(
-			dock, name, clean ? ISC_ENDING_CLEAN : ISC_ENDING_FAILED, reason);
+	gboolean again = isc_restart_enter(dock, name, ending, reason);
 	g_auto(IscOutcome) out = { 0 };
 	const IscRequest request = {
 		.verb = ISC_VERB_DISABLE, .node = name, .caller = ISC_CALLER_DOCK, .force = TRUE
@@ -87,6 +94,8 @@ static void on_started(IscDock *dock, const IscNode *node)
 
 static void on_ended(IscDock *dock, const IscNode *node)
 {
+	if (isc_boot_is_over(dock))
+		return; /* the next boot finds it as it was */
 	if (node->state == ISC_NODE_QUARANTINED)
 		isc_dock_event(dock, node->spec->name, "node.ended", "warn", ISC_CALLER_DOCK,
 				"%s ended while in quarantine; its evidence is kept",
@@ -402,6 +411,8 @@ guint isc_reconcile_all(IscDock *dock, gboolean repair, IscReconcileFunc found, 
 				!is_busy(dock, info->domain + strlen(ISC_DOMAIN_PREFIX)))
 			adopt(&look, info);
 	}
+	if (repair)
+		isc_boot_seen(dock);
 	return look.n;
 }
 
@@ -449,6 +460,7 @@ static void take_up(IscDock *dock)
 gboolean isc_reconcile_start(IscDock *dock, GError **error)
 {
 	(void)error;
+	isc_boot_look(dock);
 	isc_verbs_recover(dock);
 	take_up(dock);
 	/* Set down by an earlier daemon that could not have the rules, where one did. */

@@ -67,9 +67,14 @@ static gboolean decide(IscDock *dock, const IscNode *node, IscEnding ending, con
 		g_strlcpy(record->reason, why, sizeof(record->reason));
 		if (!keep(dock, node, record))
 			return FALSE;
-		isc_dock_event(dock, name, "node.restart", "warn", ISC_CALLER_DOCK,
-				"%s is started anew in %" G_GINT64_FORMAT " s, restart %u: %s",
-				name, record->next_at - now, record->in_window, why);
+		if (ending == ISC_ENDING_HOST)
+			isc_dock_event(dock, name, "node.restart", "info", ISC_CALLER_DOCK,
+					"%s is started anew: %s", name, why);
+		else
+			isc_dock_event(dock, name, "node.restart", "warn", ISC_CALLER_DOCK,
+					"%s is started anew in %" G_GINT64_FORMAT
+					" s, restart %u: %s",
+					name, record->next_at - now, record->in_window, why);
 		return TRUE;
 	case ISC_RESTART_CEILING:
 		isc_dock_event(dock, name, "node.restart-limit", "alarm", ISC_CALLER_DOCK,

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "daemon/acts-link.h"
+#include "daemon/boot.h"
 #include "daemon/boundary.h"
 #include "daemon/bus.h"
 #include "daemon/copies.h"
@@ -275,6 +276,7 @@ gboolean isc_start_bus(IscDock *dock, void (*lost)(gpointer), gpointer data, GEr
 	}
 	g_dbus_connection_set_exit_on_close(connection, FALSE);
 	dock->bus = isc_bus_new(dock, connection, lost, data);
+	isc_boot_listen(dock, connection);
 
 	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, error);
 	g_autoptr(GPtrArray) images = nodes ? isc_image_store_list(dock->images, error) : NULL;

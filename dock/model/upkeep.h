@@ -49,6 +49,7 @@ typedef enum {
 	ISC_ENDING_FAILED,    /* it ended otherwise, or did not get ready */
 	ISC_ENDING_UNHEALTHY, /* it runs, and its health check does not hold */
 	ISC_ENDING_REFUSED,   /* it may no longer run here: policy, or its image */
+	ISC_ENDING_HOST,      /* the host went down under it */
 } IscEnding;
 
 /* What became of Restart= so far; kept in the register. */

@@ -16,6 +16,11 @@ IscRestartVerdict isc_restart_decide(
 		const IscUpkeep *upkeep, IscRestartRecord *record, IscEnding ending, gint64 now)
 {
 	record->next_at = 0;
+	/* Nobody ordered it to stop, and it has not failed. */
+	if (ending == ISC_ENDING_HOST) {
+		record->next_at = now;
+		return ISC_RESTART_DUE;
+	}
 	if (!is_wanted(upkeep->restart, ending))
 		return ISC_RESTART_NOT_WANTED;
 	if (ending == ISC_ENDING_REFUSED)

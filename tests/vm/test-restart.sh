@@ -43,12 +43,12 @@ vm destroy s >/dev/null
 
 # --- the daemon dies while one is due -------------------------------------------------------------
 dock sh -c 'kill -9 $(cat /run/libvirt/qemu/isc-n.pid)'
-wait_for 20 state_is n failed
+wait_for 60 state_is n failed
 rig restart dockd --signal KILL
 wait_for 60 restarts_are n 2
 ok "a restart that is due survives the daemon" restarts_are n 2
 dock sh -c 'kill -9 $(cat /run/libvirt/qemu/isc-n.pid)'
-wait_for 20 on_record 'map(select(.kind == "node.restart-limit")) | length == 1'
+wait_for 60 on_record 'map(select(.kind == "node.restart-limit")) | length == 1'
 ok "at the ceiling it stays down" json '.state == "failed" and .restarts == 2 and .["restart-at"] == 0' show n
 
 # --- orders ---------------------------------------------------------------------------------------
@@ -65,5 +65,25 @@ wait_for 30 json '.["restart-at"] > 0' show n
 ok "quarantine holds a node that is due" vm quarantine n --reason test
 sleep 3
 ok "and it is not started" json '.state == "quarantined" and .["restart-at"] == 0' show n
+
+# --- the host goes down, and comes up again -------------------------------------------------------
+for i in a b c; do
+	vm provision "$i" --image fickle --memory 96 --overlay 64 --restart no >/dev/null || fail "node $i runs"
+done
+vm suspend b >/dev/null
+vm disable c >/dev/null
+ok "the host is about to go down" dock "$BUILD/tests/vm/logind"
+wait_for 60 on_record 'map(select(.kind == "dock.host-ends")) | length == 1'
+dock sh -c 'kill -9 $(cat /run/libvirt/qemu/isc-a.pid)'
+wait_for 20 dock sh -c '! virsh -q domstate isc-a | grep -q running'
+ok "a node that ends then has not failed" state_is a ready
+ok "the power goes, and comes" rig reboot
+wait_for 60 state_is a ready
+ok "what ran is started, whatever Restart= says" json '.state == "ready" and (.["restart-reason"] | test("host was started anew"))' show a
+ok "and does run" dock virsh -q domstate isc-a
+like "$(cat "$TMP/out")" running "says libvirt"
+ok "what was suspended is not" state_is b failed
+ok "nor what was disabled" state_is c disabled
+ok "nor what is in quarantine" state_is n quarantined
 ok "the dock is in order" json '. == []' fsck
 done_testing
