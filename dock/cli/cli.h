@@ -165,8 +165,15 @@ gboolean isc_cmd_dock_status(IscCli *cli, GError **error);
 gboolean isc_cmd_dock_drain(IscCli *cli, GError **error);
 gboolean isc_cmd_dock_undrain(IscCli *cli, GError **error);
 gboolean isc_cmd_dock_teardown(IscCli *cli, GError **error);
+gboolean isc_cmd_job_list(IscCli *cli, GError **error);
+gboolean isc_cmd_job_wait(IscCli *cli, GError **error);
+gboolean isc_cmd_job_next(IscCli *cli, GError **error);
+gboolean isc_cmd_limit(IscCli *cli, GError **error);
 gboolean isc_cmd_protect(IscCli *cli, GError **error);
 gboolean isc_cmd_unprotect(IscCli *cli, GError **error);
+/* Until the newest run of job @name has ended, or --timeout is over; prints how.  Errors:
+ * ISC_ERROR_FAILED: it did not end well; ISC_ERROR_TIMEOUT. */
+gboolean isc_cli_wait_for_job(IscCli *cli, const gchar *name, GError **error);
 gboolean isc_cli_list_destroyed(IscCli *cli, GError **error); /* list --destroyed */
 gboolean isc_cmd_doctor(IscCli *cli, GError **error);
 gboolean isc_cmd_fsck(IscCli *cli, GError **error);

@@ -11,10 +11,11 @@
 
 /* Options that say what the node is; a node file says all of that itself. */
 static const gchar *const spec_options[] = { "image", "network", "expose", "egress", "bandwidth",
-	"memory", "vcpus", "overlay", "volume", "env", "env-file", "writable", "environment",
-	"machine", "label", "description", "restart", "restart-sec", "restart-max-delay-sec",
-	"start-limit-burst", "start-limit-interval-sec", "health", "health-interval",
-	"health-retries", NULL };
+	"memory", "vcpus", "cpu-quota", "io-read-bandwidth", "io-write-bandwidth", "iops",
+	"protect", "job", "schedule", "persistent", "ephemeral", "overlay", "volume", "env",
+	"env-file", "writable", "environment", "machine", "label", "description", "restart",
+	"restart-sec", "restart-max-delay-sec", "start-limit-burst", "start-limit-interval-sec",
+	"health", "health-interval", "health-retries", NULL };
 
 /* A file that the operator names, "-" for standard input.  Links are followed: it is the operator's
  * own file, read with the operator's own rights.  Returns: (transfer full) */
@@ -147,6 +148,23 @@ static void print_result(IscCli *cli, const gchar *name, GVariant *result)
 	g_string_append(cli->out, emulated ? " (emulated)\n" : "\n");
 }
 
+/* What never begins cannot be waited for. */
+static gboolean check_wait(const IscCli *cli, const gchar *text, GError **error)
+{
+	if (!isc_args_has(cli->args, "wait"))
+		return TRUE;
+	g_autoptr(IscSpec) spec = isc_spec_parse("node file", text, strlen(text), error);
+	if (!spec)
+		return FALSE;
+	if (spec->job.is_job && !*spec->job.schedule && !isc_args_has(cli->args, "no-enable"))
+		return TRUE;
+	g_set_error_literal(error, ISC_ERROR, ISC_ERROR_INVALID,
+			"--wait is for a job that is started at once: --job, without --schedule "
+			"and "
+			"--no-enable");
+	return FALSE;
+}
+
 gboolean isc_cmd_provision(IscCli *cli, GError **error)
 {
 	g_autofree gchar *name = NULL;
@@ -156,7 +174,7 @@ gboolean isc_cmd_provision(IscCli *cli, GError **error)
 	if (!spec)
 		return FALSE;
 
-	IscClient *client = isc_cli_client(cli, error);
+	IscClient *client = check_wait(cli, spec, error) ? isc_cli_client(cli, error) : NULL;
 	if (!client)
 		return FALSE;
 	isc_client_set_subject(client, name);
@@ -169,6 +187,9 @@ gboolean isc_cmd_provision(IscCli *cli, GError **error)
 	isc_client_set_subject(client, NULL);
 	if (!result)
 		return FALSE;
+	/* With --wait the result is the job's. */
+	if (isc_args_has(cli->args, "wait") && !cli->dry_run)
+		return isc_cli_wait_for_job(cli, name, error);
 	print_result(cli, name, result);
 	return TRUE;
 }

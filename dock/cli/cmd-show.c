@@ -32,10 +32,24 @@ static void warn_if_degraded(IscClient *client)
 	g_printerr("isc-vm: warning: the dock is not in order: %s\n", text);
 }
 
+static gboolean has_jobs(GVariant *rows)
+{
+	gsize n = g_variant_n_children(rows);
+	for (gsize i = 0; i < n; i++) {
+		g_autoptr(GVariant) row = g_variant_get_child_value(rows, i);
+		g_autoptr(GVariant) result = g_variant_lookup_value(row, "job-result", NULL);
+		if (result)
+			return TRUE;
+	}
+	return FALSE;
+}
+
 gboolean isc_cmd_list(IscCli *cli, GError **error)
 {
-	static const IscColumn columns[] = {
+	/* The second one only where there are jobs. */
+	static const IscColumn all[] = {
 		{ "NAME", "name", NULL },
+		{ "JOB", "job-result", NULL },
 		{ "STATE", "state", NULL },
 		{ "BOUNDARY", "boundary", NULL },
 		{ "IMAGE", "image", show_image },
@@ -46,6 +60,9 @@ gboolean isc_cmd_list(IscCli *cli, GError **error)
 		{ "SINCE", "since", isc_output_show_time },
 		{ NULL },
 	};
+	IscColumn others[G_N_ELEMENTS(all) - 1] = { all[0] };
+	for (gsize i = 1; i < G_N_ELEMENTS(others); i++)
+		others[i] = all[i + 1];
 	if (isc_args_has(cli->args, "destroyed"))
 		return isc_cli_list_destroyed(cli, error);
 	IscClient *client = isc_cli_client(cli, error);
@@ -63,7 +80,7 @@ gboolean isc_cmd_list(IscCli *cli, GError **error)
 		return TRUE;
 	}
 	warn_if_degraded(client);
-	isc_output_table(cli->out, rows, columns);
+	isc_output_table(cli->out, rows, has_jobs(rows) ? all : others);
 	return TRUE;
 }
 
@@ -72,9 +89,10 @@ gboolean isc_cmd_show(IscCli *cli, GError **error)
 	static const gchar *const first[] = { "name", "state", "reason", "boundary", "boundary-why",
 		"description", "image", "version", "digest", "environment", "emulated", "address",
 		"network", "expose", "egress", "bandwidth", "since", "created", "memory", "vcpus",
-		"overlay", "labels", "rollback-to", "health", "health-failures", "restart",
-		"restarts", "restart-reason", "restart-last", "restart-at", "snapshots", "uuid",
-		"domain", "uid", "pid", "tap", "mac", NULL };
+		"limits", "limits-in-force", "job", "schedule", "schedule-next", "last-run",
+		"ephemeral", "overlay", "labels", "rollback-to", "health", "health-failures",
+		"restart", "restarts", "restart-reason", "restart-last", "restart-at", "snapshots",
+		"uuid", "domain", "uid", "pid", "tap", "mac", NULL };
 	const gchar *name = isc_cli_name(cli, 0, "node", error);
 	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
 	g_autoptr(GVariant) node =

@@ -20,15 +20,24 @@ static const struct {
 	{ "machine",     "Node",      "Machine" },
 	{ "label",       "Node",      "Label" },
 	{ "timeout",     "Node",      "Timeout" },
+	{ "protect",     "Node",      "Protect" },
+	{ "ephemeral",   "Node",      "Ephemeral" },
 	{ "memory",      "Resources", "Memory" },
 	{ "vcpus",       "Resources", "VCPUs" },
 	{ "overlay",     "Resources", "Overlay" },
+	{ "cpu-quota",          "Resources", "CPUQuota" },
+	{ "io-read-bandwidth",  "Resources", "IOReadBandwidth" },
+	{ "io-write-bandwidth", "Resources", "IOWriteBandwidth" },
+	{ "iops",               "Resources", "IOPS" },
 	{ "volume",      "Resources", "Volume" },
 	{ "network",     "Network",   "Network" },
 	{ "expose",      "Network",   "Expose" },
 	{ "egress",      "Network",   "Egress" },
 	{ "bandwidth",   "Network",   "Bandwidth" },
 	{ "writable",    "Service",   "Writable" },
+	{ "job",         "Service",   "Job" },
+	{ "schedule",    "Service",   "Schedule" },
+	{ "persistent",  "Service",   "Persistent" },
 	{ "restart",     "Service",   "Restart" },
 	{ "restart-sec", "Service",   "RestartSec" },
 	{ "restart-max-delay-sec",    "Service", "RestartMaxDelaySec" },
@@ -173,6 +182,9 @@ gchar *isc_nodefile_build(
 	add_line(&b, "Node", "Name", name, "");
 	for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
 		gchar *const *values = isc_args_list(args, table[i].option);
+		/* A flag stands for "yes". */
+		if (isc_args_has(args, table[i].option) && !values[0])
+			add_line(&b, table[i].section, table[i].key, "yes", table[i].option);
 		for (gsize v = 0; values[v]; v++) {
 			const gchar *why = why_not(values[v]);
 			if (why || g_ascii_isspace(*values[v])) {

@@ -39,6 +39,10 @@ static const IscOption provision_options[] = {
 	{ "bandwidth",   0,   ISC_OPT_VALUE, "[in:]RATE [out:RATE]", "most that the node may receive and send, in bits per second: 10M, 'in:10M out:512k'" },
 	{ "memory",      'm', ISC_OPT_VALUE, "MiB",       "memory" },
 	{ "vcpus",       0,   ISC_OPT_VALUE, "N",         "virtual CPUs" },
+	{ "cpu-quota",   0,   ISC_OPT_VALUE, "N%",        "most that it may use, of one CPU of the host: 50%, 150%" },
+	{ "io-read-bandwidth",  0, ISC_OPT_VALUE, "RATE", "most that it may read from its disks, in bytes per second: 10M" },
+	{ "io-write-bandwidth", 0, ISC_OPT_VALUE, "RATE", "most that it may write to them" },
+	{ "iops",        0,   ISC_OPT_VALUE, "N",         "most requests per second to its disks" },
 	{ "overlay",     0,   ISC_OPT_VALUE, "MiB",       "size of the encrypted scratch space" },
 	{ "volume",      0,   ISC_OPT_LIST,  "NAME:PATH[:SIZE]", "a persistent volume, made where there is none; repeats" },
 	{ "env",         'e', ISC_OPT_LIST,  "KEY[=VALUE]", "environment of the service; KEY alone: from isc-vm's own; repeats" },
@@ -48,6 +52,11 @@ static const IscOption provision_options[] = {
 	{ "machine",     0,   ISC_OPT_VALUE, "microvm|q35", "machine type" },
 	{ "label",       'l', ISC_OPT_LIST,  "KEY=VALUE", "label; repeats" },
 	{ "description", 0,   ISC_OPT_VALUE, "TEXT",      "one line for people" },
+	{ "job",         0,   ISC_OPT_FLAG,  NULL,        "it runs to completion; its result is kept" },
+	{ "wait",        0,   ISC_OPT_FLAG,  NULL,        "with --job: return when it has ended" },
+	{ "schedule",    0,   ISC_OPT_VALUE, "CALENDAR",  "with --job: run it then: daily, 'Mon..Fri 08:30'" },
+	{ "persistent",  0,   ISC_OPT_FLAG,  NULL,        "make up for runs that were missed, once" },
+	{ "ephemeral",   0,   ISC_OPT_FLAG,  NULL,        "destroy it when it has stopped" },
 	{ "restart",     0,   ISC_OPT_VALUE, "no|on-failure|always", "when it is started anew after it ended" },
 	{ "restart-sec", 0,   ISC_OPT_VALUE, "S",         "pause before the first restart; doubles with each one" },
 	{ "restart-max-delay-sec", 0, ISC_OPT_VALUE, "S", "the longest pause" },
@@ -56,7 +65,29 @@ static const IscOption provision_options[] = {
 	{ "health",      0,   ISC_OPT_VALUE, "tcp:PORT|http:PORT/path|none", "health check in place of the image's" },
 	{ "health-interval", 0, ISC_OPT_VALUE, "S",       "probe it so often while it runs; 0: never" },
 	{ "health-retries",  0, ISC_OPT_VALUE, "N",       "failures in a row that make it unready" },
+	{ "protect",     0,   ISC_OPT_FLAG,  NULL,        "it cannot be destroyed until 'unprotect' allows it" },
 	{ "no-enable",   0,   ISC_OPT_FLAG,  NULL,        "only register the node, do not start it" },
+	{ NULL },
+};
+
+static const IscOption limit_options[] = {
+	{ "cpu-quota",   0,   ISC_OPT_VALUE, "N%|none",   "most that it may use, of one CPU of the host: 50%, 150%" },
+	{ "io-read-bandwidth",  0, ISC_OPT_VALUE, "RATE|none", "most that it may read from its disks, in bytes per second: 10M" },
+	{ "io-write-bandwidth", 0, ISC_OPT_VALUE, "RATE|none", "most that it may write to them" },
+	{ "iops",        0,   ISC_OPT_VALUE, "N|none",    "most requests per second to its disks" },
+	{ "bandwidth",   0,   ISC_OPT_VALUE, "[in:]RATE [out:RATE]|none", "most that it may receive and send, in bits per second" },
+	{ "memory",      'm', ISC_OPT_VALUE, "MiB",       "memory, from the next start on" },
+	{ "vcpus",       0,   ISC_OPT_VALUE, "N",         "virtual CPUs, from the next start on" },
+	{ NULL },
+};
+
+static const IscOption job_list_options[] = {
+	{ "lines", 'n', ISC_OPT_VALUE, "N", "only the last N, 1 to 1000; default 100" },
+	{ NULL },
+};
+
+static const IscOption job_next_options[] = {
+	{ "lines", 'n', ISC_OPT_VALUE, "N", "so many, 1 to 1000; default 5" },
 	{ NULL },
 };
 
@@ -196,12 +227,16 @@ const IscCommand isc_commands[] = {
 	{ "suspend",          "NAME...",     "halt nodes where they are, in memory", 1, ANY, "node", TIMED, none, isc_cmd_suspend },
 	{ "resume",           "NAME...",     "let suspended nodes go on", 1, ANY, "node", TIMED, none, isc_cmd_resume },
 	{ "destroy",          "NAME...",     "remove nodes, shred their keys", 1, ANY, "node", TIMED, none, isc_cmd_destroy },
+	{ "limit",            "NAME OPTION...", "change what a node may use of the host, at once", 1, 1, "node", TIMED, limit_options, isc_cmd_limit },
 	{ "protect",          "NAME...",     "let nodes not be destroyed", 1, ANY, "node", 0, none, isc_cmd_protect },
 	{ "unprotect",        "NAME...",     "let nodes be destroyed again", 1, ANY, "node", 0, none, isc_cmd_unprotect },
 	{ "upgrade",          "NAME --image IMG", "put another image under a node; no request is refused", 1, 1, "node", TIMED, upgrade_options, isc_cmd_upgrade },
 	{ "rollback",         "NAME",        "put the image back that a node had before", 1, 1, "node", TIMED, rollback_options, isc_cmd_rollback },
 	{ "list",             "",            "list the nodes and their state", 0, 0, "", 0, node_list_options, isc_cmd_list },
 	{ "show",             "NAME",        "show one node", 1, 1, "node", 0, none, isc_cmd_show },
+	{ "job list",         "[NAME]",      "list the runs of jobs and their results", 0, 1, "node", 0, job_list_options, isc_cmd_job_list },
+	{ "job wait",         "NAME",        "wait until a job has ended", 1, 1, "node", 0, none, isc_cmd_job_wait },
+	{ "job next",         "CALENDAR",    "say when a schedule comes; needs no dock", 1, ANY, "", 0, job_next_options, isc_cmd_job_next },
 	{ "logs",             "NAME",        "print what the service wrote", 1, 1, "node", 0, follow_options, isc_cmd_logs },
 	{ "audit",            "NAME|--dock", "print the audit trail of a node, or of the dock", 0, 1, "node", 0, audit_options, isc_cmd_audit },
 	{ "audit verify",     "NAME...|--dock|--all|--export DIR", "check that audit trails are whole and unchanged", 0, ANY, "node", 0, verify_options, isc_cmd_audit_verify },

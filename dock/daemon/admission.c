@@ -8,6 +8,10 @@
 #include "engine/links.h"
 #include "daemon/act.h"
 #include "policy/admit.h"
+#include "policy/limit-change.h"
+
+#define CPUS_EACH                                                                                  \
+	16 /* virtual CPUs that one of the host's is good for, where dock.conf says nothing */
 
 static guint host_memory_mib(void)
 {
@@ -15,21 +19,47 @@ static guint host_memory_mib(void)
 			(1024 * 1024));
 }
 
-static gboolean gather(IscDock *dock, IscAdmitHost *out, GError **error)
+/* What volumes may grow to: those that stand, and those that @spec wants made. */
+static gboolean sum_volumes(IscDock *dock, const IscSpec *spec, guint64 *mib, GError **error)
 {
+	g_autoptr(GArray) volumes = isc_register_list_volumes(dock->reg, error);
+	if (!volumes)
+		return FALSE;
+	*mib = 0;
+	for (guint i = 0; i < volumes->len; i++)
+		*mib += g_array_index(volumes, IscVolume, i).mib;
+	for (guint i = 0; spec && i < spec->volumes->len; i++) {
+		const IscVolumeUse *use = &g_array_index(spec->volumes, IscVolumeUse, i);
+		gboolean stands = FALSE;
+		for (guint k = 0; k < volumes->len && !stands; k++)
+			stands = g_str_equal(g_array_index(volumes, IscVolume, k).name, use->name);
+		*mib += stands ? 0 : use->size_mib;
+	}
+	return TRUE;
+}
+
+/* @spec: of the node that asks, or NULL */
+static gboolean gather(IscDock *dock, const IscSpec *spec, IscAdmitHost *out, GError **error)
+{
+	const IscConfig *config = dock->config;
 	struct statvfs fs;
 	if (statvfs(dock->config->state_dir, &fs) < 0)
 		return isc_error_set_errno(error, errno, "cannot ask for free space below '%s'",
 				dock->config->state_dir);
+	const guint cpus = (guint)sysconf(_SC_NPROCESSORS_ONLN);
 	*out = (IscAdmitHost){
 		.emulated = dock->accel != ISC_ACCEL_KVM,
-		.max_memory_mib = dock->config->max_memory_mib ? dock->config->max_memory_mib
-							       : host_memory_mib() / 10 * 9,
-		.max_nodes = dock->config->max_nodes,
-		.max_vcpus = (guint)sysconf(_SC_NPROCESSORS_ONLN),
+		.max_memory_mib = config->max_memory_mib ? config->max_memory_mib
+							 : host_memory_mib() / 10 * 9,
+		.max_nodes = config->max_nodes,
+		.max_vcpus = cpus,
+		.max_cpu_percent = (config->max_cpus ? config->max_cpus : cpus * CPUS_EACH) * 100,
+		.max_disk_mib = config->max_disk_mib ? config->max_disk_mib
+						     : (guint64)fs.f_blocks * fs.f_frsize /
+								       (1024 * 1024),
 		.disk_free_mib = (guint64)fs.f_bavail * fs.f_frsize / (1024 * 1024),
 	};
-	return TRUE;
+	return sum_volumes(dock, spec, &out->volumes_mib, error);
 }
 
 /* A program of the dock would lose its port: the redirection comes first. */
@@ -53,7 +83,7 @@ static gboolean is_network_ours(IscDock *dock, const IscNode *node, GError **err
 static gboolean check(IscDock *dock, const IscNode *node, GError **error)
 {
 	IscAdmitHost host;
-	if (!gather(dock, &host, error) || !is_network_ours(dock, node, error))
+	if (!gather(dock, node->spec, &host, error) || !is_network_ours(dock, node, error))
 		return FALSE;
 	g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
 	if (!others || !isc_policy_admit(&host, node, others, error) ||
@@ -122,4 +152,30 @@ gboolean isc_admission_rules(IscDock *dock, const IscNode *node, const GArray *o
 			return FALSE;
 	}
 	return !enter || isc_register_set_spec(dock->reg, node->spec, error);
+}
+
+gboolean isc_admission_limits(IscDock *dock, const IscNode *node, const IscSpec *next,
+		gboolean enter, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->admission);
+	if (isc_node_state_is_up(node->state) && isc_limit_change_asks_for_more(node->spec, next)) {
+		IscAdmitHost host;
+		IscNode asks = *node;
+		GError *why = NULL;
+		asks.spec = (IscSpec *)next;
+		g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
+		if (!others || !gather(dock, next, &host, error) ||
+				!decide(dock, &asks, isc_policy_admit(&host, &asks, others, &why),
+						why, error))
+			return FALSE;
+	}
+	return !enter || isc_register_set_spec(dock->reg, next, error);
+}
+
+gboolean isc_admission_volume(IscDock *dock, const gchar *name, guint mib, GError **error)
+{
+	IscAdmitHost host;
+	g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
+	return others && gather(dock, NULL, &host, error) &&
+	       isc_policy_admit_volume(&host, name, mib, others, error);
 }

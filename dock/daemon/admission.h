@@ -15,6 +15,21 @@ gboolean isc_admission_enter(IscDock *dock, IscNode *node, GError **error);
 gboolean isc_admission_again(IscDock *dock, const IscNode *node, GError **error);
 
 /**
+ * isc_admission_limits:
+ * @node: stands
+ * @next: its spec with other limits
+ * @enter: with it into the register, under the same lock
+ *
+ * The ceilings are asked where a node that runs wants more.  Errors: ISC_ERROR_POLICY.
+ */
+gboolean isc_admission_limits(IscDock *dock, const IscNode *node, const IscSpec *next,
+		gboolean enter, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* May volumes get @mib more?  Errors: ISC_ERROR_POLICY: the ceiling, or the disk. */
+gboolean isc_admission_volume(IscDock *dock, const gchar *name, guint mib, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/**
  * isc_admission_rules:
  * @node: stands, and has the rules in its spec that it shall have
  * @opened: of IscExpose: ports that it did not expose before

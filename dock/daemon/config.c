@@ -51,6 +51,8 @@ static const struct {
 	{ "Syslog", "Spool",           KIND_NUMBER, offsetof(IscConfig, syslog_spool_mib), "1024" },
 	{ "Limits", "MaxMemory",       KIND_NUMBER, offsetof(IscConfig, max_memory_mib), "0" },
 	{ "Limits", "MaxNodes",        KIND_NUMBER, offsetof(IscConfig, max_nodes),      "64999" },
+	{ "Limits", "MaxCPUs",         KIND_NUMBER, offsetof(IscConfig, max_cpus),       "0" },
+	{ "Limits", "MaxDisk",         KIND_NUMBER, offsetof(IscConfig, max_disk_mib),   "0" },
 	{ "Network", "Subnet",          KIND_NET,    offsetof(IscConfig, plan.subnet),    NULL },
 	{ "Network", "DedicatedSubnet", KIND_NET,    offsetof(IscConfig, plan.dedicated), NULL },
 	{ "Network", "Bridge",          KIND_BRIDGE, offsetof(IscConfig, plan.bridge),    NULL },

@@ -25,7 +25,10 @@ typedef struct {
 	guint syslog_spool_mib; /* Spool=1024: MiB that may wait in each trail */
 	guint max_memory_mib;   /* MaxMemory=: MiB all nodes together; 0: 90 % of the host's */
 	guint max_nodes;        /* MaxNodes=64999 */
-	IscAddressPlan plan;    /* [Network] Subnet=, DedicatedSubnet=, Bridge= */
+	guint max_cpus;         /* MaxCPUs=: of all nodes that run together; 0: 16 for each of the
+				   host's */
+	guint max_disk_mib;  /* MaxDisk=: MiB of overlays and volumes; 0: the file system's size */
+	IscAddressPlan plan; /* [Network] Subnet=, DedicatedSubnet=, Bridge= */
 } IscConfig;
 
 /**

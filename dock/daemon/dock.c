@@ -203,7 +203,7 @@ static void file_claim(IscDock *dock, IscRun *run, const IscLinkMsg *msg)
 static void follow_health(IscDock *dock, const gchar *name, gboolean ready)
 {
 	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
-	if (!node)
+	if (!node || node->spec->job.is_job)
 		return;
 	if (ready && node->state == ISC_NODE_UNREADY && !isc_monitor_is_bad(dock->monitor, name))
 		isc_dock_set_state(dock, name, ISC_NODE_READY, NULL, ISC_CALLER_DOCK);

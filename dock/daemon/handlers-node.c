@@ -5,6 +5,7 @@
 #include "base/name.h"
 #include "daemon/answer.h"
 #include "daemon/handlers.h"
+#include "daemon/limits.h"
 #include "daemon/options.h"
 #include "daemon/provision.h"
 #include "daemon/tombstone.h"
@@ -187,4 +188,24 @@ GVariant *isc_handle_allow(IscCall *call, GError **error)
 GVariant *isc_handle_deny(IscCall *call, GError **error)
 {
 	return rules_verb(call, ISC_VERB_DENY, error);
+}
+
+/* --- limits -------------------------------------------------------------------------------- */
+
+static void add_in_force(
+		GVariantBuilder *b, IscCall *call, const IscRequest *request, const IscOutcome *out)
+{
+	(void)out;
+	g_autoptr(IscNode) node = isc_register_get_node(call->dock->reg, request->node, NULL);
+	if (node)
+		isc_limits_show(call->dock, node, b);
+}
+
+GVariant *isc_handle_limit(IscCall *call, GError **error)
+{
+	g_autofree const gchar **limits = NULL;
+	g_autoptr(GVariant) options = NULL;
+	g_variant_get(call->params, "(^a&s@a{sv})", &limits, &options);
+	IscRequest request = { .verb = ISC_VERB_LIMIT, .rules = limits };
+	return isc_answer_verb(call, &request, "dry-run timeout ", options, add_in_force, error);
 }

@@ -5,6 +5,7 @@
 #include "daemon/doctor.h"
 #include "daemon/fsck.h"
 #include "daemon/host-filter.h"
+#include "daemon/jobs.h"
 #include "daemon/network.h"
 #include "daemon/show.h"
 #include "daemon/trails.h"
@@ -48,6 +49,7 @@ static const IscHandler handlers[] = {
 	{ "Dock1", "FilterOff",      isc_host_filter_off },
 	{ "Dock1", "FilterShow",     isc_host_filter_show },
 	{ "Dock1", "ListEvents",  list_events },
+	{ "Dock1", "ListJobs",    isc_jobs_list },
 	{ "Dock1", "OpenTrail",   isc_trails_open },
 	{ "Dock1", "OpenChain",   isc_trails_open_chain },
 	{ "Dock1", "ListTrails",  isc_trails_list },
@@ -84,6 +86,7 @@ static const IscHandler handlers[] = {
 	{ "Dock1.Node", "Unexpose",        isc_handle_unexpose },
 	{ "Dock1.Node", "Allow",           isc_handle_allow },
 	{ "Dock1.Node", "Deny",            isc_handle_deny },
+	{ "Dock1.Node", "Limit",           isc_handle_limit },
 	{ "Dock1.Node", "Protect",         isc_handle_protect },
 	{ "Dock1.Node", "Unprotect",       isc_handle_unprotect },
 	{ "Dock1.Node", "Upgrade",         isc_handle_upgrade },

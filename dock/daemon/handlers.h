@@ -22,6 +22,7 @@ ISC_HANDLE(expose);
 ISC_HANDLE(unexpose);
 ISC_HANDLE(allow);
 ISC_HANDLE(deny);
+ISC_HANDLE(limit);
 ISC_HANDLE(protect);
 ISC_HANDLE(unprotect);
 

@@ -7,7 +7,9 @@
 #include "daemon/admission.h"
 #include "daemon/drain.h"
 #include "daemon/env.h"
+#include "daemon/jobs.h"
 #include "daemon/restore.h"
+#include "daemon/schedule.h"
 #include "daemon/volumes.h"
 #include "policy/advice.h"
 #include "policy/planner.h"
@@ -52,14 +54,17 @@ static gboolean build_node(IscDock *dock, IscNode *node, const IscRequest *reque
 
 	gboolean undone = FALSE;
 	g_autoptr(GError) why = NULL;
-	if (isc_verbs_run_plan(dock, out->plan, node, request->caller, cancel, out->warnings,
-			    &out->order, &undone, &why)) {
+	if ((!request->enable || isc_jobs_begin(dock, node, request, &why)) &&
+			isc_schedule_add(dock, node, &why) &&
+			isc_verbs_run_plan(dock, out->plan, node, request->caller, cancel,
+					out->warnings, &out->order, &undone, &why)) {
 		node->state = request->enable ? isc_verb_state_of_running(dock, name)
 					      : ISC_NODE_DISABLED;
 		isc_dock_set_state(dock, name, node->state, NULL, request->caller);
 		return TRUE;
 	}
 
+	isc_jobs_end(dock, node, 0, ISC_RUN_FAILED, -1, 0, why->message);
 	isc_env_erase(dock, node->spec->name);
 	(void)isc_register_remove_node(dock->reg, name, NULL);
 	if (dock->bus)
@@ -99,14 +104,29 @@ static void give_back_both(IscDock *dock, const IscRequest *request)
 		isc_verbs_give_back(dock, source);
 }
 
-gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest *request,
+/* A job with a schedule waits for its time. */
+static gboolean check_start(const IscSpec *spec, gboolean enable, GError **error)
+{
+	if (enable || !spec->job.is_ephemeral)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+			"node '%s' is ephemeral and would not be started: it would go at once",
+			spec->name);
+	return FALSE;
+}
+
+gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest *asked,
 		IscOutcome *out, IscNode **result, GError **error)
 {
+	IscRequest own = *asked;
+	const IscRequest *request = &own;
+	own.enable = asked->enable && !*spec->job.schedule;
 	gint64 began = g_get_monotonic_time();
 	out->warnings = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(IscImage) image = isc_image_store_find(dock->images, spec->image, error);
 	g_autoptr(IscNode) node = image ? make_node(spec, image, request->stands_for, error) : NULL;
-	if (!node || (request->enable && !isc_drain_may_start(dock, error)) ||
+	if (!node || !check_start(spec, request->enable, error) ||
+			(request->enable && !isc_drain_may_start(dock, error)) ||
 			!isc_admission_check(dock, node, error))
 		return FALSE;
 	if (request->timeout_s)

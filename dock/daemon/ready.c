@@ -11,6 +11,7 @@
 
 #define PROBE_MS 2000 /* for one try */
 #define PROBE_AGAIN_US 100000
+#define JOB_SAYS_S 5
 
 static const gchar *const init_failures[ISC_N_INIT_FAILURES] = {
 	[ISC_INIT_OK] = "nothing",
@@ -27,6 +28,8 @@ static const gchar *const init_failures[ISC_N_INIT_FAILURES] = {
 const gchar *isc_ready_health(const IscNode *node, const IscImage *image)
 {
 	const gchar *own = node->spec->upkeep.health;
+	if (node->spec->job.is_job)
+		return NULL; /* it is looked at when it ends */
 	if (own)
 		return g_str_equal(own, ISC_HEALTH_NONE) ? NULL : own;
 	return image->health;
@@ -36,6 +39,18 @@ static gboolean has_news(const IscRun *run, gpointer data)
 {
 	(void)data;
 	return run->ready || run->stopped || run->failure || run->gone;
+}
+
+/* A job counts as started when its service runs, or has run. */
+static gboolean has_begun(const IscRun *run, gpointer data)
+{
+	(void)data;
+	return run->started || run->ready || run->stopped || run->failure;
+}
+
+static gboolean has_begun_or_gone(const IscRun *run, gpointer data)
+{
+	return has_begun(run, data) || run->gone;
 }
 
 /* What helps, where the errno alone does not say it. */
@@ -142,6 +157,35 @@ IscProbe isc_ready_probe(
 	return status >= 200 && status < 400 ? ISC_PROBE_GOOD : ISC_PROBE_BAD;
 }
 
+static gboolean timed_out(
+		const IscNode *node, GCancellable *cancel, const gchar *what, GError **error)
+{
+	if (g_cancellable_is_cancelled(cancel))
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE, "interrupted by another order");
+	else
+		g_set_error(error, ISC_ERROR, ISC_ERROR_TIMEOUT,
+				"node '%s' was not ready within %u s%s", node->spec->name,
+				node->spec->timeout_s, what);
+	return FALSE;
+}
+
+static gboolean wait_for_job(IscDock *dock, const IscNode *node, gint64 deadline,
+		GCancellable *cancel, GError **error)
+{
+	const gchar *name = node->spec->name;
+	if (!isc_dock_wait(dock, name, has_begun_or_gone, NULL, deadline, cancel))
+		return timed_out(node, cancel, "; it never said that its service runs", error);
+	/* What it said may come behind the end of its domain. */
+	(void)isc_dock_wait(dock, name, has_begun, NULL,
+			g_get_monotonic_time() + JOB_SAYS_S * G_USEC_PER_SEC, cancel);
+	g_mutex_lock(&dock->lock);
+	IscRun *run = isc_dock_run(dock, name);
+	gboolean began = run->started || run->ready || run->stopped;
+	run->ready = began && !run->stopped;
+	g_mutex_unlock(&dock->lock);
+	return began || is_hopeless(dock, node, error) ? began : timed_out(node, cancel, "", error);
+}
+
 gboolean isc_ready_wait(IscDock *dock, const IscNode *node, const IscImage *image,
 		GCancellable *cancel, GError **error)
 {
@@ -149,6 +193,8 @@ gboolean isc_ready_wait(IscDock *dock, const IscNode *node, const IscImage *imag
 	const gchar *health = isc_ready_health(node, image);
 	gint64 deadline = g_get_monotonic_time() + node->spec->timeout_s * G_USEC_PER_SEC;
 
+	if (node->spec->job.is_job)
+		return wait_for_job(dock, node, deadline, cancel, error);
 	gboolean news = isc_dock_wait(dock, name, has_news, NULL, deadline, cancel);
 	while (news && !is_hopeless(dock, node, error)) {
 		if (!health || isc_ready_probe(dock, node, health, cancel) == ISC_PROBE_GOOD)
@@ -160,14 +206,9 @@ gboolean isc_ready_wait(IscDock *dock, const IscNode *node, const IscImage *imag
 	if (error && *error)
 		return FALSE;
 
-	if (g_cancellable_is_cancelled(cancel)) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE, "interrupted by another order");
-		return FALSE;
-	}
-	g_set_error(error, ISC_ERROR, ISC_ERROR_TIMEOUT, "node '%s' was not ready within %u s%s%s",
-			name, node->spec->timeout_s,
-			news ? "; it says it is, but its health check does not hold: "
-			     : "; it never said it was",
-			news && health ? health : "");
-	return FALSE;
+	g_autofree gchar *what =
+			g_strconcat(news ? "; it says it is, but its health check does not hold: "
+					 : "; it never said it was",
+					news && health ? health : "", NULL);
+	return timed_out(node, cancel, what, error);
 }

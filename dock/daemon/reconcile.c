@@ -7,8 +7,10 @@
 #include "daemon/boundary.h"
 #include "daemon/bus.h"
 #include "daemon/host-filter.h"
+#include "daemon/jobs.h"
 #include "daemon/monitor.h"
 #include "daemon/restart.h"
+#include "daemon/schedule.h"
 #include "daemon/snapshots.h"
 #include "daemon/steps.h"
 #include "daemon/upgrade.h"
@@ -19,8 +21,15 @@
 #include "render/domain-xml.h"
 
 #define TIMER_S 30
+#define RESULT_S 5 /* for the result of a job, which may come behind the end of its domain */
 
 /* --- one node ------------------------------------------------------------------------------ */
+
+static gboolean has_stopped(const IscRun *run, gpointer data)
+{
+	(void)data;
+	return run->stopped;
+}
 
 /* A node that ended by itself: what it held is put away, and it says why. */
 static void settle_ended(IscDock *dock, gpointer data)
@@ -32,8 +41,13 @@ static void settle_ended(IscDock *dock, gpointer data)
 			node->state == ISC_NODE_QUARANTINED)
 		return;
 
+	if (node->spec->job.is_job)
+		(void)isc_dock_wait(dock, name, has_stopped, NULL,
+				g_get_monotonic_time() + RESULT_S * G_USEC_PER_SEC, NULL);
 	g_mutex_lock(&dock->lock);
 	const IscRun *run = isc_dock_run(dock, name);
+	gint status = run->stopped ? (gint)run->exit_status : -1;
+	gint sig = run->stopped ? (gint)run->exit_signal : 0;
 	g_autofree gchar *reason =
 			run->stopped ? g_strdup_printf("its service ended with status "
 						       "%" G_GINT64_FORMAT
@@ -43,13 +57,15 @@ static void settle_ended(IscDock *dock, gpointer data)
 	gboolean clean = run->stopped && run->exit_status == 0 && run->exit_signal == 0;
 	g_mutex_unlock(&dock->lock);
 	IscEnding ending = clean ? ISC_ENDING_CLEAN : ISC_ENDING_FAILED;
-	/* One that was suspended was not to run. */
-	if (isc_boot_is_new(dock) && node->state != ISC_NODE_SUSPENDED) {
+	/* One that was suspended was not to run; whether a job may run twice, its Restart= says. */
+	if (isc_boot_is_new(dock) && node->state != ISC_NODE_SUSPENDED && !node->spec->job.is_job) {
 		ending = ISC_ENDING_HOST;
 		g_free(reason);
 		reason = g_strdup("the host was started anew");
 	}
 
+	isc_jobs_end(dock, node, 0, clean ? ISC_RUN_DONE : ISC_RUN_FAILED, status, sig,
+			clean ? NULL : reason);
 	/* Entered first: a restart that is due is not lost where the daemon dies from here on. */
 	gboolean again = isc_restart_enter(dock, name, ending, reason);
 	g_auto(IscOutcome) out = { 0 };
@@ -61,8 +77,17 @@ static void settle_ended(IscDock *dock, gpointer data)
 	else
 		isc_dock_set_state(dock, name, clean ? ISC_NODE_DISABLED : ISC_NODE_FAILED, reason,
 				ISC_CALLER_DOCK);
-	if (again)
+	if (again) {
 		isc_restart_schedule(dock, name);
+		return;
+	}
+	isc_jobs_vanish(dock, name);
+	isc_schedule_ended(dock, node);
+}
+
+void isc_reconcile_ended(IscDock *dock, const gchar *name)
+{
+	isc_dock_do(dock, settle_ended, g_strdup(name));
 }
 
 /* A node that may not run does: somebody started it behind the dock's back. */
@@ -272,6 +297,10 @@ static gboolean has_old_rules(IscDock *dock, const IscNode *node, const IscVmInf
 		return FALSE;
 	isc_spec_set_rules(wanted, now->spec->expose, now->spec->egress);
 	wanted->protect = now->spec->protect;
+	wanted->limits = now->spec->limits;
+	wanted->bandwidth = now->spec->bandwidth;
+	wanted->memory_mib = now->spec->memory_mib;
+	wanted->vcpus = now->spec->vcpus;
 	g_autofree gchar *is = isc_spec_print_public(spec), *should = isc_spec_print_public(wanted);
 	return !g_str_equal(is, should);
 }
@@ -288,7 +317,10 @@ static void look_at_node(Look *look, const IscNode *node, GHashTable *seen)
 		return;
 	if (up && !is_running && node->state != ISC_NODE_QUARANTINED) {
 		report(look, "node", name, "should run and does not", look->repair);
-		if (look->repair)
+		/* A job's result is waited for, by somebody who may wait. */
+		if (look->repair && node->spec->job.is_job)
+			isc_reconcile_ended(look->dock, name);
+		else if (look->repair)
 			settle_ended(look->dock, g_strdup(name));
 	} else if (!up && is_running) {
 		report(look, "node", name, "runs and should not", look->repair);
@@ -296,9 +328,9 @@ static void look_at_node(Look *look, const IscNode *node, GHashTable *seen)
 			put_down(look->dock, g_strdup(name));
 	} else if (!info || !info->persistent || has_old_rules(look->dock, node, info)) {
 		report(look, "node", name,
-				info && info->persistent
-						? "has other rules than its definition in libvirt"
-						: "has no definition in libvirt",
+				info && info->persistent ? "has other rules or limits than its "
+							   "definition in libvirt"
+							 : "has no definition in libvirt",
 				look->repair);
 		g_autoptr(GError) why = NULL;
 		const IscAdapter *define = &look->dock->engine.adapters[ISC_STEP_DEFINE];
@@ -459,7 +491,6 @@ static void take_up(IscDock *dock)
 
 gboolean isc_reconcile_start(IscDock *dock, GError **error)
 {
-	(void)error;
 	isc_boot_look(dock);
 	isc_verbs_recover(dock);
 	take_up(dock);
@@ -468,9 +499,10 @@ gboolean isc_reconcile_start(IscDock *dock, GError **error)
 	isc_host_filter_start(dock);
 	if (isc_vm_is_connected(dock->vm))
 		(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
+	isc_jobs_start(dock);
 	isc_restart_start(dock);
 	isc_monitor_start(dock->monitor);
 	g_timeout_add(0, on_first, dock);
 	g_timeout_add_seconds(TIMER_S, on_timer, dock);
-	return TRUE;
+	return isc_schedule_start(dock, error);
 }

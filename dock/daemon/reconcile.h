@@ -18,5 +18,8 @@ typedef void (*IscReconcileFunc)(gpointer data, const gchar *what, const gchar *
 		const gchar *problem, gboolean repaired);
 guint isc_reconcile_all(IscDock *dock, gboolean repair, IscReconcileFunc found, gpointer data);
 
+/* @name, which was to run, has ended: what it held is put away, in a worker thread. */
+void isc_reconcile_ended(IscDock *dock, const gchar *name);
+
 /* A stranger at a node's channel: isc_channels_new()'s callback, with the dock as data. */
 void isc_reconcile_refused(gpointer dock, const gchar *node, IscChannel channel, guint uid);

@@ -1,6 +1,7 @@
 #include "daemon/restart.h"
 
 #include "base/error.h"
+#include "daemon/jobs.h"
 #include "daemon/verbs.h"
 #include "policy/restart.h"
 
@@ -157,6 +158,8 @@ static void enable(IscDock *dock, const IscNode *node, const Due *due)
 				   is_refusal(why) ? ISC_ENDING_REFUSED : ISC_ENDING_FAILED,
 				   why->message)) {
 		isc_restart_schedule(dock, name);
+	} else {
+		isc_jobs_vanish(dock, name);
 	}
 }
 

@@ -6,6 +6,8 @@
 #include "daemon/boundary.h"
 #include "daemon/options.h"
 #include "daemon/import.h"
+#include "daemon/jobs.h"
+#include "daemon/limits.h"
 #include "daemon/monitor.h"
 #include "daemon/ready.h"
 #include "daemon/steps.h"
@@ -74,6 +76,7 @@ static void put_node(GVariantBuilder *b, IscDock *dock, const IscNode *node)
 	put_text(b, "boundary-why", why);
 	put_text(b, "busy", busy);
 	put_text(b, "reason", node->reason);
+	isc_jobs_show_result(dock, node, b);
 }
 
 GVariant *isc_show_nodes(IscCall *call, GError **error)
@@ -169,6 +172,8 @@ GVariant *isc_show_node(IscCall *call, GError **error)
 	put(&b, "memory", g_variant_new_uint32(node->spec->memory_mib));
 	put(&b, "vcpus", g_variant_new_uint32(node->spec->vcpus));
 	put(&b, "overlay", g_variant_new_uint32(node->spec->overlay_mib));
+	isc_limits_show(dock, node, &b);
+	isc_jobs_show(dock, node, &b);
 	put_pointers(&b, "labels", node->spec->labels);
 	put(&b, "created", g_variant_new_int64(node->created));
 	put(&b, "starts", g_variant_new_uint32(node->starts));

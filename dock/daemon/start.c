@@ -17,6 +17,7 @@
 #include "daemon/names.h"
 #include "daemon/reconcile.h"
 #include "daemon/restart.h"
+#include "daemon/schedule.h"
 #include "daemon/steps.h"
 #include "engine/firewall-watch.h"
 #include "engine/links.h"
@@ -298,6 +299,7 @@ void isc_start_end(IscDock *dock)
 	dock->stopping = TRUE;
 	isc_bus_free(dock->bus);
 	dock->bus = NULL;
+	isc_schedule_stop(dock);
 	/* Verbs under way come to their end; what does not is found in the journal. */
 	isc_monitor_stop(dock->monitor);
 	g_thread_pool_free(dock->background, /* immediate= */ FALSE, /* wait= */ TRUE);

@@ -91,6 +91,7 @@ static gchar *render(IscDock *dock, const IscNode *node, GError **error)
 		.accel = dock->accel,
 		.memory_mib = node->spec->memory_mib,
 		.vcpus = node->spec->vcpus,
+		.limits = node->spec->limits,
 		.kernel = kernel,
 		.initrd = initrd,
 		.root = root,
@@ -175,7 +176,12 @@ gboolean isc_step_start_up(gpointer self, const IscNode *node, const gchar *arg,
 	g_autofree gchar *domain = isc_node_domain(node->spec->name);
 	(void)arg, (void)cancel;
 	isc_dock_reset_claims(dock, node->spec->name);
-	return isc_vm_start(dock->vm, domain, FALSE, error);
+	const IscLimits *limits = &node->spec->limits;
+	gboolean any = limits->cpu_percent || limits->read_bps || limits->write_bps || limits->iops;
+	/* Limits hold from its first instruction on; one that cannot be in force is an error. */
+	return isc_vm_start(dock->vm, domain, /* paused= */ any, error) &&
+	       (!any || (isc_steps_set_limits(dock, node, error) &&
+					isc_vm_resume(dock->vm, domain, error)));
 }
 
 static gboolean is_gone(const IscRun *run, gpointer data)

@@ -8,7 +8,7 @@
 #include "engine/conntrack.h"
 #include "policy/rule-change.h"
 
-static gboolean put_in_force(IscDock *dock, const IscNode *node, GError **error)
+gboolean isc_steps_rules_in_force(IscDock *dock, const IscNode *node, GError **error)
 {
 	g_autofree gchar *ref = g_strconcat("sha256:", node->digest, NULL);
 	g_autoptr(IscImage) image = isc_image_store_find(dock->images, ref, error);
@@ -73,7 +73,7 @@ static gboolean make(
 	if (!isc_admission_rules(dock, node, change.opened, /* enter= */ TRUE, error))
 		return FALSE;
 	gboolean ok = !isc_node_state_is_up(node->state) ||
-		      (put_in_force(dock, node, error) &&
+		      (isc_steps_rules_in_force(dock, node, error) &&
 				      end_connections(dock, node, &change, error));
 	/* Only now are hosts forgotten that no rule names any more: their connections are ended. */
 	isc_dock_names_look(dock);

@@ -48,6 +48,7 @@ static const IscAdapter adapters[ISC_N_STEP_KINDS] = {
 	[ISC_STEP_RESIZE] = { isc_step_resize_up, NULL },
 	[ISC_STEP_REKEY] = { isc_step_rekey_up, NULL },
 	[ISC_STEP_RULES] = { isc_step_rules_up, isc_step_rules_down },
+	[ISC_STEP_LIMITS] = { isc_step_limits_up, isc_step_limits_down },
 	[ISC_STEP_STANDIN] = { isc_step_standin_up, isc_step_standin_down },
 	[ISC_STEP_REDIRECT] = { isc_step_redirect_up, isc_step_redirect_down },
 	[ISC_STEP_IMAGE] = { isc_step_image_up, isc_step_image_down },

@@ -57,6 +57,18 @@ gboolean isc_steps_own_volume(IscDock *dock, const IscNode *node, const gchar *n
 /* Puts the keys of @node's volumes into libvirtd. */
 gboolean isc_steps_push_volume_keys(IscDock *dock, const IscNode *node, GError **error);
 
+/* @node's limits into its domain, which runs or is paused, read back; and what they are there.  In
+ * steps-limits.c */
+gboolean isc_steps_set_limits(IscDock *dock, const IscNode *node, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+gboolean isc_steps_get_limits(IscDock *dock, const IscNode *node, IscLimits *out, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/* @node's rules and bandwidth into the kernel, read back; one in quarantine stays there.  In
+ * steps-rules.c */
+gboolean isc_steps_rules_in_force(IscDock *dock, const IscNode *node, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* What the table holds: an IscAdapter's up or down. */
 #define ISC_STEP_FUNCTION(name)                                                                    \
 	gboolean isc_step_##name(gpointer self, const IscNode *node, const gchar *arg,             \
@@ -106,6 +118,10 @@ ISC_STEP_FUNCTION(trail_down);
 /* steps-rules.c */
 ISC_STEP_FUNCTION(rules_up);
 ISC_STEP_FUNCTION(rules_down);
+
+/* steps-limits.c */
+ISC_STEP_FUNCTION(limits_up);
+ISC_STEP_FUNCTION(limits_down);
 
 /* steps-upgrade.c */
 ISC_STEP_FUNCTION(standin_up);

@@ -8,9 +8,13 @@
 #include "daemon/bus.h"
 #include "daemon/admission.h"
 #include "daemon/drain.h"
+#include "daemon/jobs.h"
 #include "daemon/env.h"
+#include "daemon/limits.h"
+#include "daemon/reconcile.h"
 #include "daemon/restart.h"
 #include "daemon/restore.h"
+#include "daemon/schedule.h"
 #include "daemon/upgrade.h"
 #include "daemon/volumes.h"
 #include "daemon/tombstone.h"
@@ -65,14 +69,26 @@ gboolean isc_verbs_take(IscDock *dock, const gchar *name, IscVerb verb, GCancell
 	return TRUE;
 }
 
+static gboolean starts(const gchar *verb)
+{
+	return verb && (g_str_equal(verb, isc_verb_name(ISC_VERB_PROVISION)) ||
+				       g_str_equal(verb, isc_verb_name(ISC_VERB_ENABLE)) ||
+				       g_str_equal(verb, isc_verb_name(ISC_VERB_SNAPSHOT_RESTORE)));
+}
+
 void isc_verbs_give_back(IscDock *dock, const gchar *name)
 {
 	g_mutex_lock(&dock->lock);
 	IscRun *run = isc_dock_run(dock, name);
+	/* Its end came while the verb was under way, which is when libvirt's events are not looked
+	 * at: a job may be that short. */
+	gboolean ended = starts(run->busy) && run->gone;
 	run->busy = NULL;
 	run->cancel = NULL;
 	g_cond_broadcast(&dock->changed);
 	g_mutex_unlock(&dock->lock);
+	if (ended)
+		isc_reconcile_ended(dock, name);
 }
 
 /* --- the plan, observed -------------------------------------------------------------------- */
@@ -256,6 +272,7 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 	case ISC_VERB_ROLLBACK:
 	case ISC_VERB_VOLUME_ATTACH:
 	case ISC_VERB_VOLUME_DETACH:
+	case ISC_VERB_LIMIT:
 	case ISC_VERB_VOLUME_CREATE:
 	case ISC_VERB_VOLUME_IMPORT:
 	case ISC_VERB_VOLUME_RESIZE:
@@ -307,6 +324,7 @@ static gboolean is_success(IscVerb verb, gboolean ok, gboolean undone)
 	       (!undone && (verb == ISC_VERB_QUARANTINE || verb == ISC_VERB_SNAPSHOT_RESTORE ||
 					   verb == ISC_VERB_VOLUME_ATTACH ||
 					   verb == ISC_VERB_VOLUME_DETACH ||
+					   verb == ISC_VERB_LIMIT ||
 					   isc_verb_is_about_rules(verb)));
 }
 
@@ -370,12 +388,17 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 			!(rules = plan_rules(
 					  dock, request, node, &out->done, out->warnings, error)))
 		return FALSE;
+	g_autofree gchar *limits = NULL;
+	if (request->verb == ISC_VERB_LIMIT && !(limits = isc_limits_plan(dock, request, node,
+								 &out->done, out->warnings, error)))
+		return FALSE;
 	g_autofree gchar *evidence =
 			request->verb == ISC_VERB_QUARANTINE
 					? g_strjoin(" ", request->snapshot, request->reason, NULL)
 					: NULL;
 	const IscPlanOptions options = { .enable = TRUE,
 		.rules = rules,
+		.limits = limits,
 		.running = running,
 		.refill = refill,
 		.volume = request->volume,
@@ -392,6 +415,9 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 		if (!isc_drain_may_start(dock, error) || !isc_admission_again(dock, node, error))
 			return FALSE;
 	}
+	if ((request->verb == ISC_VERB_ENABLE || request->verb == ISC_VERB_SNAPSHOT_RESTORE) &&
+			!isc_jobs_begin(dock, node, request, error))
+		return FALSE;
 	if (request->verb == ISC_VERB_DESTROY)
 		isc_tombstone_begin(dock, node);
 	if (state_during[request->verb])
@@ -403,9 +429,11 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 	gboolean ok = isc_verbs_run_plan(dock, out->plan, node, request->caller, cancel,
 			out->warnings, &out->order, &undone, &why);
 	settle(dock, request, node, ok, undone, why);
-	if (rules && !undone)
-		isc_dock_event(dock, request->node, "node.rules", "info", request->caller, "%s: %s",
-				request->node, rules);
+	isc_jobs_settle(dock, request, node, undone, why ? why->message : NULL);
+	const gchar *change = rules ? rules : limits;
+	if (change && !undone)
+		isc_dock_event(dock, request->node, rules ? "node.rules" : "node.limits", "info",
+				request->caller, "%s: %s", request->node, change);
 	if (is_success(request->verb, ok, undone))
 		return TRUE;
 	g_propagate_error(error, g_steal_pointer(&why));
@@ -440,6 +468,9 @@ gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out,
 		isc_restart_cancel(dock, request->node);
 	gboolean ok = run_verb(dock, request, cancel, out, error);
 	isc_verbs_give_back(dock, request->node);
+	if (request->caller != ISC_CALLER_DOCK && !request->dry_run &&
+			request->verb != ISC_VERB_DESTROY)
+		isc_jobs_vanish(dock, request->node);
 	if (!ok && out->cut_off_ms > 0)
 		g_prefix_error(error,
 				"'%s' is cut off, but without evidence, and not on record: a "

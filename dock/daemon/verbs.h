@@ -23,7 +23,9 @@ typedef struct {
 	const gchar *image;       /* upgrade: NAME, NAME:VERSION or sha256:DIGEST */
 	guint drain_s;            /* upgrade, rollback: that open connections get to end */
 	gboolean in_place;        /* upgrade, rollback: without a stand-in */
-	const gchar *const *rules; /* expose, unexpose, allow, deny: as the caller wrote them */
+	guint64 run; /* enable of a job: its run, where it is on record already; else 0 */
+	const gchar *const *rules; /* expose, unexpose, allow, deny, limit: as the caller wrote them
+				    */
 } IscRequest;
 
 typedef struct {

@@ -1,11 +1,11 @@
 #include "daemon/volumes.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "daemon/admission.h"
 #include "daemon/bus.h"
 #include "daemon/room.h"
 #include "daemon/steps.h"
@@ -26,7 +26,8 @@ static gchar *step_arg(const gchar *name, guint mib, const gchar *uuid)
 static gboolean check_room(IscDock *dock, const gchar *name, guint mib, GError **error)
 {
 	g_autofree gchar *what = g_strdup_printf("volume '%s' may grow by", name);
-	return isc_room_check(dock, what, mib, error);
+	return isc_admission_volume(dock, name, mib, error) &&
+	       isc_room_check(dock, what, mib, error);
 }
 
 /* --- holding ------------------------------------------------------------------------------- */
@@ -185,7 +186,8 @@ static gchar *prepare(IscDock *dock, const IscVolumeRequest *r, GCancellable *ca
 		begin(held, dock);
 		return hold(held, subject_of(r->name), r->verb, cancel, error) &&
 						       check_new(dock, r->name, error) &&
-						       check_room(dock, r->name, r->mib, error)
+						       check_room(
+								       dock, r->name, r->mib, error)
 				       ? step_arg(r->name, r->mib, uuid)
 				       : NULL;
 	}

@@ -37,6 +37,7 @@ static const gchar *const verb_names[ISC_N_VERBS] = {
 	[ISC_VERB_ROLLBACK] = "rollback",
 	[ISC_VERB_VOLUME_ATTACH] = "volume attach",
 	[ISC_VERB_VOLUME_DETACH] = "volume detach",
+	[ISC_VERB_LIMIT] = "limit",
 	[ISC_VERB_VOLUME_CREATE] = "volume create",
 	[ISC_VERB_VOLUME_IMPORT] = "volume import",
 	[ISC_VERB_VOLUME_RESIZE] = "volume resize",
@@ -50,16 +51,16 @@ static const gchar *const verb_names[ISC_N_VERBS] = {
  * the node. Rules may change in quarantine, too: the cut stands above them. */
 /* clang-format off */
 static const gchar *const table[ISC_N_NODE_STATES] = {
-	/*                         prov en  dis sus res crt rst del qua rel dst exp une all den upg rlb  vat vdt  of volumes */
-	[ISC_NODE_DISABLED]    = "-"  "+" "=" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+" "+" "+"  "+" "+"  "-----",
-	[ISC_NODE_ENABLING]    = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-" "-" "-"  "-" "-"  "-----",
-	[ISC_NODE_READY]       = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+" "+" "+"  "-" "-"  "-----",
-	[ISC_NODE_UNREADY]     = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+" "+" "+"  "-" "-"  "-----",
-	[ISC_NODE_SUSPENDED]   = "-"  "-" "+" "=" "+" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+" "-" "-"  "-" "-"  "-----",
-	[ISC_NODE_QUARANTINED] = "-"  "-" "-" "-" "-" "+" "-" "-" "=" "+" "+" "+" "+" "+" "+" "-" "-"  "-" "-"  "-----",
-	[ISC_NODE_FAILED]      = "-"  "+" "+" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+" "+" "+"  "+" "+"  "-----",
-	[ISC_NODE_DISABLING]   = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-" "-" "-"  "-" "-"  "-----",
-	[ISC_NODE_DESTROYING]  = "-"  "-" "-" "-" "-" "-" "-" "-" "-" "-" "+" "-" "-" "-" "-" "-" "-"  "-" "-"  "-----",
+	/*                         prov en  dis sus res crt rst del qua rel dst exp une all den upg rlb  vat vdt lim  of volumes */
+	[ISC_NODE_DISABLED]    = "-"  "+" "=" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+" "+" "+"  "+" "+" "+"  "-----",
+	[ISC_NODE_ENABLING]    = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-" "-" "-"  "-" "-" "-"  "-----",
+	[ISC_NODE_READY]       = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+" "+" "+"  "-" "-" "+"  "-----",
+	[ISC_NODE_UNREADY]     = "-"  "=" "+" "+" "=" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+" "+" "+"  "-" "-" "+"  "-----",
+	[ISC_NODE_SUSPENDED]   = "-"  "-" "+" "=" "+" "+" "+" "+" "+" "-" "+" "+" "+" "+" "+" "-" "-"  "-" "-" "+"  "-----",
+	[ISC_NODE_QUARANTINED] = "-"  "-" "-" "-" "-" "+" "-" "-" "=" "+" "+" "+" "+" "+" "+" "-" "-"  "-" "-" "+"  "-----",
+	[ISC_NODE_FAILED]      = "-"  "+" "+" "-" "-" "-" "+" "+" "+" "-" "+" "+" "+" "+" "+" "+" "+"  "+" "+" "+"  "-----",
+	[ISC_NODE_DISABLING]   = "-"  "-" "+" "-" "-" "-" "-" "-" "+" "-" "+" "-" "-" "-" "-" "-" "-"  "-" "-" "-"  "-----",
+	[ISC_NODE_DESTROYING]  = "-"  "-" "-" "-" "-" "-" "-" "-" "-" "-" "+" "-" "-" "-" "-" "-" "-"  "-" "-" "-"  "-----",
 };
 /* clang-format on */
 

@@ -50,6 +50,7 @@ typedef enum {
 	ISC_VERB_ROLLBACK,
 	ISC_VERB_VOLUME_ATTACH,
 	ISC_VERB_VOLUME_DETACH,
+	ISC_VERB_LIMIT,
 	ISC_VERB_VOLUME_CREATE, /* from here on: of a volume, whatever its node does */
 	ISC_VERB_VOLUME_IMPORT,
 	ISC_VERB_VOLUME_RESIZE,

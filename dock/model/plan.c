@@ -30,6 +30,7 @@ static const gchar *const kind_names[ISC_N_STEP_KINDS] = {
 	[ISC_STEP_REKEY] = "rekey",
 	[ISC_STEP_STANDIN] = "stand-in",
 	[ISC_STEP_REDIRECT] = "redirect",
+	[ISC_STEP_LIMITS] = "limits",
 	[ISC_STEP_IMAGE] = "image",
 	[ISC_STEP_REFILL] = "refill",
 	[ISC_STEP_TURN] = "turn",

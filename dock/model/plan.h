@@ -37,6 +37,8 @@ typedef enum {
 			      destroyed */
 	ISC_STEP_REDIRECT, /* arg: s to drain: its exposed ports lead to the stand-in; open
 			      connections through them come to their end */
+	ISC_STEP_LIMITS,   /* arg: policy/limit-change.h; register, boundary and the running domain
+			      follow it */
 	ISC_STEP_IMAGE,    /* arg: "DIGEST PREVIOUS DIGEST PREVIOUS": what the register holds before
 			      and after; "-" for none */
 	ISC_STEP_REFILL,   /* arg "SNAP VOLUME:SIDE…": that side of each volume is made from the

@@ -314,6 +314,22 @@ static gboolean take_bandwidth(
 	       isc_conf_error(conf, entry, error, "%s", why->message);
 }
 
+static gboolean take_limit(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	return isc_limits_take(&spec->limits, entry->key, entry->value, &why) ||
+	       isc_conf_error(conf, entry, error, "%s", why->message);
+}
+
+static gboolean take_job(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	return isc_job_take(&spec->job, entry->key, entry->value, &why) ||
+	       isc_conf_error(conf, entry, error, "%s", why->message);
+}
+
 static gboolean take_protect(
 		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
@@ -335,9 +351,14 @@ static const struct {
 	{ { "Node",      "Label",       TRUE  }, take_label },
 	{ { "Node",      "Timeout",     FALSE }, take_timeout },
 	{ { "Node",      "Protect",     FALSE }, take_protect },
+	{ { "Node",      "Ephemeral",   FALSE }, take_job },
 	{ { "Resources", "Memory",      FALSE }, take_memory },
 	{ { "Resources", "VCPUs",       FALSE }, take_vcpus },
 	{ { "Resources", "Overlay",     FALSE }, take_overlay },
+	{ { "Resources", "CPUQuota",    FALSE }, take_limit },
+	{ { "Resources", "IOReadBandwidth",  FALSE }, take_limit },
+	{ { "Resources", "IOWriteBandwidth", FALSE }, take_limit },
+	{ { "Resources", "IOPS",        FALSE }, take_limit },
 	{ { "Resources", "Volume",      TRUE  }, take_volume },
 	{ { "Network",   "Expose",      TRUE  }, take_expose },
 	{ { "Network",   "Egress",      TRUE  }, take_egress },
@@ -345,6 +366,9 @@ static const struct {
 	{ { "Network",   "Bandwidth",   FALSE }, take_bandwidth },
 	{ { "Service",   "Env",         TRUE  }, take_env },
 	{ { "Service",   "Writable",    TRUE  }, take_writable },
+	{ { "Service",   "Job",         FALSE }, take_job },
+	{ { "Service",   "Schedule",    FALSE }, take_job },
+	{ { "Service",   "Persistent",  FALSE }, take_job },
 	{ { "Service",   "Restart",     FALSE }, take_restart },
 	{ { "Service",   "RestartSec",  FALSE }, take_restart_sec },
 	{ { "Service",   "RestartMaxDelaySec",    FALSE }, take_restart_max },
@@ -413,6 +437,32 @@ gboolean isc_spec_check_egress(const IscSpec *spec, const IscEgress *rule, GErro
 	return FALSE;
 }
 
+/* Keys that contradict each other, wherever they stand in the file. */
+static gboolean check_job(const gchar *what, const IscSpec *spec, GError **error)
+{
+	const IscJobSpec *job = &spec->job;
+	const struct {
+		gboolean is_wrong;
+		const gchar *why;
+	} rules[] = {
+		{ *job->schedule && !job->is_job, "Schedule= is for jobs: write Job=yes, too" },
+		{ job->is_persistent && !*job->schedule, "Persistent= wants a Schedule=" },
+		{ job->is_job && spec->upkeep.restart == ISC_RESTART_ALWAYS,
+				"Restart=always lets no job come to its end: use on-failure" },
+		{ job->is_ephemeral && *job->schedule,
+				"Ephemeral= and Schedule=: it would be gone after its first run" },
+		{ job->is_ephemeral && spec->protect,
+				"Ephemeral= and Protect=: it cannot go and stay" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(rules); i++)
+		if (rules[i].is_wrong) {
+			g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "%s: %s", what,
+					rules[i].why);
+			return FALSE;
+		}
+	return TRUE;
+}
+
 /* Of rules, wherever Network= stands in the file. */
 static gboolean check_groups(const gchar *what, const IscSpec *spec, GError **error)
 {
@@ -447,96 +497,10 @@ IscSpec *isc_spec_parse(const gchar *what, const gchar *text, gsize len, GError 
 				spec->name ? "Image" : "Name");
 		return NULL;
 	}
-	if (!check_expose(what, spec, error) || !check_groups(what, spec, error))
+	if (!check_expose(what, spec, error) || !check_groups(what, spec, error) ||
+			!check_job(what, spec, error))
 		return NULL;
 	return g_steal_pointer(&spec);
-}
-
-static void print_pairs(GString *out, const gchar *key, const GPtrArray *values)
-{
-	for (guint i = 0; i < values->len; i++)
-		g_string_append_printf(out, "%s=%s\n", key, (const gchar *)values->pdata[i]);
-}
-
-static void print_number(GString *out, const gchar *key, guint value, guint preset)
-{
-	if (value != preset)
-		g_string_append_printf(out, "%s=%u\n", key, value);
-}
-
-/* Only what differs from the presets. */
-static void print_upkeep(GString *out, const IscUpkeep *u)
-{
-	if (u->restart != ISC_RESTART_NO)
-		g_string_append_printf(out, "Restart=%s\n", isc_restart_name(u->restart));
-	print_number(out, "RestartSec", u->delay_s, ISC_RESTART_S);
-	print_number(out, "RestartMaxDelaySec", u->delay_max_s, ISC_RESTART_MAX_S);
-	print_number(out, "StartLimitBurst", u->burst, ISC_RESTART_BURST);
-	print_number(out, "StartLimitIntervalSec", u->interval_s, ISC_RESTART_INTERVAL_S);
-	if (u->health)
-		g_string_append_printf(out, "Health=%s\n", u->health);
-	print_number(out, "HealthInterval", u->health_interval_s, ISC_HEALTH_INTERVAL_S);
-	print_number(out, "HealthRetries", u->health_retries, ISC_HEALTH_RETRIES);
-}
-
-static gchar *print(const IscSpec *spec, gboolean with_env)
-{
-	GString *out = g_string_new("[Node]\n");
-	g_string_append_printf(out, "Name=%s\nImage=%s\n", spec->name, spec->image);
-	if (*spec->description)
-		g_string_append_printf(out, "Description=%s\n", spec->description);
-	g_string_append_printf(out, "Environment=%s\nMachine=%s\nTimeout=%u\n",
-			environment_names[spec->environment], machine_names[spec->machine],
-			spec->timeout_s);
-	if (spec->protect)
-		g_string_append(out, "Protect=yes\n");
-	print_pairs(out, "Label", spec->labels);
-	g_string_append_printf(out, "\n[Resources]\nMemory=%u\nVCPUs=%u\nOverlay=%u\n",
-			spec->memory_mib, spec->vcpus, spec->overlay_mib);
-	for (guint i = 0; i < spec->volumes->len; i++) {
-		g_autofree gchar *text = isc_volume_use_print(
-				&g_array_index(spec->volumes, IscVolumeUse, i));
-		g_string_append_printf(out, "Volume=%s\n", text);
-	}
-	g_autofree gchar *bandwidth = isc_bandwidth_print(&spec->bandwidth);
-	if (spec->expose->len || spec->egress->len || spec->network || *bandwidth)
-		g_string_append(out, "\n[Network]\n");
-	if (spec->network) {
-		g_autofree gchar *network = isc_spec_network_text(spec);
-		g_string_append_printf(out, "Network=%s\n", network);
-	}
-	for (guint i = 0; i < spec->expose->len; i++) {
-		g_autofree gchar *text =
-				isc_expose_print(&g_array_index(spec->expose, IscExpose, i));
-		g_string_append_printf(out, "Expose=%s\n", text);
-	}
-	for (guint i = 0; i < spec->egress->len; i++) {
-		g_autofree gchar *text =
-				isc_egress_print(&g_array_index(spec->egress, IscEgress, i));
-		g_string_append_printf(out, "Egress=%s\n", text);
-	}
-	if (*bandwidth)
-		g_string_append_printf(out, "Bandwidth=%s\n", bandwidth);
-	gboolean env = with_env && spec->env->len;
-	g_autoptr(GString) upkeep = g_string_new(NULL);
-	print_upkeep(upkeep, &spec->upkeep);
-	if (env || spec->writable->len || upkeep->len)
-		g_string_append(out, "\n[Service]\n");
-	if (env)
-		print_pairs(out, "Env", spec->env);
-	print_pairs(out, "Writable", spec->writable);
-	g_string_append_len(out, upkeep->str, (gssize)upkeep->len);
-	return g_string_free(out, FALSE);
-}
-
-gchar *isc_spec_print(const IscSpec *spec)
-{
-	return print(spec, /* with_env= */ TRUE);
-}
-
-gchar *isc_spec_print_public(const IscSpec *spec)
-{
-	return print(spec, /* with_env= */ FALSE);
 }
 
 IscSpec *isc_spec_copy(const IscSpec *spec)

@@ -2,6 +2,8 @@
 #include <glib.h>
 
 #include "model/bandwidth.h"
+#include "model/job.h"
+#include "model/limits.h"
 #include "model/rules.h"
 #include "model/upkeep.h"
 #include "model/volume-use.h"
@@ -43,8 +45,9 @@ typedef struct {
 	GPtrArray *writable; /* of gchar*: absolute paths besides the image's */
 	guint memory_mib;    /* MiB, 48..65536 */
 	guint vcpus;         /* 1..64 */
-	guint overlay_mib;   /* MiB, 16..1048576 */
-	GArray *volumes;     /* of IscVolumeUse, at most ISC_VOLUMES_MAX: vdc, vdd, … */
+	IscLimits limits;
+	guint overlay_mib; /* MiB, 16..1048576 */
+	GArray *volumes;   /* of IscVolumeUse, at most ISC_VOLUMES_MAX: vdc, vdd, … */
 	IscNetworkModel network;
 	gchar group[ISC_NAME_MAX + 1]; /* ISC_NETWORK_GROUP; else "" */
 	GArray *expose;                /* of IscExpose */
@@ -53,6 +56,7 @@ typedef struct {
 	guint timeout_s;  /* s to get ready, 1..3600 */
 	gboolean protect; /* it cannot be destroyed */
 	IscUpkeep upkeep;
+	IscJobSpec job;
 } IscSpec;
 
 /**

@@ -67,6 +67,63 @@ static gboolean rule_vcpus(const IscAdmitHost *host, const IscNode *node, const 
 	return FALSE;
 }
 
+static guint cpu_of(const IscNode *node)
+{
+	return isc_limits_cpu_percent(&node->spec->limits, node->spec->vcpus);
+}
+
+static gboolean rule_cpus(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others,
+		GError **error)
+{
+	guint64 used = 0, needs = cpu_of(node), all = host->max_cpu_percent;
+	for (guint i = 0; i < others->len; i++) {
+		const IscNode *other = others->pdata[i];
+		if (is_other(node, other) && isc_node_state_is_up(other->state))
+			used += cpu_of(other);
+	}
+	if (used + needs <= all)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_POLICY,
+			"rule max-cpus: needs %" G_GUINT64_FORMAT
+			"%% of a CPU, and %" G_GUINT64_FORMAT "%% of %" G_GUINT64_FORMAT
+			"%% are free for nodes; give it a CPUQuota=, "
+			"disable a node or raise MaxCPUs",
+			needs, used < all ? all - used : 0, all);
+	return FALSE;
+}
+
+static guint64 overlays_of_others(const IscNode *node, const GPtrArray *others)
+{
+	guint64 used = 0;
+	for (guint i = 0; i < others->len; i++) {
+		const IscNode *other = others->pdata[i];
+		if ((!node || is_other(node, other)) && isc_node_state_is_up(other->state))
+			used += other->spec->overlay_mib;
+	}
+	return used;
+}
+
+static gboolean refuse_disk(const IscAdmitHost *host, const gchar *what, guint64 needs,
+		guint64 used, GError **error)
+{
+	g_set_error(error, ISC_ERROR, ISC_ERROR_POLICY,
+			"rule max-disk: %s may grow to %" G_GUINT64_FORMAT
+			" MiB, and %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+			" MiB are left for overlays and volumes; ask for "
+			"less, disable a node, remove a volume or raise MaxDisk",
+			what, needs, used < host->max_disk_mib ? host->max_disk_mib - used : 0,
+			host->max_disk_mib);
+	return FALSE;
+}
+
+static gboolean rule_max_disk(const IscAdmitHost *host, const IscNode *node,
+		const GPtrArray *others, GError **error)
+{
+	guint64 used = host->volumes_mib + overlays_of_others(node, others);
+	return used + node->spec->overlay_mib <= host->max_disk_mib ||
+	       refuse_disk(host, "its overlay", node->spec->overlay_mib, used, error);
+}
+
 static gboolean rule_disk(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others,
 		GError **error)
 {
@@ -114,6 +171,8 @@ static gboolean (*const rules[])(
 	rule_nodes,
 	rule_vcpus,
 	rule_memory,
+	rule_cpus,
+	rule_max_disk,
 	rule_disk,
 };
 
@@ -129,4 +188,12 @@ gboolean isc_policy_admit(const IscAdmitHost *host, const IscNode *node, const G
 		if (!rules[i](host, node, others, error))
 			return FALSE;
 	return TRUE;
+}
+
+gboolean isc_policy_admit_volume(const IscAdmitHost *host, const gchar *name, guint mib,
+		const GPtrArray *others, GError **error)
+{
+	g_autofree gchar *what = g_strdup_printf("volume '%s'", name);
+	guint64 used = host->volumes_mib + overlays_of_others(NULL, others);
+	return used + mib <= host->max_disk_mib || refuse_disk(host, what, mib, used, error);
 }

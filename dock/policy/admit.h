@@ -8,6 +8,9 @@ typedef struct {
 	guint max_memory_mib; /* of all nodes together; 0: no ceiling */
 	guint max_nodes;
 	guint max_vcpus;       /* of one node: the host's processors */
+	guint max_cpu_percent; /* of all nodes that run together, in percent of one of its CPUs */
+	guint64 max_disk_mib;  /* that overlays of running nodes and all volumes may grow to */
+	guint64 volumes_mib;   /* of it: volumes, with those that the node wants made */
 	guint64 disk_free_mib; /* where overlays are made */
 } IscAdmitHost;
 
@@ -23,3 +26,7 @@ gboolean isc_policy_admit_ports(const IscNode *node, const GPtrArray *others, GE
 		G_GNUC_WARN_UNUSED_RESULT; /* of it, only whether its ports are free */
 gboolean isc_policy_admit(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* May a volume be made, or grow, by @mib, as far as the ceiling goes? */
+gboolean isc_policy_admit_volume(const IscAdmitHost *host, const gchar *name, guint mib,
+		const GPtrArray *others, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -155,6 +155,12 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 	case ISC_VERB_DENY:
 		add_rules(plan, ISC_MODE_UP, options->rules);
 		break;
+	case ISC_VERB_LIMIT:
+		/* As with rules: a definition that cannot be written now keeps none from changing.
+		 */
+		isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_LIMITS, options->limits);
+		isc_plan_add(plan, ISC_MODE_SOFT, ISC_STEP_DEFINE, NULL);
+		break;
 	case ISC_VERB_VOLUME_ATTACH:
 	case ISC_VERB_VOLUME_DETACH:
 		isc_plan_add(plan, verb == ISC_VERB_VOLUME_ATTACH ? ISC_MODE_UP : ISC_MODE_DOWN,

@@ -18,6 +18,7 @@ typedef struct {
 	const gchar *volume;      /* volume attach, detach: as ISC_STEP_ATTACH takes it */
 	const gchar *const *drop; /* snapshot create: those that go afterwards, NULL at the end */
 	const gchar *rules;       /* expose, unexpose, allow, deny: policy/rule-change.h */
+	const gchar *limits;      /* limit: policy/limit-change.h */
 } IscPlanOptions;
 
 /**

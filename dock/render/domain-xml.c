@@ -240,29 +240,19 @@ static gboolean add_volumes(xmlXPathContext *ctx, const IscDomainParams *p, GErr
 	return TRUE;
 }
 
+/* The limits of its disks are set when it starts: engine/vm-limits.c says why. */
 static gboolean add_limits(xmlXPathContext *ctx, const IscDomainParams *p, GError **error)
 {
-	if (p->cpu_percent > 0) {
+	if (p->limits.cpu_percent > 0) {
 		xmlNode *vcpu = one_node(ctx, "/domain/vcpu", error);
 		if (!vcpu)
 			return FALSE;
 		xmlNode *tune = xmlNewNode(NULL, BAD_CAST "cputune");
 		xmlAddNextSibling(vcpu, tune);
-		/* µs of CPU in each period of 100 ms, QEMU's own threads included. */
-		add_number(tune, "global_period", 100000);
-		add_number(tune, "global_quota", (guint64)p->cpu_percent * 1000);
-	}
-	if (p->disk_mib_s == 0 && p->disk_iops == 0)
-		return TRUE;
-
-	g_autoptr(xmlXPathObject) disks =
-			xmlXPathEvalExpression(BAD_CAST "/domain/devices/disk", ctx);
-	for (int i = 0; disks && disks->nodesetval && i < disks->nodesetval->nodeNr; i++) {
-		xmlNode *tune = add(disks->nodesetval->nodeTab[i], "iotune", NULL);
-		if (p->disk_mib_s > 0)
-			add_number(tune, "total_bytes_sec", (guint64)p->disk_mib_s << 20);
-		if (p->disk_iops > 0)
-			add_number(tune, "total_iops_sec", p->disk_iops);
+		/* µs of CPU in each period, QEMU's own threads included. */
+		add_number(tune, "global_period", ISC_CPU_PERIOD_US);
+		add_number(tune, "global_quota",
+				(guint64)p->limits.cpu_percent * ISC_CPU_PERIOD_US / 100);
 	}
 	return TRUE;
 }

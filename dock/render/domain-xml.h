@@ -9,6 +9,7 @@
 
 #define ISC_DOMAIN_PREFIX "isc-"      /* domain "isc-web" is node "web" */
 #define ISC_DOMAIN_TEMPLATE_MAX 65536 /* bytes */
+#define ISC_CPU_PERIOD_US 100000      /* of the CPU quota */
 #define ISC_DOMAIN_VOLUMES_MAX                                                                     \
 	4 /* microvm has 8 virtio devices: vda, vdb, network, serial, and these */
 
@@ -52,10 +53,7 @@ typedef struct {
 	const gchar *console; /* log file of the guest's serial console, written and bounded by
 				 virtlogd; NULL: no console */
 
-	guint cpu_percent; /* of one host CPU, for the whole domain: 150 is one and a half; 0: no
-			      limit */
-	guint disk_mib_s;  /* MiB/s for each disk, reads and writes together; 0: no limit */
-	guint disk_iops;   /* requests/s for each disk; 0: no limit */
+	IscLimits limits; /* only that of CPU is in the XML */
 
 	IscDomainMeta meta; /* borrowed as well: do not free */
 } IscDomainParams;

@@ -8,7 +8,7 @@
 #include "store/register-private.h"
 #include "store/sql.h"
 
-#define SCHEMA_VERSION 5
+#define SCHEMA_VERSION 6
 #define EVENTS_KEPT 100000
 
 /* Step n takes a database from version n to n + 1. */
@@ -53,6 +53,18 @@ static const gchar *const migrations[SCHEMA_VERSION] = {
 	"ALTER TABLE node ADD COLUMN stands_for TEXT NOT NULL DEFAULT '';\n",
 
 	"ALTER TABLE volume ADD COLUMN side INTEGER NOT NULL DEFAULT 0;\n",
+
+	"CREATE TABLE job_run (\n"
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT NOT NULL, name TEXT NOT NULL,\n"
+	"  cause TEXT NOT NULL, due INTEGER NOT NULL, started INTEGER NOT NULL,\n"
+	"  ended INTEGER NOT NULL, state TEXT NOT NULL, status INTEGER NOT NULL,\n"
+	"  signal INTEGER NOT NULL, caller INTEGER NOT NULL, message TEXT NOT NULL) STRICT;\n"
+	"CREATE INDEX job_run_uuid ON job_run (uuid, id);\n"
+	"CREATE INDEX job_run_name ON job_run (name, id);\n"
+	"CREATE TABLE job_due (\n"
+	"  uuid TEXT PRIMARY KEY, due INTEGER NOT NULL, last INTEGER NOT NULL,\n"
+	"  owed INTEGER NOT NULL) STRICT;\n"
+	"CREATE INDEX job_due_due ON job_due (due) WHERE due > 0;\n",
 };
 
 static gint64 now_s(void)
@@ -317,6 +329,10 @@ gboolean isc_register_remove_node(IscRegister *reg, const gchar *name, GError **
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
 	return isc_sql_run(reg->db, error,
 			       "DELETE FROM restart WHERE uuid = (SELECT uuid FROM node WHERE name "
+			       "= ?)",
+			       "t", name) &&
+	       isc_sql_run(reg->db, error,
+			       "DELETE FROM job_due WHERE uuid = (SELECT uuid FROM node WHERE name "
 			       "= ?)",
 			       "t", name) &&
 	       isc_sql_run(reg->db, error, "DELETE FROM node WHERE name = ?", "t", name);

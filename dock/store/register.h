@@ -2,6 +2,7 @@
 #include <glib.h>
 
 #include "model/image.h"
+#include "model/job.h"
 #include "model/node.h"
 #include "model/plan.h"
 
@@ -179,6 +180,42 @@ gboolean isc_register_get_restart(
 		IscRegister *reg, const gchar *uuid, IscRestartRecord *out, GError **error);
 gboolean isc_register_set_restart(IscRegister *reg, const gchar *uuid,
 		const IscRestartRecord *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* --- jobs: register-job.c ------------------------------------------------------------------ */
+
+/* Fills id in.  The newest 10,000 are kept, also of nodes that are no more. */
+gboolean isc_register_add_run(IscRegister *reg, IscJobRun *run, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+/* Its end, by its id; *@was: it had none yet. */
+gboolean isc_register_end_run(IscRegister *reg, const IscJobRun *run, gboolean *was, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+/* The newest @max, oldest first.  @name NULL: of all nodes; @id 0: all of them.  Returns: (transfer
+ * full) (element-type IscJobRun) */
+GPtrArray *isc_register_list_runs(
+		IscRegister *reg, const gchar *name, guint64 id, guint max, GError **error);
+/* The newest one of the node with @uuid; its id is 0 where there is none. */
+gboolean isc_register_last_run(IscRegister *reg, const gchar *uuid, gboolean only_running,
+		IscJobRun *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Runs that are open though their node does not run, or is no more, have failed: @message. */
+gboolean isc_register_close_runs(IscRegister *reg, const gchar *message, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+typedef struct {
+	gint64 due;    /* s since the epoch; 0: never */
+	gint64 last;   /* the point that was dealt with last; 0: none */
+	gboolean owed; /* one was missed and is made up for when the present run has ended */
+} IscJobDue;
+
+/* Of the node with @uuid; zeroes where nothing is known.  It goes with the node. */
+gboolean isc_register_get_due(IscRegister *reg, const gchar *uuid, IscJobDue *out, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+gboolean isc_register_set_due(IscRegister *reg, const gchar *uuid, const IscJobDue *due,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The node that is due first: *@name (transfer full), NULL where none ever is. */
+gboolean isc_register_first_due(IscRegister *reg, gchar **name, gint64 *due, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
 
 /* PRAGMA integrity_check and foreign keys.  Errors: ISC_ERROR_VERIFY. */
 gboolean isc_register_check(IscRegister *reg, GError **error);

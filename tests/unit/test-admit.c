@@ -6,6 +6,9 @@ static const IscAdmitHost roomy = { .emulated = TRUE,
 	.max_memory_mib = 1024,
 	.max_nodes = 3,
 	.max_vcpus = 2,
+	.max_cpu_percent = 350,
+	.max_disk_mib = 20000,
+	.volumes_mib = 9500,
 	.disk_free_mib = 10000 };
 
 static IscNode *make(const gchar *name, const gchar *more, IscNodeState state)
@@ -30,12 +33,15 @@ static void each_rule_refuses_and_names_itself(void **state)
 		{ "[Resources]\nMemory=600\n", "max-memory", ISC_ERROR_POLICY },
 		{ "[Resources]\nVCPUs=3\n", "max-vcpus", ISC_ERROR_POLICY },
 		{ "[Resources]\nOverlay=10001\n", "disk-space", ISC_ERROR_POLICY },
+		{ "[Resources]\nOverlay=10245\n", "max-disk", ISC_ERROR_POLICY },
+		{ "[Resources]\nVCPUs=2\nCPUQuota=151%\n", "max-cpus", ISC_ERROR_POLICY },
 		{ "[Network]\nExpose=8000-8100:80-180\n", "'old'", ISC_ERROR_STATE },
 		{ "[Network]\nExpose=8080:80\n", "'off'", ISC_ERROR_STATE },
 	};
 	g_autoptr(GPtrArray) others = g_ptr_array_new_with_free_func((GDestroyNotify)isc_node_free);
-	g_ptr_array_add(others, make("old", "[Resources]\nMemory=512\n[Network]\nExpose=8050:1\n",
-						ISC_NODE_READY));
+	g_ptr_array_add(others,
+			make("old", "[Resources]\nMemory=512\nVCPUs=2\n[Network]\nExpose=8050:1\n",
+					ISC_NODE_READY));
 	g_ptr_array_add(others, make("off", "[Resources]\nMemory=512\n[Network]\nExpose=8080:1\n",
 						ISC_NODE_DISABLED));
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -47,7 +53,8 @@ static void each_rule_refuses_and_names_itself(void **state)
 
 	g_autoptr(GError) error = NULL;
 	g_autoptr(IscNode) fits = make("new",
-			"[Resources]\nMemory=512\nVCPUs=2\n[Network]\nExpose=udp:8050:1\n",
+			"[Resources]\nMemory=512\nVCPUs=2\nCPUQuota=150%\n[Network]\nExpose=udp:"
+			"8050:1\n",
 			ISC_NODE_ENABLING);
 	assert_true(isc_policy_admit(
 			&roomy, fits, others, &error)); /* a disabled node uses no memory */
@@ -82,12 +89,26 @@ static void production_is_fine_with_kvm(void **state)
 	assert_true(isc_policy_admit(&kvm, node, none, &error));
 }
 
+static void volumes_count_with_overlays(void **state)
+{
+	(void)state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) others = g_ptr_array_new_with_free_func((GDestroyNotify)isc_node_free);
+	g_ptr_array_add(others, make("old", "[Resources]\nOverlay=1000\n", ISC_NODE_READY));
+	g_ptr_array_add(others, make("off", "[Resources]\nOverlay=1000\n", ISC_NODE_DISABLED));
+	assert_true(isc_policy_admit_volume(&roomy, "data", 9500, others, &error));
+	assert_no_error(error);
+	assert_false(isc_policy_admit_volume(&roomy, "data", 9501, others, &error));
+	assert_error(error, ISC_ERROR_POLICY, "max-disk");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_rule_refuses_and_names_itself),
 		cmocka_unit_test(a_node_is_not_in_its_own_way),
 		cmocka_unit_test(production_is_fine_with_kvm),
+		cmocka_unit_test(volumes_count_with_overlays),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

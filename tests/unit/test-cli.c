@@ -137,7 +137,7 @@ static void completion_offers_what_the_table_has(void **state)
 		{ "isc-vm list --timeout ", "" },
 		{ "isc-vm help quar", "quarantine" },
 		{ "isc-vm completion ", "bash" },
-		{ "isc-vm --json li", "list" },
+		{ "isc-vm --json lis", "list" },
 		{ "isc-vm audit ", "web db-1 verify anchor export report" },
 		{ "isc-vm audit w", "web" },
 		{ "isc-vm audit web --succ", "--success" },

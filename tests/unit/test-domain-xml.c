@@ -77,9 +77,9 @@ static IscDomainParams full(void)
 	p.volumes = volumes;
 	p.n_volumes = G_N_ELEMENTS(volumes);
 	p.console = "/var/log/isc-dock/console/web.log";
-	p.cpu_percent = 150;
-	p.disk_mib_s = 40;
-	p.disk_iops = 500;
+	p.limits = (IscLimits){
+		.cpu_percent = 150, .read_bps = 40000000, .write_bps = 20000000, .iops = 500
+	};
 	p.meta.emulated = FALSE;
 	p.meta.labels = labels;
 	p.meta.n_labels = G_N_ELEMENTS(labels);

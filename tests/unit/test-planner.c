@@ -61,6 +61,7 @@ static void every_plan_is_as_agreed(void **state)
 		{ ISC_VERB_UNEXPOSE, ISC_NODE_DISABLED, { .rules = "unexpose tcp:8080:80" },
 				"plan/unexpose" },
 		{ ISC_VERB_ALLOW, ISC_NODE_QUARANTINED, { .rules = "allow open" }, "plan/allow" },
+		{ ISC_VERB_LIMIT, ISC_NODE_READY, { .limits = "CPUQuota=none>50%" }, "plan/limit" },
 		{ ISC_VERB_DENY, ISC_NODE_READY, { .rules = "deny icmp" }, "plan/deny" },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -346,10 +346,68 @@ static void a_newer_schema_and_a_damaged_file_are_refused(void **state)
 	(void)g_unlink(other);
 }
 
+static void a_job_keeps_its_runs_and_when_it_is_due(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(IscNode) node = make("job");
+	IscJobRun run = { .due = 100, .started = 101, .status = -1 }, last;
+	IscJobDue due;
+	gboolean was = FALSE;
+	assert_true(isc_register_add_node(f->reg, node, &all_slots, &error));
+	g_strlcpy(run.uuid, node->uuid, sizeof(run.uuid));
+	g_strlcpy(run.name, "job", sizeof(run.name));
+	g_strlcpy(run.cause, "schedule", sizeof(run.cause));
+	assert_true(isc_register_add_run(f->reg, &run, &error));
+	assert_int_equal(run.id, 1);
+	assert_true(isc_register_last_run(f->reg, node->uuid, TRUE, &last, &error));
+	assert_int_equal(last.id, 1);
+
+	run.state = ISC_RUN_FAILED;
+	run.status = 3;
+	run.ended = 110;
+	assert_true(isc_register_end_run(f->reg, &run, &was, &error) && was);
+	run.state = ISC_RUN_DONE;
+	assert_true(isc_register_end_run(f->reg, &run, &was, &error) && !was);
+	assert_true(isc_register_last_run(f->reg, node->uuid, TRUE, &last, &error));
+	assert_int_equal(last.id, 0);
+	run.state = ISC_RUN_RUNNING;
+	assert_true(isc_register_add_run(f->reg, &run, &error));
+
+	assert_true(isc_register_get_due(f->reg, node->uuid, &due, &error));
+	assert_true(due.due == 0 && due.last == 0 && !due.owed);
+	due = (IscJobDue){ 200, 100, TRUE };
+	assert_true(isc_register_set_due(f->reg, node->uuid, &due, &error));
+	reopen(f);
+	g_autofree gchar *name = NULL;
+	gint64 first = 0;
+	assert_true(isc_register_first_due(f->reg, &name, &first, &error));
+	assert_string_equal(name, "job");
+	assert_int_equal(first, 200);
+	assert_true(isc_register_get_due(f->reg, node->uuid, &due, &error) && due.owed);
+
+	/* It does not run, as the register has it. */
+	assert_true(isc_register_set_state(f->reg, "job", ISC_NODE_FAILED, NULL, &error));
+	assert_true(isc_register_close_runs(f->reg, "interrupted", &error));
+	assert_true(isc_register_remove_node(f->reg, "job", &error));
+	g_autoptr(GPtrArray) runs = isc_register_list_runs(f->reg, "job", 0, 10, &error);
+	assert_no_error(error);
+	assert_int_equal(runs->len, 2);
+	const IscJobRun *one = runs->pdata[0], *two = runs->pdata[1];
+	assert_true(one->state == ISC_RUN_FAILED && one->status == 3 && one->ended == 110);
+	assert_true(two->state == ISC_RUN_FAILED && two->status == -1);
+	assert_string_equal(two->message, "interrupted");
+	g_autofree gchar *none = NULL;
+	assert_true(isc_register_first_due(f->reg, &none, &first, &error));
+	assert_null(none);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_upgrade_is_remembered, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+				a_job_keeps_its_runs_and_when_it_is_due, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 				a_node_survives_the_daemon_and_its_secrets_do_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -13,23 +13,26 @@ static void a_full_file_comes_back_as_it_was(void **state)
 {
 	(void)state;
 	g_autoptr(GError) error = NULL;
-	g_autoptr(IscSpec) spec =
-			parse("# a comment\n" HEAD
-			      "Description=the shop\nEnvironment=staging\nMachine=q35\nTimeout=30\n"
-			      "Label=tier=front\nLabel=owner=me\n"
-			      "[Resources]\nMemory=128\nVCPUs=2\nOverlay=64\n"
-			      "[Network]\nExpose=8080:80\nExpose=udp:5000-5010:6000-6010\nEgress="
-			      "tcp:203.0.113.0/24:443\nBandwidth=out:512k in:10M\n"
-			      "[Service]\nEnv=A=b c\nEnv=PASS=x=y\nWritable=/srv/data\n"
-			      "Restart=on-failure\nRestartSec=2\nRestartMaxDelaySec=20\n"
-			      "StartLimitBurst=0\nStartLimitIntervalSec=60\n"
-			      "Health=http:80/up\nHealthInterval=5\nHealthRetries=2\n",
-					&error);
+	g_autoptr(IscSpec) spec = parse(
+			"# a comment\n" HEAD
+			"Description=the shop\nEnvironment=staging\nMachine=q35\nTimeout=30\n"
+			"Label=tier=front\nLabel=owner=me\n"
+			"[Resources]\nMemory=128\nVCPUs=2\nOverlay=64\nCPUQuota=150%\nIOPS=900\n"
+			"IOReadBandwidth=5M\nIOWriteBandwidth=70000\n"
+			"[Network]\nExpose=8080:80\nExpose=udp:5000-5010:6000-6010\nEgress="
+			"tcp:203.0.113.0/24:443\nBandwidth=out:512k in:10M\n"
+			"[Service]\nEnv=A=b c\nEnv=PASS=x=y\nWritable=/srv/data\n"
+			"Restart=on-failure\nRestartSec=2\nRestartMaxDelaySec=20\n"
+			"StartLimitBurst=0\nStartLimitIntervalSec=60\n"
+			"Health=http:80/up\nHealthInterval=5\nHealthRetries=2\n",
+			&error);
 	assert_no_error(error);
 	assert_string_equal(spec->name, "web");
 	assert_int_equal(spec->environment, ISC_ENV_STAGING);
 	assert_int_equal(spec->machine, ISC_MACHINE_Q35);
 	assert_int_equal(spec->memory_mib, 128);
+	assert_int_equal(spec->limits.cpu_percent, 150);
+	assert_true(spec->limits.write_bps == 70000);
 	assert_int_equal(spec->expose->len, 2);
 	assert_true(spec->bandwidth.in == 10000000 && spec->bandwidth.out == 512000);
 	assert_string_equal(spec->env->pdata[1], "PASS=x=y");
@@ -142,11 +145,43 @@ static void an_error_never_shows_a_secret(void **state)
 	assert_null(strstr(error->message, "sss"));
 }
 
+static void keys_of_jobs_fit_together(void **state)
+{
+	(void)state;
+	static const struct {
+		const gchar *text, *why; /* NULL: they do */
+	} cases[] = {
+		{ "Ephemeral=yes\n[Service]\nJob=yes\nRestart=on-failure\n", NULL },
+		{ "[Service]\nSchedule=Mon..Fri 08:30 UTC\nPersistent=yes\nJob=yes\n", NULL },
+		{ "[Service]\nSchedule=daily\n", "write Job=yes" },
+		{ "[Service]\nSchedule=dayly\nJob=yes\n", "'dayly' is no" },
+		{ "[Service]\nPersistent=yes\nJob=yes\n", "wants a Schedule=" },
+		{ "[Service]\nRestart=always\nJob=yes\n", "on-failure" },
+		{ "[Service]\nJob=maybe\n", "yes or no" },
+		{ "Ephemeral=yes\nProtect=yes\n", "Protect=" },
+		{ "Ephemeral=yes\n[Service]\nJob=yes\nSchedule=daily\n", "first run" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autofree gchar *text = g_strconcat(HEAD, cases[i].text, NULL);
+		g_autoptr(IscSpec) spec = parse(text, &error);
+		if (cases[i].why) {
+			assert_null(spec);
+			assert_error(error, ISC_ERROR_INVALID, cases[i].why);
+			continue;
+		}
+		assert_no_error(error);
+		g_autoptr(IscSpec) copy = isc_spec_copy(spec);
+		assert_memory_equal(&spec->job, &copy->job, sizeof(spec->job));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_file_comes_back_as_it_was),
 		cmocka_unit_test(a_group_comes_back_wherever_it_stands),
+		cmocka_unit_test(keys_of_jobs_fit_together),
 		cmocka_unit_test(the_public_text_holds_no_environment),
 		cmocka_unit_test(what_is_wrong_is_named_with_its_line),
 		cmocka_unit_test(an_error_never_shows_a_secret),

@@ -1,0 +1,68 @@
+/* limit: what a node may use of the host. */
+#include "base/error.h"
+#include "cli/cli.h"
+
+/* clang-format off */
+static const struct {
+	const gchar *option, *key;
+} table[] = {
+	{ "cpu-quota",          "CPUQuota" },
+	{ "io-read-bandwidth",  "IOReadBandwidth" },
+	{ "io-write-bandwidth", "IOWriteBandwidth" },
+	{ "iops",               "IOPS" },
+	{ "bandwidth",          "Bandwidth" },
+	{ "memory",             "Memory" },
+	{ "vcpus",              "VCPUs" },
+};
+/* clang-format on */
+
+static void print_result(IscCli *cli, const gchar *name, GVariant *result)
+{
+	const gchar *limits = "", *in_force = NULL;
+	gboolean changed = TRUE;
+	if (cli->json) {
+		isc_cli_print_json(cli, result);
+		return;
+	}
+	if (isc_cli_print_plan(cli, result))
+		return;
+	g_variant_lookup(result, "changed", "b", &changed);
+	g_variant_lookup(result, "limits", "&s", &limits);
+	g_autofree gchar *text = isc_output_text(*limits ? limits : "none");
+	g_string_append_printf(cli->out, "%s: limits: %s%s", name, text, changed ? "" : " already");
+	if (g_variant_lookup(result, "limits-in-force", "&s", &in_force)) {
+		g_autofree gchar *now = isc_output_text(*in_force ? in_force : "none");
+		g_string_append_printf(cli->out, "; in force: %s", now);
+	}
+	g_string_append_c(cli->out, '\n');
+}
+
+gboolean isc_cmd_limit(IscCli *cli, GError **error)
+{
+	const gchar *name = isc_cli_name(cli, 0, "node", error);
+	if (!name)
+		return FALSE;
+	g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+	for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+		const gchar *value = isc_args_get(cli->args, table[i].option);
+		if (value)
+			g_ptr_array_add(texts, g_strconcat(table[i].key, "=", value, NULL));
+	}
+	if (texts->len == 0) {
+		g_set_error_literal(error, ISC_ERROR, ISC_ERROR_INVALID,
+				"name a limit that shall change: 'isc-vm limit --help' lists them");
+		return FALSE;
+	}
+	g_ptr_array_add(texts, NULL);
+	IscClient *client = isc_cli_client(cli, error);
+	g_autoptr(GVariant) result =
+			client ? isc_client_ask(client, name, "Limit",
+						 g_variant_new("(^as@a{sv})", texts->pdata,
+								 isc_cli_options(cli, NULL, NULL)),
+						 "(a{sv})", error)
+			       : NULL;
+	if (!result)
+		return FALSE;
+	print_result(cli, name, result);
+	return TRUE;
+}

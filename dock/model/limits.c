@@ -1,0 +1,106 @@
+#include "model/limits.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/name.h"
+
+static gboolean fail(const gchar *value, GError **error, const gchar *wants)
+{
+	g_autofree gchar *shown = isc_text_escape(value, -1, 64);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "'%s' is no %s", shown, wants);
+	return FALSE;
+}
+
+static gboolean take_quota(guint *out, const gchar *value, GError **error)
+{
+	gsize len = strlen(value);
+	g_autofree gchar *digits = len ? g_strndup(value, len - 1) : g_strdup("");
+	guint64 percent;
+	if (!g_str_has_suffix(value, "%") || !g_ascii_string_to_unsigned(digits, 10, 1,
+							     ISC_CPU_QUOTA_MAX, &percent, NULL))
+		return fail(value, error, "share of one CPU from 1% to 6400%, like 50% or 150%");
+	*out = (guint)percent;
+	return TRUE;
+}
+
+static guint64 unit_of(gchar c)
+{
+	switch (c) {
+	case 'K':
+		return 1000;
+	case 'M':
+		return 1000 * 1000;
+	case 'G':
+		return 1000 * 1000 * 1000;
+	default:
+		return 0;
+	}
+}
+
+static gboolean take_rate(guint64 *out, const gchar *value, GError **error)
+{
+	gsize len = strlen(value);
+	guint64 unit = len ? unit_of(value[len - 1]) : 0, number;
+	g_autofree gchar *digits = g_strndup(value, unit ? len - 1 : len);
+	guint64 by = MAX(unit, 1);
+	if (!g_ascii_string_to_unsigned(digits, 10, (ISC_IO_RATE_MIN + by - 1) / by,
+			    ISC_IO_RATE_MAX / by, &number, NULL))
+		return fail(value, error,
+				"rate from 65536 to 1000G bytes per second, like 10M (K, M or G "
+				"may "
+				"follow the number)");
+	*out = number * by;
+	return TRUE;
+}
+
+static gboolean take_iops(guint *out, const gchar *value, GError **error)
+{
+	guint64 number;
+	if (!g_ascii_string_to_unsigned(value, 10, ISC_IOPS_MIN, ISC_IOPS_MAX, &number, NULL))
+		return fail(value, error, "number of requests per second from 10 to 10000000");
+	*out = (guint)number;
+	return TRUE;
+}
+
+gboolean isc_limits_take(IscLimits *limits, const gchar *key, const gchar *value, GError **error)
+{
+	if (g_str_equal(key, "CPUQuota"))
+		return take_quota(&limits->cpu_percent, value, error);
+	if (g_str_equal(key, "IOReadBandwidth"))
+		return take_rate(&limits->read_bps, value, error);
+	if (g_str_equal(key, "IOWriteBandwidth"))
+		return take_rate(&limits->write_bps, value, error);
+	g_assert(g_str_equal(key, "IOPS"));
+	return take_iops(&limits->iops, value, error);
+}
+
+static void print_rate(GString *out, const gchar *key, guint64 rate)
+{
+	static const gchar units[] = "GMK";
+	if (!rate)
+		return;
+	for (const gchar *u = units; *u; u++)
+		if (rate % unit_of(*u) == 0) {
+			g_string_append_printf(out, "%s=%" G_GUINT64_FORMAT "%c\n", key,
+					rate / unit_of(*u), *u);
+			return;
+		}
+	g_string_append_printf(out, "%s=%" G_GUINT64_FORMAT "\n", key, rate);
+}
+
+void isc_limits_print(const IscLimits *limits, GString *out)
+{
+	if (limits->cpu_percent)
+		g_string_append_printf(out, "CPUQuota=%u%%\n", limits->cpu_percent);
+	print_rate(out, "IOReadBandwidth", limits->read_bps);
+	print_rate(out, "IOWriteBandwidth", limits->write_bps);
+	if (limits->iops)
+		g_string_append_printf(out, "IOPS=%u\n", limits->iops);
+}
+
+guint isc_limits_cpu_percent(const IscLimits *limits, guint vcpus)
+{
+	return limits->cpu_percent ? MIN(limits->cpu_percent, vcpus * 100) : vcpus * 100;
+}
