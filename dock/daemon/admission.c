@@ -164,9 +164,10 @@ gboolean isc_admission_limits(IscDock *dock, const IscNode *node, const IscSpec 
 		GError *why = NULL;
 		asks.spec = (IscSpec *)next;
 		g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
-		if (!others || !gather(dock, next, &host, error) ||
-				!decide(dock, &asks, isc_policy_admit(&host, &asks, others, &why),
-						why, error))
+		if (!others || !gather(dock, next, &host, error))
+			return FALSE;
+		gboolean ok = isc_policy_admit(&host, &asks, others, &why);
+		if (!decide(dock, &asks, ok, why, error))
 			return FALSE;
 	}
 	return !enter || isc_register_set_spec(dock->reg, next, error);

@@ -31,19 +31,33 @@ static gboolean has_stopped(const IscRun *run, gpointer data)
 	return run->stopped;
 }
 
+/* NULL where it need not be put away.  (transfer full) */
+static IscNode *get_ended(IscDock *dock, const gchar *name)
+{
+	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
+	if (!node || node->state == ISC_NODE_DISABLED || node->state == ISC_NODE_FAILED ||
+			node->state == ISC_NODE_QUARANTINED)
+		return NULL;
+	return g_steal_pointer(&node);
+}
+
 /* A node that ended by itself: what it held is put away, and it says why. */
 static void settle_ended(IscDock *dock, gpointer data)
 {
 	g_autofree gchar *name = data;
 	g_autoptr(GError) why = NULL;
-	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
-	if (!node || node->state == ISC_NODE_DISABLED || node->state == ISC_NODE_FAILED ||
-			node->state == ISC_NODE_QUARANTINED)
+	g_autoptr(IscNode) node = get_ended(dock, name);
+	if (!node)
 		return;
-
-	if (node->spec->job.is_job)
+	if (node->spec->job.is_job) {
+		guint starts = node->starts;
 		(void)isc_dock_wait(dock, name, has_stopped, NULL,
 				g_get_monotonic_time() + RESULT_S * G_USEC_PER_SEC, NULL);
+		isc_node_free(node);
+		node = get_ended(dock, name);
+		if (!node || node->starts != starts)
+			return; /* somebody else was quicker */
+	}
 	g_mutex_lock(&dock->lock);
 	const IscRun *run = isc_dock_run(dock, name);
 	gint status = run->stopped ? (gint)run->exit_status : -1;

@@ -64,10 +64,13 @@ static gboolean set_cpu(virDomain *domain, guint percent, GError **error)
  * itself, over libvirt's connection to it.  Its answers are looked at as a stranger's: only
  * numbers, by name, from so many bytes. */
 
+/* As QEMU names it: by the id that libvirt gives it, or where the disk proper is a part of that, by
+ * its path. */
 static gchar *disk_path(const IscVmDisks *disks, guint i)
 {
-	return g_strdup_printf("/machine/peripheral/virtio-disk%u%s", i,
-			disks->is_pci ? "/virtio-backend" : "");
+	return disks->is_pci ? g_strdup_printf("/machine/peripheral/virtio-disk%u/virtio-backend",
+					       i)
+			     : g_strdup_printf("virtio-disk%u", i);
 }
 
 /* What the monitor answers to @command under "return".  (transfer full) or NULL */

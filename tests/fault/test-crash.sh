@@ -60,13 +60,6 @@ for step in 0 1; do
 	is "$(rules | uniq)" tcp:8080:8080 "deny, dead before step $step: brought to its end"
 	ok "and in order" in_order
 done
-# A limit is what the register says, and what holds.
-for step in 0 1; do
-	crash limit "$step" dock isc-vm limit n --iops $((500 + step))
-	is "$(dock isc-vm show n --json | jq -r '.limits + " " + .["limits-in-force"]')" "IOPS=$((500 + step)) IOPS=$((500 + step))" \
-		"limit, dead before step $step: brought to its end"
-done
-ok "and in order" in_order
 crash "snapshot create" 0 dock isc-vm snapshot create n s1
 is "$(dock isc-vm snapshot list n --json | jq length)" 0 "a snapshot that was interrupted is none"
 ok "and leaves no key" dock sh -c '! ls /var/lib/isc-dock/keys | grep snapshot'

@@ -59,10 +59,13 @@ dock isc-vm limit n --memory 128 >"$TMP/memory" 2>&1
 like "$(cat "$TMP/memory")" "Memory=: not in force before its next start" "of memory it says that it waits"
 
 # --- the dock dies in the middle ------------------------------------------------------------------
-rig restart dockd --env "ISC_FAULT=kill:limit:0" >/dev/null 2>&1
-vm limit n --cpu-quota 45% >/dev/null 2>&1
-rig restart dockd >/dev/null 2>&1
-is "$(quota) $(vm show n --json | jq -r .limits)" "45 CPUQuota=45% IOReadBandwidth=30M" "an interrupted change is brought to its end"
+for step in 0 1; do
+	rig restart dockd --env "ISC_FAULT=kill:limit:$step" >/dev/null 2>&1
+	vm limit n --cpu-quota "$((44 + step))%" >/dev/null 2>&1
+	rig restart dockd >/dev/null 2>&1
+	is "$(quota) $(vm show n --json | jq -r .limits)" "$((44 + step)) CPUQuota=$((44 + step))% IOReadBandwidth=30M" \
+		"a change that is interrupted before step $step is brought to its end"
+done
 
 # --- the next start -------------------------------------------------------------------------------
 ok "it starts anew" vm disable n
