@@ -186,8 +186,7 @@ static gchar *prepare(IscDock *dock, const IscVolumeRequest *r, GCancellable *ca
 		begin(held, dock);
 		return hold(held, subject_of(r->name), r->verb, cancel, error) &&
 						       check_new(dock, r->name, error) &&
-						       check_room(
-								       dock, r->name, r->mib, error)
+						       check_room(dock, r->name, r->mib, error)
 				       ? step_arg(r->name, r->mib, uuid)
 				       : NULL;
 	}
