@@ -344,7 +344,7 @@ static GPtrArray *order_keys(GVariant *dict, const gchar *const *first)
 static gchar *show_pair(GVariant *dict, const gchar *key, GVariant *value)
 {
 	static const gchar *const times[] = { "since", "created", "imported", "restart-last",
-		"restart-at", NULL };
+		"restart-at", "schedule-next", "due", "started", "ended", NULL };
 	if (g_strv_contains(times, key) && g_variant_is_of_type(value, G_VARIANT_TYPE_INT64))
 		return isc_output_show_time(dict, key);
 	if (g_str_equal(key, "size") && g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))

@@ -120,7 +120,9 @@ gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest
 {
 	IscRequest own = *asked;
 	const IscRequest *request = &own;
-	own.enable = asked->enable && !*spec->job.schedule;
+	/* One that stands in for another, or begins from a snapshot, is wanted now. */
+	own.enable = asked->enable &&
+		     (!*spec->job.schedule || asked->snapshot || asked->stands_for);
 	gint64 began = g_get_monotonic_time();
 	out->warnings = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(IscImage) image = isc_image_store_find(dock->images, spec->image, error);

@@ -196,7 +196,7 @@ gboolean isc_schedule_add(IscDock *dock, const IscNode *node, GError **error)
 {
 	IscCalendar calendar;
 	g_autoptr(GTimeZone) zone = g_time_zone_new_local();
-	if (!calendar_of(node, &calendar))
+	if (isc_node_is_stand_in(node) || !calendar_of(node, &calendar))
 		return TRUE;
 	const IscJobDue due = { .due = isc_calendar_next(&calendar, now_s(), zone) };
 	if (!isc_register_set_due(dock->reg, node->uuid, &due, error))
