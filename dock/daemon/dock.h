@@ -71,7 +71,8 @@ typedef struct {
 	GThreadPool *pool;       /* verbs run here */
 	GThreadPool *background; /* daemon/restart.c */
 	IscMonitor *monitor;     /* daemon/monitor.c */
-	gint schedule_fd;        /* timer of daemon/schedule.c, … */
+	GThreadPool *starters;   /* daemon/schedule.c */
+	gint schedule_fd;        /* its timer, … */
 	guint schedule_source;   /* … 0: it has none */
 	IscEngine engine;        /* daemon/steps.c */
 	gint64 began;            /* monotonic, µs */

@@ -9,6 +9,8 @@
 #include "daemon/jobs.h"
 #include "model/calendar.h"
 
+#define STARTERS 4 /* at once; others wait, and the workers that operators need stay free */
+
 static gint64 now_s(void)
 {
 	return g_get_real_time() / G_USEC_PER_SEC;
@@ -27,9 +29,10 @@ typedef struct {
 } Start;
 
 /* One that could not even be tried counts as missed, with the reason. */
-static void start_run(IscDock *dock, gpointer data)
+static void start_run(gpointer data, gpointer user_data)
 {
 	Start *start = data;
+	IscDock *dock = user_data;
 	g_autoptr(GError) why = NULL;
 	g_auto(IscOutcome) out = { 0 };
 	const IscRequest request = { .verb = ISC_VERB_ENABLE,
@@ -58,7 +61,7 @@ static void begin(IscDock *dock, const IscNode *node, const gchar *cause, gint64
 		return;
 	Start *start = g_new(Start, 1);
 	*start = (Start){ g_strdup(node->spec->name), run };
-	isc_dock_do(dock, start_run, start);
+	g_thread_pool_push(dock->starters, start, NULL);
 }
 
 static const gchar *why_not(const IscNode *node)
@@ -108,7 +111,7 @@ void isc_schedule_ended(IscDock *dock, const IscNode *node)
 {
 	IscJobDue due;
 	g_autoptr(GError) why = NULL;
-	if (!*node->spec->job.schedule ||
+	if (!*node->spec->job.schedule || dock->stopping ||
 			!isc_register_get_due(dock->reg, node->uuid, &due, &why) || !due.owed)
 		return;
 	due.owed = FALSE;
@@ -205,8 +208,9 @@ gboolean isc_schedule_add(IscDock *dock, const IscNode *node, GError **error)
 	return TRUE;
 }
 
-/* A register that was lost has the nodes back from libvirt, but not when they are due. */
-static void add_lost(IscDock *dock)
+/* A register that was lost has the nodes back from libvirt, but not when they are due; and what an
+ * earlier daemon owed is owed still. */
+static void take_up(IscDock *dock)
 {
 	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
 	for (guint i = 0; nodes && i < nodes->len; i++) {
@@ -217,6 +221,8 @@ static void add_lost(IscDock *dock)
 				isc_register_get_due(dock->reg, node->uuid, &is, NULL) && !is.due &&
 				!is.last && !isc_schedule_add(dock, node, &why))
 			g_warning("schedule of '%s': %s", node->spec->name, why->message);
+		if (!isc_node_state_is_up(node->state))
+			isc_schedule_ended(dock, node);
 	}
 }
 
@@ -225,8 +231,11 @@ gboolean isc_schedule_start(IscDock *dock, GError **error)
 	dock->schedule_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (dock->schedule_fd < 0)
 		return isc_error_set_errno(error, errno, "no timer for schedules");
+	dock->starters = g_thread_pool_new(start_run, dock, STARTERS, FALSE, error);
+	if (!dock->starters)
+		return FALSE;
 	dock->schedule_source = g_unix_fd_add(dock->schedule_fd, G_IO_IN, on_timer, dock);
-	add_lost(dock);
+	take_up(dock);
 	look(dock);
 	return TRUE;
 }
@@ -238,4 +247,5 @@ void isc_schedule_stop(IscDock *dock)
 	g_source_remove(dock->schedule_source);
 	dock->schedule_source = 0;
 	close(dock->schedule_fd);
+	g_thread_pool_free(dock->starters, /* immediate= */ FALSE, /* wait= */ TRUE);
 }
