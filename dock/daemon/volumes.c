@@ -26,8 +26,8 @@ static gchar *step_arg(const gchar *name, guint mib, const gchar *uuid)
 static gboolean check_room(IscDock *dock, const gchar *name, guint mib, GError **error)
 {
 	g_autofree gchar *what = g_strdup_printf("volume '%s' may grow by", name);
-	return isc_admission_volume(dock, name, mib, error) &&
-	       isc_room_check(dock, what, mib, error);
+	return isc_room_check(dock, what, mib, error) &&
+	       isc_admission_volume(dock, name, mib, error);
 }
 
 /* --- holding ------------------------------------------------------------------------------- */
