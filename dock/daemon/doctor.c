@@ -66,6 +66,21 @@ static void check_libvirt(IscDock *dock, IscFinding *f)
 				"libvirtd does not answer");
 }
 
+/* What libvirt needs for CPUQuota=: version 2 of cgroups names its controllers, version 1 has a
+ * folder for each. */
+static void check_cpu_cgroup(IscDock *dock, IscFinding *f)
+{
+	(void)dock;
+	g_autofree gchar *line = isc_doctor_line_of("/sys/fs/cgroup/cgroup.controllers");
+	g_auto(GStrv) words = g_strsplit(line ? line : "", " ", -1);
+	if (g_strv_contains((const gchar *const *)words, "cpu") ||
+			g_file_test("/sys/fs/cgroup/cpu", G_FILE_TEST_IS_DIR))
+		isc_doctor_say(f, ISC_FINDING_OK, "", "limits of CPU can be enforced");
+	else
+		isc_doctor_say(f, ISC_FINDING_WARN, "mount cgroups with the cpu controller",
+				"no cpu controller: nodes with CPUQuota= do not start");
+}
+
 static void check_collector(IscDock *dock, IscFinding *f)
 {
 	if (isc_link_is_up(dock->link))
@@ -243,6 +258,7 @@ static const struct {
 	{ "accelerator",       check_accelerator },
 	{ "kvm-device",        check_kvm_device },
 	{ "libvirt",           check_libvirt },
+	{ "cpu-cgroup",        check_cpu_cgroup },
 	{ "collector",         check_collector },
 	{ "boundary",          check_boundary },
 	{ "forwarding",        isc_doctor_forward },
