@@ -25,8 +25,9 @@
 #define FWCFG "/sys/firmware/qemu_fw_cfg/by_name/" ISC_FWCFG_NODE "/raw"
 
 enum {
-	/* PID 1's own: rings, the kernel's audit backlog and the records it is about to send */
-	RESERVE_BYTES = 16 << 20,
+	/* PID 1's own: rings, the kernel's audit backlog and the records it is about to send; and
+	 * what the kernel itself holds for a service without counting it as the service's */
+	RESERVE_BYTES = 24 << 20,
 };
 
 static _Noreturn void power_off(void)

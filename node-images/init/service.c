@@ -373,10 +373,15 @@ void isc_service_limit(uint64_t reserve)
 	if (isc_put(ISC_MNT_CGROUP "/cgroup.subtree_control", "+memory +pids") != 0 ||
 			mkdir(CGROUP, 0755) != 0)
 		return;
+	/* All of the service together then weighs as much as one thread out here does: kauditd has
+	 * its half of a busy machine however many it starts and whatever nice value they have. */
+	isc_put(ISC_MNT_CGROUP "/cgroup.subtree_control", "+cpu");
 	if (!memory)
 		return;
-	pids = memory / (128 * 1024);
-	memory -= memory / 4 > reserve ? reserve : memory / 4;
+	/* A process that does nothing holds 100 KiB of the kernel's, and not all of that is counted
+	 * as the group's. */
+	pids = memory / (256 * 1024);
+	memory -= memory / 3 > reserve ? reserve : memory / 3;
 	snprintf(text, sizeof text, "%llu", (unsigned long long)memory);
 	isc_put(CGROUP "/memory.max", text);
 	snprintf(text, sizeof text, "%llu",

@@ -47,6 +47,7 @@ void isc_service_read(IscService *service);
 /* Sends @signal to the service's first process; SIGKILL goes to all. */
 void isc_service_signal(IscService *service, int signal);
 
-/* A control group for the service, so that neither its memory nor its processes push PID 1 aside.
+/* A control group for the service, so that neither its memory nor its processes push PID 1 aside,
+ * nor the kernel's own threads, of which one brings the audit records.
  * Without cgroup2 nothing happens.  @reserve: bytes of memory that stay out of its reach. */
 void isc_service_limit(uint64_t reserve);

@@ -30,6 +30,8 @@ static const struct {
 	{ "fs/protected_fifos", "2" },
 	{ "fs/protected_regular", "2" },
 	{ "dev/tty/ldisc_autoload", "0" },
+	/* A service with CAP_SYS_NICE can be a real-time one: half of each second stays with the agent. */
+	{ "kernel/sched_rt_runtime_us", "500000" },
 	/* A kernel that has gone wrong is worth nothing: the domain ends, the dock sees it and decides. */
 	{ "kernel/panic_on_oops", "1" },
 	{ "kernel/panic", "1" },
