@@ -270,8 +270,10 @@ static void heartbeat(IscAgent *agent)
 	const struct audit_status *s = &agent->audit.status;
 	uint64_t dropped = 0;
 
-	/* One that the dock has not taken is enough: the ring's room is for what happens. */
-	if (agent->beat_seq && agent->beat_seq >= ring->head_seq)
+	/* One that the dock has not taken is enough: the ring's room is for what happens.  But the
+	 * last one tells what was lost since the one before, and nothing else will. */
+	agent->counted = agent->counts;
+	if (!agent->counts && agent->beat_seq && agent->beat_seq >= ring->head_seq)
 		return;
 	for (int i = 0; i < ISC_N_CHANNELS; i++)
 		dropped += agent->port[i].ring.lost_total;
@@ -292,6 +294,17 @@ static void leave(IscAgent *agent, int64_t now)
 	agent->phase = ISC_PHASE_LEAVING;
 	agent->end_ms = now + LEAVE_MS;
 	isc_agent_tell(agent, ISC_EVENT_BYE, 0, 0, 0);
+}
+
+/* All is delivered: now the kernel's count of what it lost is final. */
+static void finish(IscAgent *agent, int64_t now)
+{
+	if (!agent->counts && agent->audit.ctl >= 0) {
+		agent->counts = true;
+		isc_audit_ask(&agent->audit);
+	}
+	if (agent->counted || agent->audit.ctl < 0 || now >= agent->end_ms)
+		leave(agent, now);
 }
 
 static void on_time(IscAgent *agent, int64_t now)
@@ -316,9 +329,10 @@ static void on_time(IscAgent *agent, int64_t now)
 		isc_service_signal(&agent->service, SIGKILL);
 	}
 	if (agent->phase == ISC_PHASE_DRAINING &&
-			((is_flushed(agent) && now >= agent->audit.last_ms + QUIET_MS) ||
-					now >= agent->end_ms))
-		leave(agent, now);
+			(agent->counted || now >= agent->end_ms ||
+					(is_flushed(agent) &&
+							now >= agent->audit.last_ms + QUIET_MS)))
+		finish(agent, now);
 	else if (agent->phase == ISC_PHASE_LEAVING && (is_flushed(agent) || now >= agent->end_ms))
 		agent->phase = ISC_PHASE_OFF;
 }
@@ -344,7 +358,7 @@ static int next_timeout(const IscAgent *agent)
 		sooner(&first, agent->kill_ms);
 	if (agent->phase >= ISC_PHASE_DRAINING)
 		sooner(&first, agent->end_ms);
-	if (agent->phase == ISC_PHASE_DRAINING && is_flushed(agent))
+	if (agent->phase == ISC_PHASE_DRAINING && is_flushed(agent) && !agent->counts)
 		sooner(&first, agent->audit.last_ms + QUIET_MS);
 	if (!first)
 		return -1;

@@ -44,6 +44,8 @@ typedef struct {
 	int64_t kill_ms;   /* STOPPING: when SIGTERM becomes SIGKILL */
 	int64_t end_ms;    /* DRAINING, LEAVING: when waiting is over */
 	uint64_t beat_seq; /* number of the last heartbeat's frame */
+	bool counts;       /* DRAINING: the kernel is asked for the last time what it lost */
+	bool counted;      /* … and has answered */
 } IscAgent;
 
 /* Opens the three ports and the signals.  Returns 0 or -errno. */
