@@ -43,7 +43,7 @@ static const IscOption provision_options[] = {
 	{ "io-read-bandwidth",  0, ISC_OPT_VALUE, "RATE", "most that it may read from its disks, in bytes per second: 10M" },
 	{ "io-write-bandwidth", 0, ISC_OPT_VALUE, "RATE", "most that it may write to them" },
 	{ "iops",        0,   ISC_OPT_VALUE, "N",         "most requests per second to its disks" },
-	{ "overlay",     0,   ISC_OPT_VALUE, "MiB",       "size of the encrypted scratch space" },
+	{ "overlay",     0,   ISC_OPT_VALUE, "MiB[:keep]", "size of the encrypted scratch space; kept across stops or not" },
 	{ "volume",      0,   ISC_OPT_LIST,  "NAME:PATH[:SIZE]", "a persistent volume, made where there is none; repeats" },
 	{ "env",         'e', ISC_OPT_LIST,  "KEY[=VALUE]", "environment of the service; KEY alone: from isc-vm's own; repeats" },
 	{ "env-file",    0,   ISC_OPT_LIST,  "FILE",      "the same from a file of KEY=VALUE lines; - is standard input; repeats" },

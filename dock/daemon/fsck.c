@@ -1,12 +1,14 @@
 #include "daemon/fsck.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/name.h"
 #include "daemon/options.h"
 #include "daemon/reconcile.h"
+#include "daemon/steps.h"
 #include "daemon/volumes.h"
 #include "daemon/snapshots.h"
 #include "engine/links.h"
@@ -43,9 +45,11 @@ static void look_at_folders(IscDock *dock, gboolean repair, GVariantBuilder *lis
 		if (is_known(dock, name))
 			continue;
 		g_autofree gchar *path = g_build_filename(nodes, name, NULL);
-		g_autofree gchar *overlay = g_build_filename(path, "overlay.qcow2", NULL);
+		g_autofree gchar *overlay = isc_steps_overlay_side_path(dock, name, 0);
+		g_autofree gchar *second = isc_steps_overlay_side_path(dock, name, 1);
 		g_autoptr(GError) why = NULL;
 		gboolean mended = repair && isc_volume_shred(overlay, &why) &&
+				  isc_volume_shred(second, &why) &&
 				  isc_file_remove_tree(path, &why);
 		add(list, "folder", name, "belongs to no node", mended);
 	}
@@ -96,6 +100,23 @@ static void look_at_taps(IscDock *dock, gboolean repair, GVariantBuilder *list)
 	}
 }
 
+/* Those that are kept: key and disk, and no second one of a restore that was interrupted. */
+static void look_at_overlay(
+		IscDock *dock, const IscNode *node, gboolean repair, GVariantBuilder *list)
+{
+	const gchar *name = node->spec->name;
+	guint other = 1 - isc_register_overlay_side(dock->reg, name);
+	g_autofree gchar *path = isc_steps_overlay_side_path(dock, name, other);
+	g_autofree gchar *id = isc_steps_overlay_side_key_id(name, other);
+	g_autoptr(IscKey) key = isc_key_store_load(dock->keys, id, NULL);
+	g_autoptr(GError) why = NULL;
+	if (!isc_steps_overlay_check(dock, node, &why))
+		add(list, "overlay", name, why->message, FALSE);
+	if (key || access(path, F_OK) == 0)
+		add(list, "overlay", name, "has a second disk, of a restore that was interrupted",
+				repair && isc_steps_overlay_drop_side(dock, name, other, NULL));
+}
+
 static void look_at_snapshots(IscDock *dock, gboolean repair, GVariantBuilder *list)
 {
 	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
@@ -104,8 +125,11 @@ static void look_at_snapshots(IscDock *dock, gboolean repair, GVariantBuilder *l
 		g_mutex_lock(&dock->lock);
 		gboolean busy = isc_dock_run(dock, node->spec->name)->busy != NULL;
 		g_mutex_unlock(&dock->lock);
-		if (!busy)
-			isc_snapshots_check(dock, node, repair, add, list);
+		if (busy)
+			continue;
+		isc_snapshots_check(dock, node, repair, add, list);
+		if (node->spec->overlay_kept)
+			look_at_overlay(dock, node, repair, list);
 	}
 }
 

@@ -388,6 +388,7 @@ static void adopt(Look *look, const IscVmInfo *info)
 		return;
 	}
 	isc_volumes_adopt(dock, node);
+	isc_steps_overlay_adopt(dock, node);
 	if (dock->bus)
 		isc_bus_add_node(dock->bus, node);
 	isc_snapshots_check(dock, node, /* repair= */ TRUE, report_one, look);

@@ -48,8 +48,14 @@ gchar *isc_restore_plan(IscDock *dock, const IscNode *node, const gchar *snapsho
 	g_autoptr(IscCopy) copy = isc_snapshots_load(dock, node->spec->name, snapshot, error);
 	if (!copy || !check_same(dock, node, copy, error))
 		return NULL;
-	g_autoptr(GString) out = g_string_new(copy->volumes->len ? snapshot : "");
+	gboolean any = copy->volumes->len || node->spec->overlay_kept;
+	g_autoptr(GString) out = g_string_new(any ? snapshot : "");
 	g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+	if (node->spec->overlay_kept) {
+		guint side = isc_register_overlay_side(dock->reg, node->spec->name);
+		g_string_append_printf(out, " " ISC_ARG_OVERLAY ":%c", side ? 'a' : 'b');
+		g_ptr_array_add(paths, isc_snapshots_path(dock, node->spec->name, snapshot, NULL));
+	}
 	for (guint i = 0; i < copy->volumes->len; i++) {
 		const IscCopyVolume *volume = &g_array_index(copy->volumes, IscCopyVolume, i);
 		IscVolume is;
@@ -60,7 +66,7 @@ gchar *isc_restore_plan(IscDock *dock, const IscNode *node, const gchar *snapsho
 				isc_snapshots_path(dock, node->spec->name, snapshot, volume->name));
 	}
 	g_ptr_array_add(paths, NULL);
-	g_autofree gchar *what = g_strdup_printf("the volumes of snapshot '%s' take", snapshot);
+	g_autofree gchar *what = g_strdup_printf("the disks of snapshot '%s' take", snapshot);
 	return isc_room_check(dock, what, isc_room_taken((const gchar *const *)paths->pdata), error)
 			       ? g_strdup(out->str)
 			       : NULL;
@@ -77,7 +83,9 @@ GArray *isc_restore_parse(const gchar *arg, gchar **snapshot, GError **error)
 		g_strlcpy(turn.volume, words[i], sizeof(turn.volume));
 		turn.volume[strcspn(turn.volume, ":")] = '\0';
 		ok = colon && (colon[1] == 'a' || colon[1] == 'b') && !colon[2] &&
-		     isc_name_is_valid(turn.volume);
+		     (isc_name_is_valid(turn.volume) || g_str_equal(turn.volume, ISC_ARG_OVERLAY));
+		if (*turn.volume == '(')
+			*turn.volume = '\0';
 		g_array_append_val(turns, turn);
 	}
 	if (!ok) {

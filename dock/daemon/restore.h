@@ -1,7 +1,7 @@
 #pragma once
 #include "daemon/dock.h"
 
-/* Which volumes a restore puts back, and where.
+/* Which volumes a restore puts back, and where; an overlay that is kept goes with them.
  *
  * In place: the node must have the very volumes that it had at the snapshot, no more and no others;
  * all of them are put back.  One that has grown since keeps its size.
@@ -11,9 +11,9 @@
 /**
  * isc_restore_plan:
  * Returns: (transfer full): the argument of ISC_STEP_REFILL and ISC_STEP_TURN, "SNAP VOLUME:SIDE…";
- * "" where neither snapshot nor node has volumes.  NULL: the volumes do not match
- * (ISC_ERROR_STATE), there is no room (ISC_ERROR_POLICY), the snapshot is not as it was made
- * (ISC_ERROR_VERIFY).
+ * "" where neither snapshot nor node has volumes, nor an overlay that is kept.  NULL: the volumes
+ * do not match (ISC_ERROR_STATE), there is no room (ISC_ERROR_POLICY), the snapshot is not as it
+ * was made (ISC_ERROR_VERIFY).
  */
 gchar *isc_restore_plan(IscDock *dock, const IscNode *node, const gchar *snapshot, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;

@@ -172,6 +172,7 @@ GVariant *isc_show_node(IscCall *call, GError **error)
 	put(&b, "memory", g_variant_new_uint32(node->spec->memory_mib));
 	put(&b, "vcpus", g_variant_new_uint32(node->spec->vcpus));
 	put(&b, "overlay", g_variant_new_uint32(node->spec->overlay_mib));
+	put(&b, "overlay-kept", g_variant_new_boolean(node->spec->overlay_kept));
 	isc_limits_show(dock, node, &b);
 	isc_jobs_show(dock, node, &b);
 	put_pointers(&b, "labels", node->spec->labels);

@@ -1,4 +1,4 @@
-/* The steps of a node's own files: folders, image, overlay with its key, what the guest is told. */
+/* The steps of a node's own files: folders, image, what the guest is told. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -7,14 +7,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "daemon/steps.h"
-#include "daemon/tombstone.h"
-#include "engine/vm-secret.h"
-#include "engine/volume.h"
-
-static gchar *template_dir(const IscDock *dock)
-{
-	return g_build_filename(dock->config->state_dir, "templates", NULL);
-}
 
 static gboolean give_to_node(const gchar *path, const IscNode *node, gboolean owner, GError **error)
 {
@@ -63,89 +55,6 @@ gboolean isc_step_verify_up(gpointer self, const IscNode *node, const gchar *arg
 	g_autoptr(IscImage) image =
 			isc_image_store_verify(dock->images, node->digest, trust, NULL, error);
 	return image != NULL;
-}
-
-/* --- overlay and its key ------------------------------------------------------------------- */
-
-static void keep_key(IscDock *dock, const gchar *name, IscKey *key)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
-	IscRun *run = isc_dock_run(dock, name);
-	isc_key_free(run->key);
-	run->key = key;
-}
-
-gboolean isc_step_overlay_down(gpointer self, const IscNode *node, const gchar *arg,
-		GCancellable *cancel, GError **error)
-{
-	IscDock *dock = self;
-	g_autofree gchar *path = isc_steps_overlay_path(dock, node);
-	(void)arg, (void)cancel;
-	gboolean there = access(path, F_OK) == 0;
-	keep_key(dock, node->spec->name, NULL);
-	if (!isc_volume_shred(path, error))
-		return FALSE;
-	if (there)
-		isc_tombstone_add(dock, node->uuid, "overlay and its key");
-	return TRUE;
-}
-
-gboolean isc_step_overlay_up(gpointer self, const IscNode *node, const gchar *arg,
-		GCancellable *cancel, GError **error)
-{
-	IscDock *dock = self;
-	g_autofree gchar *path = isc_steps_overlay_path(dock, node);
-	g_autofree gchar *templates = template_dir(dock);
-	uid_t uid = (uid_t)isc_node_uid(node->slot);
-	g_autoptr(IscKey) key = NULL;
-
-	/* Whatever is there is of an earlier start: each start begins clean. */
-	if (!isc_step_overlay_down(self, node, "", cancel, error))
-		return FALSE;
-	if (*arg) {
-		key = isc_step_overlay_from_snapshot(dock, node, arg, path, cancel, error);
-		if (!key)
-			return FALSE;
-	} else {
-		key = isc_key_new_random();
-		if (!isc_volume_template_ensure(templates, node->spec->overlay_mib, error) ||
-				!isc_volume_create(path, templates, node->spec->overlay_mib,
-						isc_key_hex(key), uid, (gid_t)uid, error))
-			return FALSE;
-	}
-	keep_key(dock, node->spec->name, g_steal_pointer(&key));
-	return TRUE;
-}
-
-gboolean isc_steps_push_secret(IscDock *dock, const IscNode *node, GError **error)
-{
-	g_autofree gchar *usage = g_strdup_printf("isc-%s/overlay", node->spec->name);
-	g_mutex_lock(&dock->lock);
-	const IscKey *held = isc_dock_run(dock, node->spec->name)->key;
-	g_autoptr(IscKey) key = held ? isc_key_new_from_hex(isc_key_hex(held), NULL) : NULL;
-	g_mutex_unlock(&dock->lock);
-	if (!key) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"the overlay's key of node '%s' is gone with an earlier isc-dockd",
-				node->spec->name);
-		return FALSE;
-	}
-	return isc_vm_secret_set(dock->vm, node->uuid, usage, isc_key_hex(key), error);
-}
-
-gboolean isc_step_secret_up(gpointer self, const IscNode *node, const gchar *arg,
-		GCancellable *cancel, GError **error)
-{
-	(void)arg, (void)cancel;
-	return isc_steps_push_secret(self, node, error);
-}
-
-gboolean isc_step_secret_down(gpointer self, const IscNode *node, const gchar *arg,
-		GCancellable *cancel, GError **error)
-{
-	IscDock *dock = self;
-	(void)arg, (void)cancel;
-	return isc_vm_secret_unset(dock->vm, node->uuid, error);
 }
 
 /* --- what the guest is told ---------------------------------------------------------------- */

@@ -98,6 +98,7 @@ static gchar *render(IscDock *dock, const IscNode *node, GError **error)
 		.cmdline = cmdline,
 		.fwcfg = fwcfg,
 		.overlay = overlay,
+		.overlay_kept = node->spec->overlay_kept,
 		.overlay_secret = node->uuid,
 		.volumes = volumes,
 		.n_volumes = n_volumes,

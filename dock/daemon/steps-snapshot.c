@@ -3,10 +3,11 @@
  * What is put back is sealed anew each time: no key of a snapshot opens the disk of a node, so that
  * the death of the one says something about the other.
  *
- * Volumes have two sides (store/register.h), of which the register names the one that is in force.
- * A restore fills the other side of each while the node runs on, then one transaction of the
- * register turns them all over, then the sides of before are shredded.  Whatever is interrupted,
- * either all volumes are as they were or all are as the snapshot has them. */
+ * Volumes, and overlays that are kept, have two sides (store/register.h), of which the register
+ * names the one that is in force. A restore fills the other side of each while the node runs on,
+ * then one transaction of the register turns them all over, then the sides of before are shredded.
+ * Whatever is interrupted, either all volumes are as they were or all are as the snapshot has them.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -114,8 +115,8 @@ gboolean isc_step_snapshots_down(gpointer self, const IscNode *node, const gchar
 
 /* --- put back: the overlay ----------------------------------------------------------------- */
 
-IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *arg,
-		const gchar *overlay, GCancellable *cancel, GError **error)
+gboolean isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *arg,
+		const gchar *overlay, const IscKey *fresh, GCancellable *cancel, GError **error)
 {
 	const gchar *slash = strchr(arg, '/');
 	g_autofree gchar *from =
@@ -123,45 +124,80 @@ IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const
 	g_autofree gchar *path = NULL;
 	g_autoptr(IscKey) key =
 			isc_snapshots_open(dock, from, slash ? slash + 1 : arg, NULL, &path, error);
-	g_autoptr(IscKey) fresh = isc_key_new_random();
 	uid_t uid = (uid_t)isc_node_uid(node->slot);
 	if (!key || !isc_disk_copies_reseal(dock, path, key, overlay, node->spec->overlay_mib,
 				    fresh, cancel, error))
-		return NULL;
-	if (chown(overlay, uid, (gid_t)uid) < 0) {
-		isc_error_set_errno(error, errno, "cannot give '%s' to node '%s'", overlay,
-				node->spec->name);
-		return NULL;
-	}
-	return g_steal_pointer(&fresh);
+		return FALSE;
+	return chown(overlay, uid, (gid_t)uid) == 0 ||
+	       isc_error_set_errno(error, errno, "cannot give '%s' to node '%s'", overlay,
+			       node->spec->name);
 }
 
-/* --- put back: volumes --------------------------------------------------------------------- */
+/* --- put back: what is kept ---------------------------------------------------------------- */
+
+/* One side of a volume, or of the overlay. */
+typedef struct {
+	gchar *path, *id; /* owned */
+	guint in_force;   /* the side that is */
+	guint mib;        /* that it has there */
+} Side;
+
+static void side_clear(Side *side)
+{
+	g_free(side->path);
+	g_free(side->id);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Side, side_clear)
+
+static gboolean find_side(
+		IscDock *dock, const IscNode *node, const IscTurn *turn, Side *out, GError **error)
+{
+	const gchar *name = node->spec->name;
+	IscVolume volume;
+	if (!*turn->volume) {
+		out->path = isc_steps_overlay_side_path(dock, name, turn->side);
+		out->id = isc_steps_overlay_side_key_id(name, turn->side);
+		out->in_force = isc_register_overlay_side(dock->reg, name);
+		out->mib = node->spec->overlay_mib;
+		return TRUE;
+	}
+	if (!isc_register_get_volume(dock->reg, turn->volume, &volume, error))
+		return FALSE;
+	out->path = isc_steps_volume_side_path(dock, turn->volume, turn->side);
+	out->id = isc_steps_volume_side_key_id(turn->volume, turn->side);
+	out->in_force = volume.side;
+	out->mib = volume.mib;
+	return TRUE;
+}
+
+static gboolean drop_side(
+		IscDock *dock, const IscNode *node, const IscTurn *turn, guint side, GError **error)
+{
+	return *turn->volume ? isc_steps_volume_drop_side(dock, turn->volume, side, error)
+			     : isc_steps_overlay_drop_side(dock, node->spec->name, side, error);
+}
 
 static gboolean fill(IscDock *dock, const IscNode *node, const gchar *snapshot, const IscTurn *turn,
 		GCancellable *cancel, GError **error)
 {
-	g_autofree gchar *path = isc_steps_volume_side_path(dock, turn->volume, turn->side);
-	g_autofree gchar *id = isc_steps_volume_side_key_id(turn->volume, turn->side);
+	g_auto(Side) side = { 0 };
 	g_autofree gchar *from = NULL;
-	IscVolume volume;
 	guint had;
-	if (!isc_register_get_volume(dock->reg, turn->volume, &volume, error))
+	if (!find_side(dock, node, turn, &side, error))
 		return FALSE;
-	if (volume.side == turn->side) {
+	if (side.in_force == turn->side) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"that side of volume '%s' is in force: it is not written over",
-				turn->volume);
+				"'%s' is in force: it is not written over", side.path);
 		return FALSE;
 	}
 	g_autoptr(IscKey) key = isc_snapshots_open(
 			dock, node->spec->name, snapshot, turn->volume, &from, error);
 	g_autoptr(IscKey) fresh = isc_key_new_random();
 	return key && isc_volume_size(from, &had, error) &&
-	       isc_steps_volume_drop_side(dock, turn->volume, turn->side, error) &&
-	       isc_key_store_save(dock->keys, id, fresh, error) &&
-	       isc_disk_copies_reseal(
-			       dock, from, key, path, MAX(had, volume.mib), fresh, cancel, error);
+	       drop_side(dock, node, turn, turn->side, error) &&
+	       isc_key_store_save(dock->keys, side.id, fresh, error) &&
+	       isc_disk_copies_reseal(dock, from, key, side.path, MAX(had, side.mib), fresh, cancel,
+			       error);
 }
 
 gboolean isc_step_refill_up(gpointer self, const IscNode *node, const gchar *arg,
@@ -183,32 +219,32 @@ gboolean isc_step_refill_down(gpointer self, const IscNode *node, const gchar *a
 	IscDock *dock = self;
 	g_autofree gchar *snapshot = NULL;
 	g_autoptr(GArray) turns = isc_restore_parse(arg, &snapshot, error);
-	(void)node, (void)cancel;
+	(void)cancel;
 	for (guint i = 0; turns && i < turns->len; i++) {
-		const gchar *name = g_array_index(turns, IscTurn, i).volume;
-		IscVolume volume;
-		if (!isc_register_get_volume(dock->reg, name, &volume, error) ||
-				!isc_steps_volume_drop_side(dock, name, 1 - volume.side, error))
+		const IscTurn *turn = &g_array_index(turns, IscTurn, i);
+		g_auto(Side) side = { 0 };
+		if (!find_side(dock, node, turn, &side, error) ||
+				!drop_side(dock, node, turn, 1 - side.in_force, error))
 			return FALSE;
 	}
 	return turns != NULL;
 }
 
-/* No undo: from the transaction on, the snapshot's volumes are the node's. */
+/* No undo: from the transaction on, the snapshot's disks are the node's. */
 gboolean isc_step_turn_up(gpointer self, const IscNode *node, const gchar *arg,
 		GCancellable *cancel, GError **error)
 {
 	IscDock *dock = self;
 	g_autofree gchar *snapshot = NULL;
 	g_autoptr(GArray) turns = isc_restore_parse(arg, &snapshot, error);
-	(void)node, (void)cancel;
+	(void)cancel;
 	for (guint i = 0; turns && i < turns->len; i++) {
-		const IscTurn *turn = &g_array_index(turns, IscTurn, i);
-		g_autofree gchar *path = isc_steps_volume_side_path(dock, turn->volume, turn->side);
-		g_autofree gchar *id = isc_steps_volume_side_key_id(turn->volume, turn->side);
-		g_autoptr(IscKey) key = isc_key_store_load(dock->keys, id, error);
-		if (!key || !isc_volume_verify(path, isc_key_hex(key), error))
+		g_auto(Side) side = { 0 };
+		if (!find_side(dock, node, &g_array_index(turns, IscTurn, i), &side, error))
+			return FALSE;
+		g_autoptr(IscKey) key = isc_key_store_load(dock->keys, side.id, error);
+		if (!key || !isc_volume_verify(side.path, isc_key_hex(key), error))
 			return FALSE;
 	}
-	return turns && isc_register_turn_volumes(dock->reg, turns, error);
+	return turns && isc_register_turn(dock->reg, node->spec->name, turns, error);
 }

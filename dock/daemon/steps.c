@@ -1,11 +1,5 @@
 #include "daemon/steps.h"
 
-gchar *isc_steps_overlay_path(const IscDock *dock, const IscNode *node)
-{
-	return g_build_filename(
-			dock->config->state_dir, "nodes", node->spec->name, "overlay.qcow2", NULL);
-}
-
 gchar *isc_steps_config_path(const IscDock *dock, const IscNode *node)
 {
 	return g_build_filename(dock->config->run_dir, "nodes", node->spec->name, "config", NULL);

@@ -22,12 +22,34 @@ GVariant *isc_steps_counters(IscDock *dock, const IscNode *node);
 /* Puts the overlay's key into libvirtd again, where it is still known. */
 gboolean isc_steps_push_secret(IscDock *dock, const IscNode *node, GError **error);
 
-/* STATEDIR/nodes/NAME/overlay.qcow2, RUNDIR/nodes/NAME/config.  (transfer full) */
-gchar *isc_steps_overlay_path(const IscDock *dock, const IscNode *node);
+/* RUNDIR/nodes/NAME/config.  (transfer full) */
 gchar *isc_steps_config_path(const IscDock *dock, const IscNode *node);
 
 /* The node's image as the store has it.  (transfer full) */
 IscImage *isc_steps_image(IscDock *dock, const IscNode *node, GError **error);
+
+/* --- the overlay: steps-overlay.c --- */
+
+/* STATEDIR/nodes/NAME/overlay.qcow2; of one that is kept the side in force.  (transfer full) */
+gchar *isc_steps_overlay_path(const IscDock *dock, const IscNode *node);
+
+/* Of one that is kept: the disk of one side, and the id of its key.  (transfer full) */
+gchar *isc_steps_overlay_side_path(const IscDock *dock, const gchar *node, guint side);
+gchar *isc_steps_overlay_side_key_id(const gchar *node, guint side);
+
+/* Shreds one side, key first.  One that is not there is no error. */
+gboolean isc_steps_overlay_drop_side(IscDock *dock, const gchar *node, guint side, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/* The key of the overlay that @node keeps, tried on its disk.  Errors: ISC_ERROR_NOT_FOUND,
+ * ISC_ERROR_VERIFY: key or disk are lost.  (transfer full) */
+IscKey *isc_steps_overlay_key(IscDock *dock, const IscNode *node, GError **error);
+
+/* FALSE with that error, but for one that was never made. */
+gboolean isc_steps_overlay_check(IscDock *dock, const IscNode *node, GError **error);
+
+/* The register was lost: finds out which side of @node's overlay was in force. */
+void isc_steps_overlay_adopt(IscDock *dock, const IscNode *node);
 
 /* --- volumes: steps-volume.c --- */
 
@@ -78,14 +100,16 @@ gboolean isc_steps_rules_in_force(IscDock *dock, const IscNode *node, GError **e
 ISC_STEP_FUNCTION(folder_up);
 ISC_STEP_FUNCTION(folder_down);
 ISC_STEP_FUNCTION(verify_up);
-ISC_STEP_FUNCTION(overlay_up);
-ISC_STEP_FUNCTION(overlay_down);
 ISC_STEP_FUNCTION(config_up);
 ISC_STEP_FUNCTION(config_down);
-ISC_STEP_FUNCTION(secret_up);
-ISC_STEP_FUNCTION(secret_down);
 ISC_STEP_FUNCTION(channels_up);
 ISC_STEP_FUNCTION(channels_down);
+
+/* steps-overlay.c */
+ISC_STEP_FUNCTION(overlay_up);
+ISC_STEP_FUNCTION(overlay_down);
+ISC_STEP_FUNCTION(secret_up);
+ISC_STEP_FUNCTION(secret_down);
 
 /* steps-volume.c */
 ISC_STEP_FUNCTION(volume_up);
@@ -142,7 +166,7 @@ ISC_STEP_FUNCTION(turn_up);
 /* steps-evidence.c */
 ISC_STEP_FUNCTION(evidence_up);
 
-/* Makes the overlay from a snapshot and gives the key that opens it.  @arg: "SNAP" of the node's
- * own, or "NODE/SNAP" of another.  (transfer full) */
-IscKey *isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *arg,
-		const gchar *overlay, GCancellable *cancel, GError **error);
+/* Makes the overlay from a snapshot; @key opens it.  @arg: "SNAP" of the node's own, or "NODE/SNAP"
+ * of another. */
+gboolean isc_step_overlay_from_snapshot(IscDock *dock, const IscNode *node, const gchar *arg,
+		const gchar *overlay, const IscKey *key, GCancellable *cancel, GError **error);

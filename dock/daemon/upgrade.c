@@ -80,9 +80,10 @@ static gboolean prepare(Upgrade *u, GError **error)
 	u->new->image_version = g_strdup(image->version);
 	u->is_up = isc_node_state_is_up(u->old->state);
 	/* Without exposed ports nobody would notice a stand-in, but a service that works through a
-	 * queue may not be there twice; and a volume is one node's at a time. */
+	 * queue may not be there twice; and a volume is one node's at a time, as is an overlay that
+	 * is kept. */
 	u->options.stand_in = u->is_up && !u->request->in_place && u->old->spec->expose->len > 0 &&
-			      u->old->spec->volumes->len == 0;
+			      u->old->spec->volumes->len == 0 && !u->old->spec->overlay_kept;
 	u->options.drain_s = u->request->drain_s;
 	u->options.digest = u->new->digest;
 	gboolean forth = u->request->verb == ISC_VERB_UPGRADE;

@@ -9,7 +9,7 @@ typedef enum {
 	ISC_STEP_FOLDER,    /* the node's folders in state and run */
 	ISC_STEP_VERIFY,    /* digest and signature of the image; no undo */
 	ISC_STEP_OVERLAY,   /* encrypted overlay with a fresh key; arg "", or the snapshot to start
-			       from: "SNAP" or, of another node, "NODE/SNAP" */
+			       from: "SNAP" or, of another node, "NODE/SNAP"; or ISC_ARG_KEPT */
 	ISC_STEP_CONFIG,    /* the fw_cfg file */
 	ISC_STEP_SECRET,    /* the overlay's key in libvirtd */
 	ISC_STEP_CHANNELS,  /* the sockets QEMU connects to */
@@ -65,6 +65,13 @@ typedef struct {
 /* The argument of a START that is taken down: ask the guest to power off before the domain is
  * destroyed. */
 #define ISC_ARG_ASK "ask"
+
+/* The argument of an OVERLAY that is kept: up, it is opened, or made where it never was; down, it
+ * is put aside.  No name is like it. */
+#define ISC_ARG_KEPT "(kept)"
+
+/* What REFILL and TURN call the overlay, where they name a volume. */
+#define ISC_ARG_OVERLAY "(overlay)"
 
 /* An ordered list of steps of one verb on one node. */
 typedef struct {

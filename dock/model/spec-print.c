@@ -52,8 +52,9 @@ static gchar *print(const IscSpec *spec, gboolean with_env)
 	if (spec->job.is_ephemeral)
 		g_string_append(out, "Ephemeral=yes\n");
 	print_pairs(out, "Label", spec->labels);
-	g_string_append_printf(out, "\n[Resources]\nMemory=%u\nVCPUs=%u\nOverlay=%u\n",
-			spec->memory_mib, spec->vcpus, spec->overlay_mib);
+	g_string_append_printf(out, "\n[Resources]\nMemory=%u\nVCPUs=%u\nOverlay=%u%s\n",
+			spec->memory_mib, spec->vcpus, spec->overlay_mib,
+			spec->overlay_kept ? ":keep" : "");
 	isc_limits_print(&spec->limits, out);
 	for (guint i = 0; i < spec->volumes->len; i++) {
 		g_autofree gchar *text = isc_volume_use_print(

@@ -126,7 +126,21 @@ static gboolean take_vcpus(
 static gboolean take_overlay(
 		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
-	return number(conf, entry, 16, 1048576, &spec->overlay_mib, error);
+	/* "MIB", "MIB:keep", "keep" */
+	g_auto(GStrv) parts = g_strsplit(entry->value, ":", 2);
+	guint64 mib = spec->overlay_mib;
+	gboolean sized = g_ascii_string_to_unsigned(parts[0], 10, 16, 1048576, &mib, NULL);
+	const gchar *word = sized ? parts[1] : entry->value;
+	spec->overlay_kept = g_strcmp0(word, "keep") == 0;
+	if (!spec->overlay_kept && (word || !sized)) {
+		g_autofree gchar *shown = isc_text_escape(entry->value, -1, 64);
+		return isc_conf_error(conf, entry, error,
+				"'%s' is none of MIB, MIB:keep, keep; MIB is a number from 16 to "
+				"1048576",
+				shown);
+	}
+	spec->overlay_mib = (guint)mib;
+	return TRUE;
 }
 
 static gboolean take_timeout(

@@ -46,8 +46,9 @@ typedef struct {
 	guint memory_mib;    /* MiB, 48..65536 */
 	guint vcpus;         /* 1..64 */
 	IscLimits limits;
-	guint overlay_mib; /* MiB, 16..1048576 */
-	GArray *volumes;   /* of IscVolumeUse, at most ISC_VOLUMES_MAX: vdc, vdd, … */
+	guint overlay_mib;     /* MiB, 16..1048576 */
+	gboolean overlay_kept; /* it outlives stops; else each start begins with an empty one */
+	GArray *volumes;       /* of IscVolumeUse, at most ISC_VOLUMES_MAX: vdc, vdd, … */
 	IscNetworkModel network;
 	gchar group[ISC_NAME_MAX + 1]; /* ISC_NETWORK_GROUP; else "" */
 	GArray *expose;                /* of IscExpose */

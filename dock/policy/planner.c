@@ -27,14 +27,30 @@ static gboolean takes_part(IscStepKind kind, const IscNode *node)
 	return kind != ISC_STEP_VOLUMES || node->spec->volumes->len > 0;
 }
 
-/* @define: whether the definition goes when the plan is taken back. */
+/* An overlay that is kept outlives the node's stops, and starts that fail. */
+static const gchar *overlay_arg(const IscNode *node)
+{
+	return node->spec->overlay_kept ? ISC_ARG_KEPT : NULL;
+}
+
+static const gchar *down_arg(IscStepKind kind, const IscNode *node, gboolean ask)
+{
+	return kind == ISC_STEP_OVERLAY        ? overlay_arg(node)
+	       : ask && kind == ISC_STEP_START ? ISC_ARG_ASK
+					       : NULL;
+}
+
+/* @define: whether the definition goes when the plan is taken back.  @snapshot: what the overlay is
+ * made from; "": it is new; NULL: it is as at each start. */
 static void add_run(IscPlan *plan, const IscNode *node, IscStepMode define, const gchar *snapshot)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(run_steps); i++)
 		if (takes_part(run_steps[i], node))
 			isc_plan_add(plan, run_steps[i] == ISC_STEP_DEFINE ? define : ISC_MODE_UP,
 					run_steps[i],
-					run_steps[i] == ISC_STEP_OVERLAY ? snapshot : NULL);
+					run_steps[i] != ISC_STEP_OVERLAY ? NULL
+					: snapshot                       ? snapshot
+									 : overlay_arg(node));
 }
 
 /* The definition stays with libvirt while the node is disabled: an admin sees it there. */
@@ -44,7 +60,7 @@ static void add_stop(IscPlan *plan, const IscNode *node, gboolean ask)
 		if (has_undo(run_steps[i]) && run_steps[i] != ISC_STEP_DEFINE &&
 				takes_part(run_steps[i], node))
 			isc_plan_add(plan, ISC_MODE_DOWN, run_steps[i],
-					ask && run_steps[i] == ISC_STEP_START ? ISC_ARG_ASK : NULL);
+					down_arg(run_steps[i], node, ask));
 }
 
 /* The definition holds a copy of the rules; that it cannot be written now (no libvirtd) keeps no
@@ -83,7 +99,8 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 			isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_VOLUME, options->make[i]);
 		add_attach(plan, node, ISC_MODE_UP);
 		if (options->enable) {
-			add_run(plan, node, ISC_MODE_UP, options->snapshot);
+			add_run(plan, node, ISC_MODE_UP,
+					options->snapshot ? options->snapshot : "");
 		} else {
 			isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_VERIFY, NULL);
 			isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_DEFINE, NULL);
@@ -115,7 +132,9 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 			isc_plan_add(plan, ISC_MODE_STAYS, ISC_STEP_TURN, options->refill);
 			isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_REFILL, options->refill);
 		}
-		add_run(plan, node, ISC_MODE_STAYS, options->snapshot);
+		/* One that is kept is turned with the volumes. */
+		add_run(plan, node, ISC_MODE_STAYS,
+				node->spec->overlay_kept ? NULL : options->snapshot);
 		break;
 	case ISC_VERB_SNAPSHOT_DELETE:
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_SNAPSHOT, options->snapshot);
@@ -140,6 +159,8 @@ IscPlan *isc_planner_plan(IscVerb verb, const IscNode *node, const IscPlanOption
 		break;
 	case ISC_VERB_DESTROY:
 		add_stop(plan, node, FALSE);
+		if (node->spec->overlay_kept)
+			isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_OVERLAY, NULL);
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_SNAPSHOTS, NULL);
 		add_attach(plan, node, ISC_MODE_DOWN);
 		isc_plan_add(plan, ISC_MODE_DOWN, ISC_STEP_DEFINE, NULL);
@@ -199,7 +220,7 @@ static void add_stop_behind_fence(IscPlan *plan, const IscNode *node, gboolean a
 				run_steps[i] != ISC_STEP_FENCE && run_steps[i] != ISC_STEP_TAP &&
 				takes_part(run_steps[i], node))
 			isc_plan_add(plan, ISC_MODE_DOWN, run_steps[i],
-					ask && run_steps[i] == ISC_STEP_START ? ISC_ARG_ASK : NULL);
+					down_arg(run_steps[i], node, ask));
 }
 
 static void add_clear(IscPlan *plan, const IscUpgradeOptions *options)
@@ -240,7 +261,9 @@ void isc_planner_upgrade(IscPlan *plan, IscUpgradePart part, const IscNode *node
 					 run_steps[i] == ISC_STEP_TAP;
 			if (run_steps[i] != ISC_STEP_VERIFY && takes_part(run_steps[i], node))
 				isc_plan_add(plan, stays ? ISC_MODE_STAYS : ISC_MODE_UP,
-						run_steps[i], NULL);
+						run_steps[i],
+						run_steps[i] == ISC_STEP_OVERLAY ? overlay_arg(node)
+										 : NULL);
 		}
 		add_clear(plan, options);
 		break;

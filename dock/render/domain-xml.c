@@ -314,7 +314,7 @@ static gboolean render(xmlDoc *doc, const IscDomainParams *p, GError **error)
 		{ "/domain/sysinfo/entry[@name='opt/org.iscdock/node']",         "file", p->fwcfg },
 		{ "/domain/devices/disk[target/@dev='vda'][readonly]/source",    "file", p->root },
 		{ "/domain/devices/disk[target/@dev='vdb']/source",              "file", p->overlay },
-		{ "/domain/devices/disk[target/@dev='vdb']/driver",              "cache", "unsafe" },
+		{ "/domain/devices/disk[target/@dev='vdb']/driver",              "cache", p->overlay_kept ? "writeback" : "unsafe" },
 		{ "/domain/devices/disk[target/@dev='vdb']/source/encryption[@format='luks']/secret",
 		                                                                 "uuid", p->overlay_secret },
 		{ "/domain/devices/interface[@type='ethernet']/mac",             "address", p->mac },

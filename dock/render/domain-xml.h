@@ -39,9 +39,10 @@ typedef struct {
 	guint vcpus;      /* 1..64 */
 
 	const gchar *kernel, *initrd, *root; /* the image's files, shared by all its nodes */
-	const gchar *cmdline; /* isc_domain_cmdline(); anybody in the guest reads it: no secrets */
-	const gchar *fwcfg;   /* the node's own configuration: a file that only its uid reads */
-	const gchar *overlay; /* qcow2 with LUKS */
+	const gchar *cmdline;  /* isc_domain_cmdline(); anybody in the guest reads it: no secrets */
+	const gchar *fwcfg;    /* the node's own configuration: a file that only its uid reads */
+	const gchar *overlay;  /* qcow2 with LUKS */
+	gboolean overlay_kept; /* what the guest says is flushed must be */
 	const gchar *overlay_secret; /* uuid of the libvirt secret that opens it */
 	const IscDomainVolume *volumes;
 	gsize n_volumes; /* 0..ISC_DOMAIN_VOLUMES_MAX */

@@ -89,27 +89,43 @@ gboolean isc_register_use_volumes(IscRegister *reg, const gchar *node, GError **
 			"t", node);
 }
 
-static gboolean turn_all(IscRegister *reg, const GArray *turns, GError **error)
+guint isc_register_overlay_side(IscRegister *reg, const gchar *node)
 {
-	for (guint i = 0; i < turns->len; i++) {
-		const IscTurn *turn = &g_array_index(turns, IscTurn, i);
-		IscVolume there;
-		if (!get(reg, turn->volume, &there, error) ||
-				!isc_sql_run(reg->db, error,
-						"UPDATE volume SET side = ?, fresh = 0 "
-						"WHERE name = ?",
-						"it", (gint64)turn->side, turn->volume))
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+	g_autoptr(IscStmt) st = isc_sql_prepare(
+			reg->db, NULL, "SELECT side FROM node WHERE name = ?", "t", node);
+	return st && sqlite3_step(st) == SQLITE_ROW && sqlite3_column_int64(st, 0) != 0;
+}
+
+static gboolean turn_one(IscRegister *reg, const gchar *node, const IscTurn *turn, GError **error)
+{
+	gboolean overlay = !*turn->volume;
+	if (!isc_sql_run(reg->db, error,
+			    overlay ? "UPDATE node SET side = ? WHERE name = ?"
+				    : "UPDATE volume SET side = ?, fresh = 0 WHERE name = ?",
+			    "it", (gint64)turn->side, overlay ? node : turn->volume))
+		return FALSE;
+	if (sqlite3_changes(reg->db) == 1)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "no %s '%s'",
+			overlay ? "node" : "volume", overlay ? node : turn->volume);
+	return FALSE;
+}
+
+static gboolean turn_all(IscRegister *reg, const gchar *node, const GArray *turns, GError **error)
+{
+	for (guint i = 0; i < turns->len; i++)
+		if (!turn_one(reg, node, &g_array_index(turns, IscTurn, i), error))
 			return FALSE;
-	}
 	return TRUE;
 }
 
-gboolean isc_register_turn_volumes(IscRegister *reg, const GArray *turns, GError **error)
+gboolean isc_register_turn(IscRegister *reg, const gchar *node, const GArray *turns, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
 	if (!isc_sql_script(reg->db, "BEGIN IMMEDIATE", error))
 		return FALSE;
-	if (turn_all(reg, turns, error) && isc_sql_script(reg->db, "COMMIT", error))
+	if (turn_all(reg, node, turns, error) && isc_sql_script(reg->db, "COMMIT", error))
 		return TRUE;
 	(void)isc_sql_script(reg->db, "ROLLBACK", NULL);
 	return FALSE;

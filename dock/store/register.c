@@ -8,7 +8,7 @@
 #include "store/register-private.h"
 #include "store/sql.h"
 
-#define SCHEMA_VERSION 6
+#define SCHEMA_VERSION 7
 #define EVENTS_KEPT 100000
 
 /* Step n takes a database from version n to n + 1. */
@@ -65,6 +65,8 @@ static const gchar *const migrations[SCHEMA_VERSION] = {
 	"  uuid TEXT PRIMARY KEY, due INTEGER NOT NULL, last INTEGER NOT NULL,\n"
 	"  owed INTEGER NOT NULL) STRICT;\n"
 	"CREATE INDEX job_due_due ON job_due (due) WHERE due > 0;\n",
+
+	"ALTER TABLE node ADD COLUMN side INTEGER NOT NULL DEFAULT 0;\n",
 };
 
 static gint64 now_s(void)

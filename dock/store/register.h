@@ -138,8 +138,8 @@ typedef struct {
 } IscVolume;
 
 typedef struct {
-	gchar volume[ISC_NAME_MAX + 1];
-	guint side; /* that comes into force */
+	gchar volume[ISC_NAME_MAX + 1]; /* "": the overlay that the node keeps */
+	guint side;                     /* that comes into force */
 } IscTurn;
 
 /* Errors: ISC_ERROR_STATE: the name is taken. */
@@ -153,9 +153,11 @@ GArray *isc_register_list_volumes(IscRegister *reg, GError **error);
 gboolean isc_register_resize_volume(IscRegister *reg, const gchar *name, guint mib, GError **error);
 /* Those of @node have been used. */
 gboolean isc_register_use_volumes(IscRegister *reg, const gchar *node, GError **error);
-/* All of @turns (of IscTurn), or none.  Errors: ISC_ERROR_NOT_FOUND. */
-gboolean isc_register_turn_volumes(IscRegister *reg, const GArray *turns, GError **error)
+/* All of @turns (of IscTurn) of @node, or none.  Errors: ISC_ERROR_NOT_FOUND. */
+gboolean isc_register_turn(IscRegister *reg, const gchar *node, const GArray *turns, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
+/* The side of the overlay that @node keeps; 0 where it is not known. */
+guint isc_register_overlay_side(IscRegister *reg, const gchar *node);
 /* One that is not there is no error. */
 gboolean isc_register_remove_volume(IscRegister *reg, const gchar *name, GError **error);
 

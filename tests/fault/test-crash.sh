@@ -99,6 +99,25 @@ for step in 2 3 8 13; do
 	is "$(state)$(volumes)" none "provision with a volume, dead before step $step: neither is there"
 	ok "and nothing else of it" in_order
 done
+# An overlay that is kept: what is interrupted leaves the very same one.
+dock isc-vm provision n --image minimal --memory 96 --overlay 64:keep >/dev/null
+own() { dock sh -c 'cd /var/lib/isc-dock && stat -c %i nodes/n/overlay*; ls keys | grep -o "^n.overlay.*"' | paste -sd ' '; }
+before=$(own)
+crash disable 2 dock isc-vm disable n --force
+crash enable 5 dock isc-vm enable n
+is "$(state),$(own)" "failed,$before" "an interrupted stop or start leaves an overlay that is kept"
+ok "and in order" in_order
+dock isc-vm enable n >/dev/null
+dock isc-vm snapshot create n s1 >/dev/null
+crash "snapshot restore" 4 dock isc-vm snapshot restore n s1
+is "$(state),$(own)" "failed,$before" "so does a restore that was not at its turn yet"
+ok "and in order" in_order
+crash destroy 3 dock isc-vm destroy n
+is "$(state)$(own 2>/dev/null)" none "with its node it goes"
+ok "and nothing of it is left" in_order
+crash provision 3 dock isc-vm provision n --image minimal --memory 96 --overlay 64:keep
+is "$(state)$(own 2>/dev/null)" none "a node that was being made leaves neither key nor disk"
+ok "and in order" in_order
 # A restore with a volume: as long as copies are made the node runs on with the old one, from the turn on it is the new.
 dock isc-vm provision n --image minimal --memory 96 --overlay 64 --writable /srv/www --volume v:/srv/www/data:16M >/dev/null
 dock isc-vm snapshot create n s1 >/dev/null

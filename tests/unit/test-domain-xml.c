@@ -299,6 +299,9 @@ static void a_flush_of_a_volume_reaches_the_disk_one_of_the_overlay_need_not(voi
 	assert_xpath(xml, "/domain/devices/disk[target/@dev='vdd']/source/@file", volumes[1].path);
 	assert_xpath(xml, "/domain/devices/disk[target/@dev='vdd']/address/@slot", "0x09");
 	assert_xpath(xml, "count(/domain/devices/disk)", "4");
+	p.overlay_kept = TRUE;
+	g_autofree gchar *kept = render("q35", &p, &error);
+	assert_xpath(kept, "/domain/devices/disk[target/@dev='vdb']/driver/@cache", "writeback");
 }
 
 static void a_wrong_value_is_refused_by_name(void **state)

@@ -288,6 +288,59 @@ static void an_interrupted_restore_has_the_old_volumes_or_the_new(void **state)
 	}
 }
 
+static void an_overlay_that_is_kept_dies_with_its_node_alone(void **state)
+{
+	(void)state;
+	static const struct {
+		IscVerb verb;
+		IscPlanOptions options;
+		const gchar *file;
+	} cases[] = {
+		{ ISC_VERB_PROVISION, { .enable = TRUE }, "plan/kept-provision" },
+		{ ISC_VERB_ENABLE, { 0 }, "plan/kept-enable" },
+		{ ISC_VERB_DISABLE, { .ask = TRUE }, "plan/kept-disable" },
+		{ ISC_VERB_SNAPSHOT_RESTORE, { .snapshot = "s1", .refill = "s1 (overlay):b" },
+				"plan/kept-restore" },
+		{ ISC_VERB_DESTROY, { 0 }, "plan/kept-destroy" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(IscNode) node = node_in(ISC_NODE_READY);
+		node->spec->overlay_kept = TRUE;
+		g_autoptr(IscPlan) plan = isc_planner_plan(cases[i].verb, node, &cases[i].options);
+		g_autofree gchar *text = isc_plan_print(plan);
+		assert_golden(cases[i].file, text);
+		/* Also where a start is taken back. */
+		for (guint reached = 0; reached < plan->steps->len; reached++) {
+			g_autoptr(IscPlan) rest = isc_planner_recover(plan, reached);
+			g_autofree gchar *steps = isc_plan_print(rest);
+			gboolean goes = strstr(steps, "- overlay\n") != NULL;
+			gboolean may = cases[i].verb == ISC_VERB_PROVISION ||
+				       cases[i].verb == ISC_VERB_DESTROY;
+			assert_true(may || !goes);
+		}
+	}
+}
+
+static void an_upgrade_takes_an_overlay_that_is_kept_over(void **state)
+{
+	(void)state;
+	const IscUpgradeOptions options = { .digest = "d", .change = "a b c d" };
+	static const IscUpgradePart parts[] = { ISC_UPGRADE_OVER, ISC_UPGRADE_BACK };
+	for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
+		g_autoptr(IscNode) node = node_in(ISC_NODE_READY);
+		g_autoptr(IscPlan) plan = isc_plan_new(ISC_VERB_UPGRADE, "web");
+		node->spec->overlay_kept = TRUE;
+		isc_planner_upgrade(plan, parts[i], node, &options);
+		for (guint k = 0; k < plan->steps->len; k++) {
+			const IscStep *step = &g_array_index(plan->steps, IscStep, k);
+			if (step->kind == ISC_STEP_OVERLAY)
+				assert_string_equal(step->arg, ISC_ARG_KEPT);
+		}
+		assert_true(index_of(plan, ISC_MODE_DOWN, ISC_STEP_OVERLAY) >= 0);
+		assert_true(index_of(plan, ISC_MODE_UP, ISC_STEP_OVERLAY) >= 0);
+	}
+}
+
 static void an_interrupted_quarantine_or_destruction_is_brought_to_its_end(void **state)
 {
 	(void)state;
@@ -344,6 +397,8 @@ int main(void)
 		cmocka_unit_test(a_node_with_volumes_gets_and_gives_them),
 		cmocka_unit_test(an_interrupted_verb_of_a_volume_leaves_no_half),
 		cmocka_unit_test(an_interrupted_restore_has_the_old_volumes_or_the_new),
+		cmocka_unit_test(an_overlay_that_is_kept_dies_with_its_node_alone),
+		cmocka_unit_test(an_upgrade_takes_an_overlay_that_is_kept_over),
 		cmocka_unit_test(every_part_of_an_upgrade_is_as_agreed),
 		cmocka_unit_test(an_interrupted_upgrade_leaves_one_that_serves),
 		cmocka_unit_test(no_tap_without_a_fence_and_no_boot_without_verification),

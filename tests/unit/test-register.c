@@ -266,12 +266,19 @@ static void a_volume_has_one_owner_and_outlives_it(void **state)
 	IscTurn turn = { .volume = "data", .side = 1 }, gone = { .volume = "gone", .side = 1 };
 	g_array_append_val(turns, turn);
 	g_array_append_val(turns, gone);
-	assert_false(isc_register_turn_volumes(f->reg, turns, NULL));
+	assert_false(isc_register_turn(f->reg, "web", turns, NULL));
 	assert_true(isc_register_get_volume(f->reg, "data", &v, NULL));
 	assert_int_equal(v.side, 0); /* all or none */
 	g_array_set_size(turns, 1);
-	assert_true(isc_register_turn_volumes(f->reg, turns, NULL));
-	assert_true(isc_register_turn_volumes(f->reg, turns, NULL));
+	g_strlcpy(gone.volume, "", sizeof(gone.volume)); /* the overlay */
+	g_array_append_val(turns, gone);
+	assert_false(isc_register_turn(f->reg, "web", turns, NULL)); /* there is no such node */
+	assert_true(isc_register_add_node(f->reg, &node, &all_slots, NULL));
+	assert_int_equal(isc_register_overlay_side(f->reg, "web"), 0);
+	assert_true(isc_register_turn(f->reg, "web", turns, NULL));
+	assert_true(isc_register_turn(f->reg, "web", turns, NULL));
+	assert_int_equal(isc_register_overlay_side(f->reg, "web"), 1);
+	assert_int_equal(isc_register_overlay_side(f->reg, "none"), 0);
 	assert_true(isc_register_get_volume(f->reg, "data", &v, NULL));
 	assert_int_equal(v.side, 1);
 

@@ -48,6 +48,37 @@ static void a_full_file_comes_back_as_it_was(void **state)
 	assert_non_null(strstr(text2, "HealthRetries=2"));
 }
 
+static void an_overlay_is_kept_if_it_says_so(void **state)
+{
+	(void)state;
+	static const struct {
+		const gchar *text;
+		guint mib; /* 0: refused */
+		gboolean kept;
+	} cases[] = { { "64", 64, FALSE }, { "64:keep", 64, TRUE }, { "keep", 256, TRUE },
+		{ "", 0, FALSE }, { "64:", 0, FALSE }, { ":keep", 0, FALSE },
+		{ "64keep", 0, FALSE }, { "64:kept", 0, FALSE }, { "15:keep", 0, FALSE },
+		{ "9999999", 0, FALSE }, { "-64", 0, FALSE }, { "64 keep", 0, FALSE },
+		{ "keep:64", 0, FALSE } };
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autofree gchar *text = g_strdup_printf("[Node]\nName=web\nImage=nginx\n"
+							 "[Resources]\nOverlay=%s\n",
+				cases[i].text);
+		g_autoptr(IscSpec) spec = parse(text, &error);
+		if (!cases[i].mib) {
+			assert_null(spec);
+			continue;
+		}
+		assert_no_error(error);
+		assert_int_equal(spec->overlay_mib, cases[i].mib);
+		assert_int_equal(spec->overlay_kept, cases[i].kept);
+		g_autofree gchar *again = isc_spec_print(spec);
+		g_autoptr(IscSpec) same = parse(again, &error);
+		assert_int_equal(same->overlay_kept, cases[i].kept);
+	}
+}
+
 static void a_group_comes_back_wherever_it_stands(void **state)
 {
 	(void)state;
@@ -180,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_file_comes_back_as_it_was),
+		cmocka_unit_test(an_overlay_is_kept_if_it_says_so),
 		cmocka_unit_test(a_group_comes_back_wherever_it_stands),
 		cmocka_unit_test(keys_of_jobs_fit_together),
 		cmocka_unit_test(the_public_text_holds_no_environment),

@@ -115,6 +115,28 @@ ok "with the key put back it does" vm enable kv
 ok "and has its data" has_marker
 vm destroy kv >/dev/null
 
+# --- an overlay that is kept ---------------------------------------------------------------------
+own() { dock sh -c "ls $state/nodes/box | grep overlay; ls $state/keys | grep -o '^box.overlay.*'" | paste -sd ' '; }
+ok "a node keeps its scratch space" vm provision box --image redis --memory 96 --overlay 64:keep --expose 6379:6379
+ok "data are written in it" redis "SET marker $marker\r\nSAVE"
+ok "a snapshot is taken" vm snapshot create box s1
+ok "the data are changed" redis "SET marker later\r\nSAVE"
+ok "it is stopped" vm disable box
+is "$(dock stat -c %U "$state/nodes/box/overlay.qcow2"),$(own)" "isc-dock,overlay.qcow2 box.overlay.sealed" "disk and key stay, the dock's alone"
+dock mv "$state/keys/box.overlay.sealed" "$state/box.sealed"
+status 3 "without the key it does not start" dock isc-vm enable box
+like "$(cat "$TMP/out")" "left as it is" "and nothing is made anew"
+dock mv "$state/box.sealed" "$state/keys/box.overlay.sealed"
+ok "with it it does" vm enable box
+like "$(redis 'GET marker')" later "with its data"
+ok "the snapshot is put back" vm snapshot restore box s1
+ok "with the data of then" has_marker
+is "$(own)" "overlay-b.qcow2 box.overlay.b.sealed" "and of those before nothing is left"
+ok "nothing of it lies in the clear" dock sh -c "! grep -raqF '$marker' $state"
+ok "all is in order" clean
+like "$(dock isc-vm destroy box)" "shredded: overlay and its key" "it goes with its node"
+is "$(dock sh -c "ls $state/nodes; ls $state/keys | grep box")" "" "disk, key and snapshot"
+
 # --- end -----------------------------------------------------------------------------------------
 for volume in data other; do ok "volume $volume is shredded" vm volume rm "$volume"; done
 is "$(dock sh -c "ls $state/volumes; ls $state/keys | grep volume; virsh -q secret-list")" "" "disk, keys and secrets are gone"
