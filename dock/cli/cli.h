@@ -139,6 +139,7 @@ gboolean isc_cmd_evidence_show(IscCli *cli, GError **error);
 gboolean isc_cmd_evidence_verify(IscCli *cli, GError **error);
 gboolean isc_cmd_evidence_export(IscCli *cli, GError **error);
 gboolean isc_cmd_evidence_browse(IscCli *cli, GError **error);
+gboolean isc_cmd_evidence_memory(IscCli *cli, GError **error);
 gboolean isc_cmd_evidence_rm(IscCli *cli, GError **error);
 gboolean isc_cmd_expose(IscCli *cli, GError **error);
 gboolean isc_cmd_unexpose(IscCli *cli, GError **error);

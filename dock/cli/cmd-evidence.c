@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/seal.h"
 #include "cli/cli.h"
 #include "cli/evidence.h"
 
@@ -31,6 +33,7 @@ gboolean isc_cmd_evidence_list(IscCli *cli, GError **error)
 		{ "SIGNED", "signed", isc_output_show_yes },
 		{ "DISK", "disk", isc_output_show_yes },
 		{ "VOLUMES", "volumes", NULL },
+		{ "MEMORY", "memory", isc_output_show_yes },
 		{ "REASON", "reason", NULL },
 		{ NULL },
 	};
@@ -187,10 +190,10 @@ static gboolean copy_fd(int from, int dir, const gchar *name, GError **error)
 
 #define DISK_SUFFIX ".qcow2"
 
-/* "overlay.qcow2" → "overlay.key".  (transfer full) */
+/* "overlay.qcow2" → "overlay.key", "memory.elf.sealed" → "memory.key".  (transfer full) */
 static gchar *key_file(const gchar *disk)
 {
-	g_autofree gchar *stem = g_strndup(disk, strlen(disk) - strlen(DISK_SUFFIX));
+	g_autofree gchar *stem = g_strndup(disk, strcspn(disk, "."));
 	return g_strconcat(stem, ".key", NULL);
 }
 
@@ -201,7 +204,7 @@ static gboolean export_keys(IscCli *cli, const gchar *name, const IscEvidence *e
 	gpointer file;
 	g_hash_table_iter_init(&iter, evidence->files);
 	while (g_hash_table_iter_next(&iter, &file, NULL)) {
-		if (!g_str_has_suffix(file, DISK_SUFFIX))
+		if (!g_str_has_suffix(file, DISK_SUFFIX) && !g_str_equal(file, ISC_COPY_MEMORY))
 			continue;
 		g_autofree gchar *to = key_file(file);
 		isc_autofd int fd = open_key(cli->client, name, file, error);
@@ -280,6 +283,69 @@ gboolean isc_cmd_evidence_rm(IscCli *cli, GError **error)
 	return TRUE;
 }
 
+/* --- memory -------------------------------------------------------------------------------- */
+
+/* The key of @file: from the dock, or of an exported folder the one beside it. */
+static int find_key(IscClient *client, const gchar *folder, const gchar *name, const gchar *file,
+		GError **error)
+{
+	g_autofree gchar *key_name = key_file(file);
+	if (!folder)
+		return open_key(client, name, file, error);
+	g_autofree gchar *path = g_build_filename(folder, key_name, NULL);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
+				"no %s in '%s': export it with --with-key", key_name, folder);
+	return fd;
+}
+
+static gboolean write_memory(int sealed, int key_fd, const gchar *path, GError **error)
+{
+	gsize len;
+	g_autofree gchar *key = isc_file_read_fd(key_fd, "the key", 64, &len, error);
+	isc_autofd int to =
+			key ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)
+			    : -1;
+	if (key && to < 0)
+		isc_error_set_errno(error, errno, "cannot make '%s'", path);
+	gboolean ok = to >= 0 && isc_unseal(sealed, to, key, error);
+	if (key)
+		explicit_bzero(key, len);
+	if (to >= 0 && !ok)
+		(void)unlink(path);
+	return ok;
+}
+
+gboolean isc_cmd_evidence_memory(IscCli *cli, GError **error)
+{
+	const gchar *folder = isc_args_get(cli->args, "export");
+	const gchar *name = folder ? NULL : get_name(cli, 0, error);
+	guint at = folder ? 0 : 1;
+	if (!folder && !name)
+		return FALSE;
+	if (cli->n_words != at + 1) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "which FILE shall it be?");
+		return FALSE;
+	}
+	IscClient *client = folder ? NULL : isc_cli_client(cli, error);
+	g_autoptr(IscEvidence) evidence = folder   ? isc_evidence_open_folder(folder, error)
+					  : client ? isc_evidence_open(client, name, error)
+						   : NULL;
+	int sealed = evidence ? isc_evidence_fd(evidence, ISC_COPY_MEMORY) : -1;
+	if (evidence && sealed < 0)
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
+				"this evidence has no memory: it is taken by 'isc-vm quarantine "
+				"--with-memory' alone");
+	isc_autofd int key =
+			sealed >= 0 ? find_key(client, folder, name, ISC_COPY_MEMORY, error) : -1;
+	if (key < 0 || !write_memory(sealed, key, cli->words[at], error))
+		return FALSE;
+	g_string_append_printf(cli->out, "%s: written; it holds all secrets of the node\n",
+			cli->words[at]);
+	return TRUE;
+}
+
 /* --- browse -------------------------------------------------------------------------------- */
 
 gboolean isc_cmd_evidence_browse(IscCli *cli, GError **error)
@@ -311,12 +377,6 @@ gboolean isc_cmd_evidence_browse(IscCli *cli, GError **error)
 				shown);
 		return FALSE;
 	}
-	g_autofree gchar *key_name = key_file(file);
-	g_autofree gchar *key_path = folder ? g_build_filename(folder, key_name, NULL) : NULL;
-	isc_autofd int key = folder ? open(key_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-				    : open_key(client, name, file, error);
-	if (key < 0 && folder)
-		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
-				"no %s in '%s': export it with --with-key", key_name, folder);
+	isc_autofd int key = find_key(client, folder, name, file, error);
 	return key >= 0 && isc_browse(cli, disk, key, path, error);
 }

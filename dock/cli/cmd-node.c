@@ -136,6 +136,23 @@ static GVariant *with_text(IscCli *cli, const gchar *method, const gchar *text, 
 			"(a{sv})", error);
 }
 
+static GVariant *with_memory(IscCli *cli, const gchar *reason, gboolean pause, GError **error)
+{
+	const gchar *name = isc_cli_name(cli, 0, "node", error);
+	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
+	if (!client)
+		return NULL;
+	g_autoptr(GVariant) base = g_variant_ref_sink(
+			isc_cli_options(cli, "memory", g_variant_new_boolean(TRUE)));
+	GVariantDict dict;
+	g_variant_dict_init(&dict, base);
+	if (pause)
+		g_variant_dict_insert(&dict, "pause", "b", TRUE);
+	return isc_client_ask(client, name, "Quarantine",
+			g_variant_new("(s@a{sv})", reason, g_variant_dict_end(&dict)), "(a{sv})",
+			error);
+}
+
 static GVariant *with_reason(IscCli *cli, const gchar *method, const gchar *option, GError **error)
 {
 	const gchar *reason = isc_args_get(cli->args, "reason");
@@ -146,6 +163,8 @@ static GVariant *with_reason(IscCli *cli, const gchar *method, const gchar *opti
 		return NULL;
 	}
 	gboolean has = option && isc_args_has(cli->args, option);
+	if (isc_args_has(cli->args, "with-memory"))
+		return with_memory(cli, stripped, has, error);
 	return with_text(cli, method, stripped, has ? option : NULL,
 			has ? g_variant_new_boolean(TRUE) : NULL, error);
 }

@@ -104,6 +104,7 @@ static const IscOption disable_options[] = {
 static const IscOption quarantine_options[] = {
 	{ "reason", 'r', ISC_OPT_VALUE, "TEXT", "why; goes on record; must be given" },
 	{ "pause",  0,   ISC_OPT_FLAG,  NULL,   "pause the node's CPUs, too" },
+	{ "with-memory", 0, ISC_OPT_FLAG, NULL, "keep its memory with the evidence, sealed; role security" },
 	{ NULL },
 };
 
@@ -193,6 +194,11 @@ static const IscOption evidence_browse_options[] = {
 	{ NULL },
 };
 
+static const IscOption evidence_memory_options[] = {
+	{ "export", 0, ISC_OPT_VALUE, "DIR", "evidence in a folder that has its keys; needs no dock" },
+	{ NULL },
+};
+
 static const IscOption filter_options[] = {
 	{ "for", 0, ISC_OPT_VALUE, "S", "the trial lasts S seconds; default 60" },
 	{ NULL },
@@ -257,6 +263,7 @@ const IscCommand isc_commands[] = {
 	{ "evidence verify",  "NODE.qTIME...|--export DIR", "check that evidence is what the dock signed", 0, ANY, "evidence", 0, evidence_verify_options, isc_cmd_evidence_verify },
 	{ "evidence export",  "NODE.qTIME DIR", "copy evidence for others to verify", 2, 2, "evidence", 0, evidence_export_options, isc_cmd_evidence_export },
 	{ "evidence browse",  "NODE.qTIME|--export DIR [PATH]", "read a folder or file of a frozen disk", 0, 2, "evidence", 0, evidence_browse_options, isc_cmd_evidence_browse },
+	{ "evidence memory",  "NODE.qTIME|--export DIR FILE", "write the memory of a node, an ELF core, in the clear", 1, 2, "evidence", 0, evidence_memory_options, isc_cmd_evidence_memory },
 	{ "evidence rm",      "NODE.qTIME --reason TEXT", "shred evidence", 1, 1, "evidence", CHANGES, release_options, isc_cmd_evidence_rm },
 	{ "expose",           "NAME RULE...", "open ports of a node to the outside, at once", 2, ANY, "node", TIMED, none, isc_cmd_expose },
 	{ "unexpose",         "NAME RULE...", "close ports of a node; connections through them end", 2, ANY, "node", TIMED, none, isc_cmd_unexpose },

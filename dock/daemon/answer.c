@@ -59,6 +59,7 @@ GVariant *isc_answer_verb(IscCall *call, IscRequest *request, const gchar *allow
 	request->dry_run = o.dry_run;
 	request->force = o.force;
 	request->pause = o.pause;
+	request->memory = o.memory;
 	request->timeout_s = o.timeout;
 	request->in_place = o.in_place;
 	request->drain_s = o.drain == G_MAXUINT ? ISC_DRAIN_S : o.drain;

@@ -61,7 +61,7 @@ static void look_at_keys(IscDock *dock, gboolean repair, GVariantBuilder *list)
 	g_auto(GStrv) ids = isc_key_store_list(dock->keys, NULL);
 	for (gsize i = 0; ids && ids[i]; i++) {
 		g_autofree gchar *name = g_strndup(ids[i], strcspn(ids[i], "."));
-		if (strstr(ids[i], ".evidence.") ||
+		if (strstr(ids[i], ".evidence.") || strstr(ids[i], ".memory.") ||
 				g_str_has_prefix(ids[i] + strlen(name), ".volume") ||
 				is_known(dock, name))
 			continue;

@@ -33,12 +33,20 @@ gchar *isc_evidence_disk(const gchar *volume)
 				 : g_strdup(ISC_COPY_DISK);
 }
 
-/* The id of the key of the disk @file of evidence.  Errors: ISC_ERROR_INVALID: it is none. */
+gchar *isc_evidence_memory_key_id(const gchar *node, const gchar *name)
+{
+	return g_strjoin(".", node, "memory", name, NULL);
+}
+
+/* The id of the key of the disk @file of evidence, or of its memory.  Errors: ISC_ERROR_INVALID: it
+ * is neither. */
 static gchar *key_id(const gchar *node, const gchar *name, const gchar *file, GError **error)
 {
 	g_autofree gchar *volume = NULL;
 	if (g_str_equal(file, ISC_COPY_DISK))
 		return isc_disk_copies_key_id(node, "evidence", name, NULL);
+	if (g_str_equal(file, ISC_COPY_MEMORY))
+		return isc_evidence_memory_key_id(node, name);
 	if (g_str_has_prefix(file, VOLUME_PREFIX) && g_str_has_suffix(file, DISK_SUFFIX))
 		volume = g_strndup(file + strlen(VOLUME_PREFIX),
 				strlen(file) - strlen(VOLUME_PREFIX) - strlen(DISK_SUFFIX));
@@ -46,8 +54,8 @@ static gchar *key_id(const gchar *node, const gchar *name, const gchar *file, GE
 		return isc_disk_copies_key_id(node, "evidence", name, volume);
 	g_autofree gchar *shown = isc_text_escape(file, -1, 80);
 	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
-			"'%s' is no disk of evidence: " ISC_COPY_DISK " or " VOLUME_PREFIX
-			"NAME" DISK_SUFFIX,
+			"'%s' is not sealed in evidence: " ISC_COPY_DISK ", " VOLUME_PREFIX
+			"NAME" DISK_SUFFIX " or " ISC_COPY_MEMORY,
 			shown);
 	return NULL;
 }
@@ -118,6 +126,9 @@ static GVariant *row_of(IscDock *dock, const gchar *folder, const gchar *node)
 		isc_answer_put(&b, "disk",
 				g_variant_new_boolean(
 						isc_copy_find_file(copy, ISC_COPY_DISK) != NULL));
+		isc_answer_put(&b, "memory",
+				g_variant_new_boolean(
+						isc_copy_find_file(copy, ISC_COPY_MEMORY) != NULL));
 		put_volumes(&b, copy);
 		isc_answer_put_strings(&b, "missing", copy->missing);
 	}
@@ -224,7 +235,9 @@ GVariant *isc_handle_evidence_open_key(IscCall *call, GError **error)
 static gboolean shred(IscDock *dock, const gchar *dir, const gchar *node, const gchar *name,
 		GError **error)
 {
-	if (!isc_disk_copies_erase_keys(dock, node, "evidence", name, error))
+	g_autofree gchar *memory = isc_evidence_memory_key_id(node, name);
+	if (!isc_key_store_erase(dock->keys, memory, error) ||
+			!isc_disk_copies_erase_keys(dock, node, "evidence", name, error))
 		return FALSE;
 	g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
 	const gchar *file;

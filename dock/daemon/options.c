@@ -15,6 +15,7 @@ static const struct {
 	{ "enable",  "b", offsetof(IscOptions, enable) },
 	{ "force",   "b", offsetof(IscOptions, force) },
 	{ "keep",    "u", offsetof(IscOptions, keep) },
+	{ "memory",  "b", offsetof(IscOptions, memory) },
 	{ "pause",   "b", offsetof(IscOptions, pause) },
 	{ "repair",  "b", offsetof(IscOptions, repair) },
 	{ "seconds", "u", offsetof(IscOptions, seconds) },

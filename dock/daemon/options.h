@@ -3,7 +3,7 @@
 
 /* The options dictionary of a call. */
 typedef struct {
-	gboolean dry_run, enable, force, pause, repair;
+	gboolean dry_run, enable, force, memory, pause, repair;
 	gboolean in_place;
 	guint timeout; /* s; 0: not given */
 	guint seconds; /* of a trial; 0: not given */

@@ -15,6 +15,7 @@
 #include "daemon/copies.h"
 #include "daemon/disk-copy.h"
 #include "daemon/evidence.h"
+#include "daemon/memory-dump.h"
 #include "daemon/steps.h"
 
 #define TRAIL_TAIL (4 * 1024 * 1024) /* bytes of the trail that go into the evidence */
@@ -58,6 +59,16 @@ static gboolean keep_tail(const gchar *from, const gchar *to, GError **error)
 static void miss(IscCopy *copy, const gchar *what, const GError *why)
 {
 	g_ptr_array_add(copy->missing, g_strdup_printf("%s: %s", what, why->message));
+}
+
+static void keep_memory(IscDock *dock, const IscNode *node, const gchar *name, const gchar *dir,
+		IscCopy *copy)
+{
+	g_autofree gchar *to = g_build_filename(dir, ISC_COPY_MEMORY, NULL);
+	g_autofree gchar *id = isc_evidence_memory_key_id(node->spec->name, name);
+	g_autoptr(GError) why = NULL;
+	if (access(to, F_OK) != 0 && !isc_memory_dump(dock, node, to, id, &why))
+		miss(copy, "memory", why);
 }
 
 static void keep_trail(IscDock *dock, const IscNode *node, const gchar *dir, IscCopy *copy)
@@ -127,15 +138,18 @@ static void keep_all_disks(IscDock *dock, const IscNode *node, const gchar *name
 	}
 }
 
-/* @arg: "QNAME REASON" */
+/* @arg: "QNAME REASON", "QNAME+memory REASON" */
 gboolean isc_step_evidence_up(gpointer self, const IscNode *node, const gchar *arg,
 		GCancellable *cancel, GError **error)
 {
-	static const gchar *const files[] = { ISC_COPY_DISK, "audit.log", "audit.chain",
-		"service.log", "node.spec", NULL };
+	static const gchar *const files[] = { ISC_COPY_DISK, ISC_COPY_MEMORY, "audit.log",
+		"audit.chain", "service.log", "node.spec", NULL };
 	IscDock *dock = self;
 	const gchar *space = strchr(arg, ' ');
 	g_autofree gchar *name = space ? g_strndup(arg, (gsize)(space - arg)) : g_strdup(arg);
+	gboolean memory = g_str_has_suffix(name, ISC_ARG_MEMORY);
+	if (memory)
+		name[strlen(name) - strlen(ISC_ARG_MEMORY)] = '\0';
 	g_autofree gchar *folder = g_strjoin(".", node->spec->name, name, NULL);
 	g_autofree gchar *dir = isc_evidence_dir(dock, folder);
 	g_autofree gchar *manifest = g_build_filename(dir, ISC_COPY_MANIFEST, NULL);
@@ -148,6 +162,9 @@ gboolean isc_step_evidence_up(gpointer self, const IscNode *node, const gchar *a
 	if (!isc_file_mkdir(dir, 0700, error) || !isc_file_write(AT_FDCWD, spec_path, copy->spec,
 								 strlen(copy->spec), 0400, error))
 		return FALSE;
+	/* First what is gone first. */
+	if (memory)
+		keep_memory(dock, node, name, dir, copy);
 	keep_all_disks(dock, node, name, dir, copy, cancel, &no_disk);
 	keep_trail(dock, node, dir, copy);
 	if (!isc_copies_add_files(copy, dir, files, error) ||

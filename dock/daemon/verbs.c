@@ -394,7 +394,9 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 		return FALSE;
 	g_autofree gchar *evidence =
 			request->verb == ISC_VERB_QUARANTINE
-					? g_strjoin(" ", request->snapshot, request->reason, NULL)
+					? g_strconcat(request->snapshot,
+							  request->memory ? ISC_ARG_MEMORY : "",
+							  " ", request->reason, NULL)
 					: NULL;
 	const IscPlanOptions options = { .enable = TRUE,
 		.rules = rules,

@@ -11,6 +11,7 @@ typedef struct {
 	gboolean dry_run;
 	gboolean force;           /* disable: do not ask the guest first */
 	gboolean pause;           /* quarantine */
+	gboolean memory;          /* quarantine: the evidence has the node's memory, too */
 	gboolean enable;          /* provision */
 	guint timeout_s;          /* 0: the node's own */
 	const gchar *snapshot;    /* snapshot verbs: its name; provision: NODE/SNAP to start from */

@@ -11,6 +11,7 @@
 #define ISC_COPY_SIGNATURE "manifest.json.minisig"
 #define ISC_COPY_PUBLIC_KEY "dock.pub" /* in an exported folder */
 #define ISC_COPY_DISK "overlay.qcow2"
+#define ISC_COPY_MEMORY "memory.elf.sealed" /* base/seal.h; of evidence only */
 #define ISC_COPY_MANIFEST_MAX (256 * 1024)
 #define ISC_COPY_FILES_MAX 32
 #define ISC_COPY_FILE_NAME_MAX 80

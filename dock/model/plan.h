@@ -21,8 +21,9 @@ typedef enum {
 	ISC_STEP_PAUSE,     /* vCPUs stopped; down: go on */
 	ISC_STEP_CUT,       /* quarantine: dropped in both directions, open connections too */
 	ISC_STEP_SNAPSHOT,  /* arg: its name; down: shredded */
-	ISC_STEP_EVIDENCE,  /* arg: its name and the reason: disk, key, tail of the trail and a
-			       signed manifest of hashes; no undo */
+	ISC_STEP_EVIDENCE,  /* arg: its name, with "+memory" behind it or not, and the reason:
+			       disks, memory, keys, tail of the trail and a signed manifest of
+			       hashes; no undo */
 	ISC_STEP_SNAPSHOTS, /* down only: every snapshot of the node shredded */
 	ISC_STEP_TRAIL,     /* down only: the collector closes the node's files */
 	ISC_STEP_VOLUME,    /* arg "NAME MIB UUID": a persistent volume; "NAME MIB UUID
@@ -65,6 +66,9 @@ typedef struct {
 /* The argument of a START that is taken down: ask the guest to power off before the domain is
  * destroyed. */
 #define ISC_ARG_ASK "ask"
+
+/* Behind the name of evidence that has the node's memory in it. */
+#define ISC_ARG_MEMORY "+memory"
 
 /* The argument of an OVERLAY that is kept: up, it is opened, or made where it never was; down, it
  * is put aside.  No name is like it. */

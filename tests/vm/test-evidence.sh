@@ -29,13 +29,15 @@ appliance() {
 }
 
 ok "the image is imported" vm image import "$BUILD/images/minimal"
-ok "a node stands" vm provision web --image minimal --memory 96 --overlay 64 --expose 8080:8080 --writable /srv/www --volume data:/srv/www/data:16M
+canary=c$(head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n')
+ok "a node stands" vm provision web --env "CANARY=$canary" --image minimal --memory 96 --overlay 64 --expose 8080:8080 --writable /srv/www --volume data:/srv/www/data:16M
 
 # --- evidence -------------------------------------------------------------------------------------
-ok "it is put into quarantine" as sec1 isc-vm quarantine web --reason "looks <odd>"
+status 6 "an operator gets no memory" as op1 isc-vm quarantine web --with-memory --reason curious
+ok "it is put into quarantine" as sec1 isc-vm quarantine web --with-memory --reason "looks <odd>"
 name=$(dock isc-vm evidence list --names)
 like "$name" '^web\.q[0-9]{8}-[0-9]{6}-[0-9]{3}$' "which leaves evidence"
-ok "signed, with its disks and its reason" json '.[0] | .signed and .disk and .volumes == ["data"] and .reason == "looks <odd>"' evidence list
+ok "signed, with its disks and its reason" json '.[0] | .signed and .disk and .memory and .volumes == ["data"] and .reason == "looks <odd>"' evidence list
 ok "an auditor verifies it" as aud1 isc-vm evidence verify "$name"
 status 6 "an operator may not see it" as op1 isc-vm evidence list
 status 6 "an auditor does not get its key" as aud1 isc-vm evidence export "$name" /run/home/aud1/x --with-key
@@ -43,7 +45,7 @@ status 5 "it stays while the node is in quarantine" as sec1 isc-vm evidence rm "
 status 2 "only names of evidence are taken" dock isc-vm evidence show ../web.q1
 status 3 "what is not there is not shown" dock isc-vm evidence show web.q1
 ok "an auditor exports it" as aud1 isc-vm evidence export "$name" /run/home/aud1/e
-like "$(as aud1 ls -m /run/home/aud1/e)" 'audit.log.*dock.pub.*manifest.json.*overlay.qcow2.*volume-data.qcow2' "with all its files"
+like "$(as aud1 ls -m /run/home/aud1/e)" 'audit.log.*dock.pub.*manifest.json.*memory.elf.sealed.*overlay.qcow2.*volume-data.qcow2' "with all its files"
 unlike "$(as aud1 ls -m /run/home/aud1/e)" 'key' "and no key"
 dock cp -r /run/home/aud1/e /run/e
 dock cp "$state/keys/signing.pub" /run/signing.pub
@@ -69,6 +71,15 @@ for disk in overlay volume-data; do
 	ok "which holds a file system" dock dumpe2fs -h /run/raw
 done
 dock rm -f /run/raw
+ok "its memory is written where an officer wants it" as sec1 isc-vm evidence memory --export /run/home/sec1/k /run/home/sec1/core
+is "$(dock head -c 4 /run/home/sec1/core | tail -c 3)" ELF "as a core"
+ok "with what the service knew in it" dock grep -aqF "$canary" /run/home/sec1/core
+dock rm /run/home/sec1/core
+not_ok "which is nowhere on the dock in the clear" dock grep -raqF "$canary" "$state"
+status 6 "an auditor gets none of it" as aud1 isc-vm evidence memory "$name" /run/home/aud1/core
+dock sh -c 'printf x | dd of=/run/home/sec1/k/memory.elf.sealed bs=1 seek=300000 conv=notrunc status=none'
+status 7 "what was changed does not open" as sec1 isc-vm evidence memory --export /run/home/sec1/k /run/home/sec1/core
+not_ok "and leaves nothing" dock test -e /run/home/sec1/core
 status 3 "what was no volume is not browsed" as sec1 isc-vm evidence browse "$name" --volume other
 if dir=$(appliance); then
 	dock env "LIBGUESTFS_PATH=$dir" isc-vm evidence browse "$name" / --json >"$TMP/list" 2>"$TMP/why"
