@@ -107,7 +107,8 @@ gboolean isc_start_stores(IscDock *dock, GError **error)
 	g_message("accelerator: %s (%s)", isc_accel_name(dock->accel), why);
 	return (dock->acts = isc_acts_open(acts, 0, error)) &&
 	       (dock->reg = isc_register_open(reg, error)) &&
-	       (dock->keys = isc_key_store_open(keys, error)) && isc_copies_open(dock, error) &&
+	       (dock->keys = isc_key_store_open(keys, g_getenv("CREDENTIALS_DIRECTORY"), error)) &&
+	       isc_copies_open(dock, error) &&
 	       (dock->images = isc_image_store_open(images, 0, 0, error));
 }
 

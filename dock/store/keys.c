@@ -145,15 +145,59 @@ static gboolean make_dock_key(IscKeyStore *store, GError **error)
 	/* A new key would look like a fresh start and make every volume unreadable, one by one. */
 	if (ids->len > 0)
 		return refuse(error, store, DOCK_KEY,
-				"is gone, but sealed keys need it: put it back from a backup, or "
-				"remove "
-				"the *.sealed files if their volumes are given up");
+				"is gone, but sealed keys need it: put it back from a backup, let "
+				"systemd give it as before (isc-dockd(8)), or remove the *.sealed "
+				"files if their volumes are given up");
 	randombytes_buf(store->dock_key, DOCK_KEY_BYTES);
 	return isc_file_write(store->fd, DOCK_KEY, store->dock_key, DOCK_KEY_BYTES, 0600, error);
 }
 
-static gboolean load_dock_key(IscKeyStore *store, GError **error)
+/* Two keys would each open a part of the store. */
+static gboolean is_the_same(IscKeyStore *store, GError **error)
 {
+	guint8 other[DOCK_KEY_BYTES];
+	isc_autofd int fd =
+			openat(store->fd, DOCK_KEY, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 && errno == ENOENT)
+		return TRUE;
+	gboolean same = fd >= 0 && read(fd, other, sizeof other) == (gssize)sizeof other &&
+			sodium_memcmp(other, store->dock_key, sizeof other) == 0;
+	sodium_memzero(other, sizeof other);
+	return same || refuse(error, store, DOCK_KEY,
+				       "is not the one that systemd gives: remove the one that "
+				       "does not open the *.sealed files");
+}
+
+/* TRUE with *@given: systemd had one. */
+static gboolean take_credential(
+		IscKeyStore *store, const gchar *credentials, gboolean *given, GError **error)
+{
+	g_autofree gchar *path = credentials ? g_build_filename(credentials, DOCK_KEY, NULL) : NULL;
+	isc_autofd int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	struct stat st;
+	*given = fd >= 0;
+	if (fd < 0)
+		return !path || errno == ENOENT ||
+		       isc_error_set_errno(error, errno, "cannot open '%s'", path);
+	g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
+	if (fstat(fd, &st) < 0 || st.st_size != DOCK_KEY_BYTES ||
+			read(fd, store->dock_key, DOCK_KEY_BYTES) != DOCK_KEY_BYTES) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
+				"credential '%s' is no key of %u bytes: seal the dock's with "
+				"systemd-creds again",
+				path, (guint)DOCK_KEY_BYTES);
+		return FALSE;
+	}
+	return is_the_same(store, error) && scan(store, TRUE, ids, error);
+}
+
+static gboolean load_dock_key(IscKeyStore *store, const gchar *credentials, GError **error)
+{
+	gboolean given;
+	if (!take_credential(store, credentials, &given, error))
+		return FALSE;
+	if (given)
+		return TRUE;
 	isc_autofd int fd =
 			openat(store->fd, DOCK_KEY, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
@@ -173,7 +217,7 @@ static gboolean load_dock_key(IscKeyStore *store, GError **error)
 	return scan(store, TRUE, ids, error);
 }
 
-IscKeyStore *isc_key_store_open(const gchar *folder, GError **error)
+IscKeyStore *isc_key_store_open(const gchar *folder, const gchar *credentials, GError **error)
 {
 	if (sodium_init() < 0) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "libsodium does not start");
@@ -193,7 +237,7 @@ IscKeyStore *isc_key_store_open(const gchar *folder, GError **error)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "no memory for the dock's key");
 		return NULL;
 	}
-	if (!load_dock_key(store, error))
+	if (!load_dock_key(store, credentials, error))
 		return NULL;
 	sodium_mprotect_readonly(store->dock_key);
 	return g_steal_pointer(&store);

@@ -9,7 +9,9 @@
  * The key store is a folder with one file per key, ID.sealed, encrypted with XChaCha20-Poly1305 by
  * the dock's own key (dock.key beside them, 0600); the id is authenticated, so that files cannot be
  * swapped.  Whoever reads the folder as the dock can open the keys: the seal is for copies and
- * backups made without dock.key. */
+ * backups made without dock.key.  Where systemd keeps dock.key (systemd-creds: sealed by the TPM,
+ * the host's key, or both) it is not in the folder, and neither a copy of the disk nor a backup
+ * opens. */
 
 typedef struct IscKey IscKey;
 
@@ -35,12 +37,15 @@ gboolean isc_key_id_is_valid(const gchar *id);
 /**
  * isc_key_store_open:
  * @folder: made with mode 0700 if it is not there; so is dock.key in it
+ * @credentials: (nullable): the folder where a service gets its credentials from systemd; a
+ * dock.key in there is taken, and none is made
  *
  * Errors: ISC_ERROR_VERIFY: dock.key is lost while sealed keys lie there (put it back from a
- * backup), damaged, or open to others; ISC_ERROR_FAILED, ISC_ERROR_HOST. Returns: (transfer full):
- * may be used by several threads
+ * backup), damaged, open to others, or not the one that systemd gives; ISC_ERROR_FAILED,
+ * ISC_ERROR_HOST. Returns: (transfer full): may be used by several threads
  */
-IscKeyStore *isc_key_store_open(const gchar *folder, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+IscKeyStore *isc_key_store_open(const gchar *folder, const gchar *credentials, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
 void isc_key_store_free(IscKeyStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscKeyStore, isc_key_store_free)
 

@@ -37,7 +37,7 @@ static gchar *path(const gchar *name)
 static IscKeyStore *open_store(void)
 {
 	g_autoptr(GError) error = NULL;
-	IscKeyStore *store = isc_key_store_open(dir, &error);
+	IscKeyStore *store = isc_key_store_open(dir, NULL, &error);
 	assert_no_error(error);
 	return store;
 }
@@ -211,18 +211,63 @@ static void a_lost_or_open_dock_key_stops_the_store(void **state)
 		assert_true(isc_key_store_save(store, "kept", key, &error));
 	}
 	assert_int_equal(g_rename(dock, aside), 0);
-	assert_null(isc_key_store_open(dir, &error));
+	assert_null(isc_key_store_open(dir, NULL, &error));
 	assert_error(error, ISC_ERROR_VERIFY, "put it back");
 	assert_false(g_file_test(dock, G_FILE_TEST_EXISTS)); /* and none was made up */
 	assert_int_equal(g_rename(aside, dock), 0);
 
 	assert_int_equal(g_chmod(dock, 0640), 0);
-	assert_null(isc_key_store_open(dir, &error));
+	assert_null(isc_key_store_open(dir, NULL, &error));
 	assert_error(error, ISC_ERROR_VERIFY, "chmod 600");
 	assert_int_equal(g_chmod(dock, 0600), 0);
 	assert_int_equal(truncate(dock, 31), 0);
-	assert_null(isc_key_store_open(dir, &error));
+	assert_null(isc_key_store_open(dir, NULL, &error));
 	assert_error(error, ISC_ERROR_VERIFY, "damaged");
+}
+
+static void a_key_that_systemd_keeps_is_in_no_folder(void **state)
+{
+	(void)state;
+	GError *error = NULL;
+	g_autofree gchar *base = g_path_get_dirname(dir);
+	g_autofree gchar *fresh = g_build_filename(base, "sealed-by-systemd", NULL);
+	g_autofree gchar *given = g_build_filename(base, "credentials", NULL);
+	g_autofree gchar *own = g_build_filename(fresh, "dock.key", NULL);
+	g_autofree gchar *credential = g_build_filename(given, "dock.key", NULL);
+	g_autoptr(IscKey) key = isc_key_new_random();
+	assert_int_equal(g_mkdir(given, 0700), 0);
+	/* One that has begun without: systemd-creds takes the very same one over. */
+	{
+		g_autoptr(IscKeyStore) store = isc_key_store_open(fresh, given, &error);
+		assert_true(isc_key_store_save(store, "web.data", key, &error));
+	}
+	gchar *bytes;
+	gsize len;
+	assert_true(g_file_get_contents(own, &bytes, &len, NULL));
+	assert_true(g_file_set_contents(credential, bytes, (gssize)len, NULL));
+	for (guint i = 0; i < 2; i++) {
+		g_autoptr(IscKeyStore) store = isc_key_store_open(fresh, given, &error);
+		g_autoptr(IscKey) same =
+				store ? isc_key_store_load(store, "web.data", &error) : NULL;
+		assert_no_error(error);
+		assert_string_equal(isc_key_hex(same), isc_key_hex(key));
+		(void)g_unlink(own);
+	}
+	assert_false(g_file_test(own, G_FILE_TEST_EXISTS));
+	/* Without it nothing opens, and none is made up. */
+	assert_null(isc_key_store_open(fresh, NULL, &error));
+	assert_error(error, ISC_ERROR_VERIFY, "let systemd give it");
+	error = NULL;
+	bytes[0] ^= 1;
+	assert_true(g_file_set_contents(own, bytes, (gssize)len, NULL));
+	assert_null(isc_key_store_open(fresh, given, &error));
+	assert_error(error, ISC_ERROR_VERIFY, "not the one that systemd gives");
+	error = NULL;
+	(void)g_unlink(own);
+	assert_true(g_file_set_contents(credential, bytes, 31, NULL));
+	assert_null(isc_key_store_open(fresh, given, &error));
+	assert_error(error, ISC_ERROR_VERIFY, "no key of 32 bytes");
+	g_free(bytes);
 }
 
 static void a_list_names_every_key_and_leftovers_are_cleaned(void **state)
@@ -234,12 +279,12 @@ static void a_list_names_every_key_and_leftovers_are_cleaned(void **state)
 	g_autofree gchar *left = g_build_filename(fresh, ".web.sealed.0123.tmp", NULL);
 	g_autoptr(IscKey) key = isc_key_new_random();
 	{
-		g_autoptr(IscKeyStore) store = isc_key_store_open(fresh, &error);
+		g_autoptr(IscKeyStore) store = isc_key_store_open(fresh, NULL, &error);
 		assert_true(isc_key_store_save(store, "web.data", key, &error));
 		assert_true(isc_key_store_save(store, "db", key, &error));
 	}
 	assert_true(g_file_set_contents(left, "x", 1, NULL));
-	g_autoptr(IscKeyStore) store = isc_key_store_open(fresh, &error);
+	g_autoptr(IscKeyStore) store = isc_key_store_open(fresh, NULL, &error);
 	assert_false(g_file_test(left, G_FILE_TEST_EXISTS));
 	g_auto(GStrv) ids = isc_key_store_list(store, &error);
 	assert_int_equal(g_strv_length(ids), 2);
@@ -256,6 +301,7 @@ int main(void)
 		cmocka_unit_test(a_key_is_never_replaced_by_another),
 		cmocka_unit_test(an_erased_key_is_overwritten_and_gone),
 		cmocka_unit_test(damage_swaps_and_foreign_dock_keys_are_found),
+		cmocka_unit_test(a_key_that_systemd_keeps_is_in_no_folder),
 		cmocka_unit_test(a_list_names_every_key_and_leftovers_are_cleaned),
 		cmocka_unit_test(a_lost_or_open_dock_key_stops_the_store),
 	};
