@@ -136,7 +136,7 @@ status 5 "and cannot be destroyed" dock isc-vm destroy web
 ok "until it is not" as op1 isc-vm unprotect web
 like "$(dock isc-vm destroy web)" 'shredded: overlay and its key.*snapshot s2' "destroy tells what it shredded"
 uuid=$(dock isc-vm list --destroyed --json | jq -r '.[0] | select(.name == "web") | .uuid')
-ok "and so does its record" json '.[0].shredded | length == 2' list --destroyed
+ok "and so does its record" json '.[0].shredded | length == 3' list --destroyed
 ok "which the dock has signed" dock minisign -Vm "$state/destroyed/$uuid.json" -p "$state/keys/signing.pub"
 
 # --- the dock -------------------------------------------------------------------------------------
