@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "daemon/admission.h"
 #include "daemon/copies.h"
 #include "daemon/room.h"
 #include "daemon/snapshots.h"
@@ -116,6 +117,8 @@ GStrv isc_restore_to_make(IscDock *dock, const IscSpec *spec, const gchar *from,
 					use->name);
 			return NULL;
 		}
+		if (!isc_admission_volume(dock, use->name, had->mib, error))
+			return NULL;
 		g_autofree gchar *uuid = g_uuid_string_random();
 		g_autofree gchar *arg = g_strdup_printf(
 				"%s %u %s %s/%s", use->name, had->mib, uuid, from, had->name);
