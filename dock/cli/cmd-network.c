@@ -132,8 +132,8 @@ gboolean isc_cmd_network_show(IscCli *cli, GError **error)
 
 gboolean isc_cmd_network_explain(IscCli *cli, GError **error)
 {
-	static const gchar *const first[] = { "from", "to", "port", "verdict", "rule", "why",
-		"where", "kind", NULL };
+	static const gchar *const first[] = { "from", "to", "stands-for", "port", "verdict", "rule",
+		"why", "where", "kind", NULL };
 	for (guint i = 0; i < cli->n_words; i++)
 		if (!g_utf8_validate(cli->words[i], -1, NULL)) {
 			g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "word %u is no UTF-8",

@@ -251,8 +251,12 @@ GVariant *isc_network_explain_call(IscCall *call, GError **error)
 	put_text(&b, "port", port);
 	put_text(&b, "verdict", isc_verdict_name(answer.verdict));
 	put_text(&b, "rule", answer.rule);
-	put_text(&b, "kind", answer.kind ? isc_drop_name(answer.kind) : "");
-	put_text(&b, "where", answer.where);
+	if (answer.kind)
+		put_text(&b, "kind", isc_drop_name(answer.kind));
+	if (*answer.where)
+		put_text(&b, "where", answer.where);
+	if (answer.hosts)
+		put_texts(&b, "stands-for", answer.hosts);
 	put_text(&b, "why", answer.why);
 	return g_variant_new("(@a{sv})", g_variant_builder_end(&b));
 }

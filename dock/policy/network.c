@@ -36,6 +36,7 @@ void isc_network_answer_clear(IscNetworkAnswer *answer)
 {
 	g_clear_pointer(&answer->rule, g_free);
 	g_clear_pointer(&answer->why, g_free);
+	g_clear_pointer(&answer->hosts, g_ptr_array_unref);
 }
 
 /* --- what is asked ------------------------------------------------------------------------- */
@@ -114,7 +115,7 @@ static void G_GNUC_PRINTF(6, 7) answer(Question *q, IscVerdict verdict, IscDropK
 	va_list args;
 	va_start(args, why);
 	*q->out = (IscNetworkAnswer){ verdict, kind, rule ? rule : g_strdup("none"), where,
-		g_strdup_vprintf(why, args) };
+		g_strdup_vprintf(why, args), NULL };
 	va_end(args);
 }
 
@@ -499,23 +500,106 @@ static void from_dock(Question *q)
 				"programs of the dock reach no node, but for health probes");
 }
 
+static void judge(Question *q)
+{
+	switch (q->from.place) {
+	case AT_NODE:
+		from_node(q);
+		break;
+	case AT_DOCK:
+		from_dock(q);
+		break;
+	case AT_OUTSIDE:
+		from_outside(q);
+		break;
+	}
+}
+
+/* --- to a host by its name ----------------------------------------------------------------- */
+
+/* The rule of the sender that names @host, or NULL. */
+static const IscEgress *rule_for_host(const Question *q, const gchar *host)
+{
+	const GArray *rules = q->from.node ? q->from.node->fence->egress : NULL;
+	for (guint i = 0; rules && i < rules->len; i++) {
+		const IscEgress *rule = &g_array_index(rules, IscEgress, i);
+		if (rule->kind == ISC_EGRESS_HOST && g_str_equal(rule->name, host) &&
+				rule->proto == q->proto &&
+				is_in_ports(q, rule->port_first, rule->port_last))
+			return rule;
+	}
+	return NULL;
+}
+
+/* Each address is asked about by itself.  Where they differ, @q gets what holds for those that are
+ * reached. */
+static void to_addresses(Question *q, const gchar *host, const GArray *known)
+{
+	GPtrArray *hosts = g_ptr_array_new_with_free_func(g_free);
+	gboolean differ = FALSE;
+	for (guint i = 0; i < known->len; i++) {
+		const IscNet net = { g_array_index(known, guint32, i), 32 };
+		IscNetworkAnswer one = { 0 };
+		Question each = *q;
+		g_autofree gchar *address = isc_address_print(net.address);
+		each.out = &one;
+		parse_address(q->network, &net, &each.to);
+		judge(&each);
+		g_ptr_array_add(hosts, g_strdup_printf("%s: %s, %s", address,
+						       isc_verdict_name(one.verdict), one.rule));
+		differ = differ || (i > 0 && one.verdict != q->out->verdict);
+		if (i > 0 && one.verdict != ISC_VERDICT_ALLOWED) {
+			isc_network_answer_clear(&one);
+			continue;
+		}
+		isc_network_answer_clear(q->out);
+		*q->out = one;
+	}
+	q->out->hosts = hosts;
+	if (!differ)
+		return;
+	q->out->verdict = ISC_VERDICT_PARTLY;
+	q->out->kind = 0;
+	g_free(q->out->why);
+	q->out->why = g_strdup_printf("of the %u addresses that '%s' stands for now, some are "
+				      "reached and some are not",
+			known->len, host);
+}
+
+static gboolean to_host(Question *q, const gchar *host, GError **error)
+{
+	const GArray *known =
+			q->network->hosts ? g_hash_table_lookup(q->network->hosts, host) : NULL;
+	const IscEgress *rule = rule_for_host(q, host);
+	if (known && known->len)
+		to_addresses(q, host, known);
+	else if (q->from.place != AT_NODE && known)
+		answer(q, ISC_VERDICT_NOT_JUDGED, 0, "", NULL, "it does not concern a node");
+	else if (known || rule)
+		answer(q, ISC_VERDICT_DENIED, ISC_DROP_EGRESS, outward,
+				rule ? egress_text(q->from.node->fence, rule) : NULL,
+				"'%s' stands for no address now; 'isc-vm network show %s' says "
+				"why",
+				host, q->from.node->fence->name);
+	else
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
+				"no rule names the host '%s', so the dock does not look it up; "
+				"ask for an address",
+				host);
+	return q->out->why != NULL;
+}
+
 gboolean isc_network_explain(const IscNetwork *network, const gchar *from, const gchar *to,
 		const gchar *port, IscNetworkAnswer *out, GError **error)
 {
 	Question q = { .network = network, .out = out };
-	if (!parse_end(network, from, &q.from, error) || !parse_end(network, to, &q.to, error) ||
+	gboolean by_name = isc_host_is_valid(to);
+	if (!parse_end(network, from, &q.from, error) ||
+			(!by_name && !parse_end(network, to, &q.to, error)) ||
 			!parse_port(port, &q, error))
 		return FALSE;
-	switch (q.from.place) {
-	case AT_NODE:
-		from_node(&q);
-		break;
-	case AT_DOCK:
-		from_dock(&q);
-		break;
-	case AT_OUTSIDE:
-		from_outside(&q);
-		break;
-	}
+	if (by_name)
+		return to_host(&q, to, error);
+	judge(&q);
 	return TRUE;
 }

@@ -33,16 +33,19 @@ typedef struct {
 	gchar *rule;        /* "Expose=tcp:8080:80 of node 'web'", or "none"; owned */
 	const gchar *where; /* chain in the kernel; static */
 	gchar *why;         /* one line; owned */
+	GPtrArray *hosts;   /* (nullable) @to is a host by its name: "ADDRESS: VERDICT, RULE", one
+			     * for each address that it stands for now; owned */
 } IscNetworkAnswer;
 
 /**
  * isc_network_explain:
- * @from, @to: a node's name, "outside", "dock", or an IPv4 address
+ * @from, @to: a node's name, "outside", "dock", or an IPv4 address; @to also a host that a rule
+ * names
  * @port: "N" (tcp), "tcp/N", "udp/N", "icmp" (an echo request).  To a node by name: the port in the
  * node; else the one in the packet
  * @out: release with isc_network_answer_clear()
  *
- * Errors: ISC_ERROR_INVALID; ISC_ERROR_NOT_FOUND: no such node.
+ * Errors: ISC_ERROR_INVALID; ISC_ERROR_NOT_FOUND: no such node, or no rule names the host.
  */
 gboolean isc_network_explain(const IscNetwork *network, const gchar *from, const gchar *to,
 		const gchar *port, IscNetworkAnswer *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -70,6 +70,13 @@ static const Case cases[] = {
 	{ "db", "198.51.100.9", "udp/8443", NO, ISC_DROP_EGRESS, "none", "" },
 	{ "db", "192.168.7.9", "8443", NO, ISC_DROP_RESERVED, "none", "192.168.0.0/16" },
 	{ "db", "10.9.9.9", "8443", YES, 0, "Egress=host:deb.example.org:tcp/8443", "" },
+	{ "db", "deb.example.org", "8443", PARTLY, 0, "Egress=host:deb.example.org:tcp/8443", "of the 3 addresses" },
+	{ "db", "deb.example.org", "udp/8443", NO, ISC_DROP_EGRESS, "none", "no Egress= rule" },
+	{ "open", "one.example.org", "8443", YES, 0, "Egress=open", "" },
+	{ "cut", "one.example.org", "8443", NO, ISC_DROP_QUARANTINE, "none", "quarantine" },
+	{ "outside", "one.example.org", "8443", UNJUDGED, 0, "none", "not concern" },
+	{ "db", "gone.example.org", "8443", NO, ISC_DROP_EGRESS, "Egress=host:gone.example.org:tcp/8443", "no address now" },
+	{ "web", "empty.example.org", "8443", NO, ISC_DROP_EGRESS, "none", "no address now" },
 	{ "db", "outside", "8443", PARTLY, 0, "Egress=host:deb.example.org:tcp/8443", "ask for" },
 	{ "db", "outside", "443", PARTLY, 0, "Egress=tcp:198.51.100.7:443", "ask for one" },
 	{ "db", "198.18.5.5", "udp/99", YES, 0, "Egress=udp:198.18.0.0/16:1-100", "names" },
@@ -169,6 +176,10 @@ static void world_init(World *w)
 	w->hosts = g_hash_table_new_full(
 			g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_array_unref);
 	g_hash_table_insert(w->hosts, (gpointer) "deb.example.org", known);
+	g_hash_table_insert(w->hosts, (gpointer) "one.example.org",
+			g_array_append_vals(g_array_new(FALSE, FALSE, sizeof(guint32)), deb, 1));
+	g_hash_table_insert(w->hosts, (gpointer) "empty.example.org",
+			g_array_new(FALSE, FALSE, sizeof(guint32)));
 	w->network = (IscNetwork){ &w->config, w->nodes, 6, dock, 3, w->hosts };
 }
 
@@ -198,6 +209,21 @@ static void each_connection_has_one_verdict_and_its_rule(void **state)
 	world_clear(&w);
 }
 
+static void each_address_of_a_host_is_told_apart(void **state)
+{
+	(void)state;
+	World w;
+	g_auto(IscNetworkAnswer) a = { 0 };
+	world_init(&w);
+	assert_true(isc_network_explain(&w.network, "db", "deb.example.org", "8443", &a, NULL));
+	assert_non_null(a.hosts);
+	assert_int_equal(a.hosts->len, 3);
+	assert_string_equal(a.hosts->pdata[0], "198.51.100.9: allowed, Egress=host:deb.example.org:"
+					       "tcp/8443 of node 'db'");
+	assert_string_equal(a.hosts->pdata[1], "192.168.7.9: denied, none");
+	world_clear(&w);
+}
+
 static void what_is_no_question_is_refused(void **state)
 {
 	(void)state;
@@ -213,6 +239,8 @@ static void what_is_no_question_is_refused(void **state)
 		{ "Web\n", "dock", "1", "Web\\x0a", ISC_ERROR_INVALID },
 		{ "nobody", "dock", "1", "'nobody'", ISC_ERROR_NOT_FOUND },
 		{ "web", "nobody", "1", "'nobody'", ISC_ERROR_NOT_FOUND },
+		{ "open", "other.example.org", "1", "ask for an address", ISC_ERROR_NOT_FOUND },
+		{ "one.example.org", "web", "1", "neither a node's name", ISC_ERROR_INVALID },
 	};
 	World w;
 	world_init(&w);
@@ -230,6 +258,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_connection_has_one_verdict_and_its_rule),
+		cmocka_unit_test(each_address_of_a_host_is_told_apart),
 		cmocka_unit_test(what_is_no_question_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
