@@ -155,7 +155,7 @@ void isc_boundary_of_node(IscDock *dock, const IscNode *node, const gchar *node_
 	if (is_same)
 		return;
 	gboolean is_new = set_text(dock, at, node_why);
-	if (has_link(node->state) &&
+	if ((has_link(node->state) || node->damage) &&
 			!(node_why ? isc_links_set_up(tap, FALSE, &why)
 				   : isc_boundary_up(dock, tap, &why)) &&
 			!g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND))

@@ -380,7 +380,7 @@ static void adopt(Look *look, const IscVmInfo *info)
 	node->image_version = g_strdup(meta->image_version);
 	/* What it was before is not known: cut off until an officer has looked, where it runs. */
 	node->state = runs(info->state) ? ISC_NODE_QUARANTINED : ISC_NODE_DISABLED;
-	node->reason = g_strdup("taken up from libvirt after the register was lost");
+	node->reason = g_strdup("taken up from libvirt: the register had lost it");
 	node->created = node->since = g_get_real_time() / G_USEC_PER_SEC;
 	const IscSlots slots = isc_address_plan_slots(&dock->config->plan, node->spec->network);
 	if (!isc_register_add_node(dock->reg, node, &slots, &why)) {
@@ -394,10 +394,44 @@ static void adopt(Look *look, const IscVmInfo *info)
 	isc_snapshots_check(dock, node, /* repair= */ TRUE, report_one, look);
 	const IscAdapter *fence = &dock->engine.adapters[ISC_STEP_FENCE];
 	const IscAdapter *cut = &dock->engine.adapters[ISC_STEP_CUT];
-	if (node->state == ISC_NODE_QUARANTINED &&
-			(!fence->up(dock->engine.self, node, "", NULL, &why) ||
-					!cut->up(dock->engine.self, node, "", NULL, &why)))
+	if (node->state != ISC_NODE_QUARANTINED)
+		return;
+	if (!fence->up(dock->engine.self, node, "", NULL, &why) ||
+			!cut->up(dock->engine.self, node, "", NULL, &why))
 		g_warning("boundary of '%s': %s", name, why->message);
+	else
+		isc_boundary_of_node(dock, node, NULL);
+	g_clear_error(&why);
+	if (!isc_channels_open(dock->channels, node, &why))
+		g_message("node '%s': %s", name, why->message);
+}
+
+/* A row that cannot be read makes way for what libvirt's definition knows of the node, if that is
+ * good. */
+static gboolean give_up_row(Look *look, const IscNode *node, GHashTable *seen)
+{
+	const gchar *name = node->spec->name;
+	g_autofree gchar *domain = isc_node_domain(name);
+	const IscVmInfo *info = g_hash_table_lookup(seen, domain);
+	g_autoptr(GError) why = NULL;
+	g_autoptr(IscDomainMeta) meta =
+			info ? isc_domain_meta_parse(info->xml, strlen(info->xml), &why) : NULL;
+	g_autoptr(IscSpec) spec = meta && meta->spec ? isc_spec_parse("metadata", meta->spec,
+								       strlen(meta->spec), &why)
+						     : NULL;
+	if (is_busy(look->dock, name))
+		return FALSE;
+	gboolean is_good = spec && g_str_equal(spec->name, name);
+	gboolean mended = is_good && look->repair &&
+			  isc_register_remove_node(look->dock->reg, name, &why);
+	/* On record once: this is looked at again and again. */
+	if (look->repair && !mended)
+		isc_boundary_of_node(look->dock, node, node->damage);
+	if (mended || look->found)
+		report(look, "node", name, node->damage, mended);
+	if (why)
+		g_debug("node '%s': %s", name, why->message);
+	return mended;
 }
 
 static gboolean is_lost(IscDock *dock)
@@ -449,8 +483,11 @@ guint isc_reconcile_all(IscDock *dock, gboolean repair, IscReconcileFunc found, 
 				seen, ((IscVmInfo *)domains->pdata[i])->domain, domains->pdata[i]);
 	for (guint i = 0; i < nodes->len; i++) {
 		const IscNode *node = nodes->pdata[i];
+		if (node->damage && give_up_row(&look, node, seen))
+			continue;
 		g_hash_table_add(known, node->spec->name);
-		look_at_node(&look, node, seen);
+		if (!node->damage)
+			look_at_node(&look, node, seen);
 	}
 	for (guint i = 0; i < domains->len; i++) {
 		const IscVmInfo *info = domains->pdata[i];

@@ -212,6 +212,8 @@ static gboolean set_boundary_up(IscDock *dock, GError **error)
 	for (guint i = 0; i < nodes->len; i++) {
 		const IscNode *node = nodes->pdata[i];
 		g_autoptr(GError) why = NULL;
+		if (node->damage) /* it may run on from an earlier daemon */
+			isc_boundary_of_node(dock, node, node->damage);
 		if (!isc_node_state_is_up(node->state) && !node->stand_in)
 			continue;
 		g_autofree gchar *ref = g_strconcat("sha256:", node->digest, NULL);

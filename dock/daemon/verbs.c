@@ -492,7 +492,8 @@ gboolean isc_verb_protect(IscDock *dock, const gchar *name, gboolean on, guint c
 	if (!isc_verbs_take(dock, name, ISC_VERB_EXPOSE, cancel, error))
 		return FALSE;
 	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, error);
-	gboolean ok = node != NULL;
+	gboolean ok = node &&
+		      (!node->damage || isc_node_check_verb(node, ISC_VERB_EXPOSE, changed, error));
 	*changed = ok && node->spec->protect != on;
 	if (*changed) {
 		node->spec->protect = on;

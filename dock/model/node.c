@@ -153,6 +153,13 @@ static const gchar *advice(IscNodeState state, IscVerb verb)
 
 gboolean isc_node_check_verb(const IscNode *node, IscVerb verb, gboolean *done, GError **error)
 {
+	if (node->damage && verb != ISC_VERB_DESTROY) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"node '%s': %s; 'isc-vm fsck --repair' takes it up from libvirt's "
+				"definition, where there is one; else 'isc-vm destroy' it",
+				node->spec->name, node->reason);
+		return FALSE;
+	}
 	IscLegal legal = isc_node_verb_legal(node->state, verb);
 	*done = legal == ISC_LEGAL_DONE;
 	if (legal != ISC_LEGAL_NO)
@@ -212,5 +219,6 @@ void isc_node_free(IscNode *node)
 	g_free(node->image_version);
 	g_free(node->reason);
 	g_free(node->stands_for);
+	g_free(node->damage);
 	g_free(node);
 }

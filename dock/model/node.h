@@ -90,6 +90,9 @@ typedef struct {
 	gchar previous[65]; /* digest of the image to roll back to, or "" */
 	guint stand_in; /* slot of the node that its exposed ports lead to meanwhile; 0: its own */
 	gchar *stands_for; /* of such a node: whose ports; "" or NULL of all others */
+	gchar *damage;     /* why its row in the register cannot be read, or NULL.  Then name, slot
+			    * and uuid are all that is known of it: it is down, and what can be done
+			    * is to take it up from libvirt's definition, or to destroy it. */
 } IscNode;
 
 const gchar *isc_node_state_name(IscNodeState state); /* "disabled", …; static */

@@ -146,24 +146,41 @@ void isc_register_close(IscRegister *reg)
 
 #define NODE_COLUMNS                                                                               \
 	"slot, uuid, spec, digest, image_name, image_version, state, reason, created, since, "     \
-	"starts, previous, stand_in, stands_for"
+	"starts, previous, stand_in, stands_for, name"
+
+static gboolean row_is_sound(sqlite3_stmt *st, GError **error)
+{
+	const gint64 slot = sqlite3_column_int64(st, 0);
+	const gchar *bad = slot < ISC_SLOT_MIN || slot > ISC_SLOT_MAX     ? "slot"
+			   : !g_uuid_string_is_valid(isc_sql_text(st, 1)) ? "uuid"
+			   : !isc_digest_is_valid(isc_sql_text(st, 3))    ? "digest"
+									  : NULL;
+	if (!bad)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "no valid %s", bad);
+	return FALSE;
+}
 
 static IscNode *node_from_row(sqlite3_stmt *st, GError **error)
 {
 	g_autoptr(IscNode) node = g_new0(IscNode, 1);
+	if (!row_is_sound(st, error))
+		return NULL;
 	node->slot = (guint)sqlite3_column_int64(st, 0);
 	g_strlcpy(node->uuid, isc_sql_text(st, 1), sizeof(node->uuid));
 	const gchar *spec = isc_sql_text(st, 2);
 	node->spec = isc_spec_parse("register", spec, strlen(spec), error);
 	if (!node->spec)
 		return NULL;
+	if (!g_str_equal(node->spec->name, isc_sql_text(st, 14))) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "its node file is that of another");
+		return NULL;
+	}
 	g_strlcpy(node->digest, isc_sql_text(st, 3), sizeof(node->digest));
 	node->image_name = g_strdup(isc_sql_text(st, 4));
 	node->image_version = g_strdup(isc_sql_text(st, 5));
 	if (!isc_node_state_parse(isc_sql_text(st, 6), &node->state)) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
-				"register: node in slot %u has no state '%s'", node->slot,
-				isc_sql_text(st, 6));
+		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "no valid state");
 		return NULL;
 	}
 	node->reason = g_strdup(isc_sql_text(st, 7));
@@ -174,6 +191,32 @@ static IscNode *node_from_row(sqlite3_stmt *st, GError **error)
 	node->stand_in = (guint)sqlite3_column_int64(st, 12);
 	node->stands_for = g_strdup(isc_sql_text(st, 13));
 	return g_steal_pointer(&node);
+}
+
+/* One row that cannot be read harms its own node only: it is down, and has a name to call it by.
+ * NULL, if not even that. */
+static IscNode *node_of_row(sqlite3_stmt *st)
+{
+	g_autoptr(GError) why = NULL;
+	IscNode *node = node_from_row(st, &why);
+	if (node)
+		return node;
+	g_autofree gchar *text = g_strdup_printf("[Node]\nName=%s\nImage=lost\n",
+			isc_name_is_valid(isc_sql_text(st, 14)) ? isc_sql_text(st, 14) : "");
+	IscSpec *spec = isc_spec_parse("register", text, strlen(text), NULL);
+	if (!spec)
+		return NULL;
+	node = g_new0(IscNode, 1);
+	node->slot = (guint)sqlite3_column_int64(st, 0);
+	g_strlcpy(node->uuid, isc_sql_text(st, 1), sizeof(node->uuid));
+	node->spec = spec;
+	node->image_name = g_strdup("");
+	node->image_version = g_strdup("");
+	node->state = ISC_NODE_FAILED;
+	node->damage = g_strdup_printf("its row in the register is damaged (%s)", why->message);
+	node->reason = g_strdup(node->damage);
+	node->stands_for = g_strdup("");
+	return node;
 }
 
 /* The first free slot behind the one given out last: an address that was just in use stays unused
@@ -261,8 +304,9 @@ IscNode *isc_register_get_node(IscRegister *reg, const gchar *name, GError **err
 			"SELECT " NODE_COLUMNS " FROM node WHERE name = ?", "t", name);
 	if (!st)
 		return NULL;
-	if (sqlite3_step(st) == SQLITE_ROW)
-		return node_from_row(st, error);
+	IscNode *node = sqlite3_step(st) == SQLITE_ROW ? node_of_row(st) : NULL;
+	if (node)
+		return node;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
 			"no node '%s'; 'isc-vm list' shows those there are", name);
 	return NULL;
@@ -277,10 +321,9 @@ GPtrArray *isc_register_list_nodes(IscRegister *reg, GError **error)
 	if (!st)
 		return NULL;
 	while (sqlite3_step(st) == SQLITE_ROW) {
-		IscNode *node = node_from_row(st, error);
-		if (!node)
-			return NULL;
-		g_ptr_array_add(nodes, node);
+		IscNode *node = node_of_row(st);
+		if (node)
+			g_ptr_array_add(nodes, node);
 	}
 	return g_steal_pointer(&nodes);
 }

@@ -33,7 +33,8 @@ gboolean isc_register_add_node(
 /* Returns: (transfer full), or NULL with ISC_ERROR_NOT_FOUND */
 IscNode *isc_register_get_node(IscRegister *reg, const gchar *name, GError **error);
 
-/* By name.  Returns: (transfer full) (element-type IscNode) */
+/* By name; nodes whose rows cannot be read are marked (IscNode.damage).
+ * Returns: (transfer full) (element-type IscNode) */
 GPtrArray *isc_register_list_nodes(IscRegister *reg, GError **error);
 
 /* Sets state, reason and `since`; counts a start where @state is ISC_NODE_ENABLING.  @reason NULL:

@@ -56,6 +56,7 @@ static IscNode *make(const gchar *name)
 	IscNode *node = g_new0(IscNode, 1);
 	node->spec = isc_spec_parse("test", text, strlen(text), NULL);
 	g_strlcpy(node->uuid, uuid, sizeof(node->uuid));
+	memset(node->digest, 'a', 64);
 	node->image_name = g_strdup("nginx");
 	node->image_version = g_strdup("1.2");
 	node->reason = g_strdup("");
@@ -225,9 +226,9 @@ static void a_volume_has_one_owner_and_outlives_it(void **state)
 		.created = 5 };
 	IscVolume v;
 	IscNode node = { .uuid = "22222222-2222-4222-8222-222222222222",
-		.digest = "d",
 		.image_name = (gchar *)"i",
 		.image_version = (gchar *)"1" };
+	memset(node.digest, 'd', 64);
 	g_autoptr(IscSpec) web = spec_with("web", "data:/srv");
 	g_autoptr(IscSpec) bare = spec_with("web", NULL);
 	g_autoptr(IscSpec) other = spec_with("other", "data:/srv");
@@ -297,7 +298,7 @@ static void an_upgrade_is_remembered(void **state)
 	g_autoptr(IscImage) image = isc_image_new();
 	image->name = g_strdup("nginx");
 	image->version = g_strdup("2");
-	g_strlcpy(image->digest, "abc", sizeof(image->digest));
+	memset(image->digest, 'b', 64);
 	assert_true(isc_register_add_node(f->reg, node, &all_slots, &error));
 	assert_true(isc_register_add_node(f->reg, other, &all_slots, &error));
 	assert_true(isc_register_set_image(f->reg, "web", image, "old", &error));
@@ -305,7 +306,7 @@ static void an_upgrade_is_remembered(void **state)
 	reopen(f);
 	g_autoptr(IscNode) back = isc_register_get_node(f->reg, "web", &error);
 	assert_no_error(error);
-	assert_string_equal(back->digest, "abc");
+	assert_string_equal(back->digest, image->digest);
 	assert_string_equal(back->image_version, "2");
 	assert_string_equal(back->previous, "old");
 	assert_int_equal(back->stand_in, other->slot);
@@ -330,6 +331,45 @@ static void restarts_are_remembered_as_long_as_their_node(void **state)
 	assert_true(isc_register_remove_node(f->reg, "web", &error));
 	assert_true(isc_register_get_restart(f->reg, node->uuid, &back, &error));
 	assert_int_equal(back.total, 0);
+}
+
+static void a_damaged_row_harms_its_own_node_only(void **state)
+{
+	Fixture *f = *state;
+	static const gchar *const damages[] = {
+		"UPDATE node SET spec = 'garbage' WHERE name = 'web'",
+		"UPDATE node SET spec = replace(spec, 'web', 'app') WHERE name = 'web'",
+		"UPDATE node SET state = 'flying' WHERE name = 'web'",
+		"UPDATE node SET digest = '../x' WHERE name = 'web'",
+		"UPDATE node SET uuid = '' WHERE name = 'web'",
+		"UPDATE node SET slot = 99999999 WHERE name = 'web'",
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(damages); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(IscNode) db1 = make("db1"), web = make("web");
+		sqlite3 *db;
+		gboolean done;
+		assert_true(isc_register_add_node(f->reg, db1, &all_slots, &error));
+		assert_true(isc_register_add_node(f->reg, web, &all_slots, &error));
+		assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+		assert_int_equal(sqlite3_exec(db, damages[i], NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(db);
+		g_autoptr(GPtrArray) nodes = isc_register_list_nodes(f->reg, &error);
+		assert_no_error(error);
+		assert_int_equal(nodes->len, 2);
+		const IscNode *good = nodes->pdata[0], *bad = nodes->pdata[1];
+		assert_null(good->damage);
+		assert_string_equal(good->spec->name, "db1");
+		assert_string_equal(bad->spec->name, "web");
+		assert_non_null(strstr(bad->damage, "its row in the register is damaged"));
+		assert_int_equal(bad->state, ISC_NODE_FAILED);
+		assert_int_equal(bad->spec->expose->len, 0);
+		assert_false(isc_node_check_verb(bad, ISC_VERB_ENABLE, &done, &error));
+		assert_error(error, ISC_ERROR_STATE, "fsck --repair");
+		assert_true(isc_node_check_verb(bad, ISC_VERB_DESTROY, &done, NULL));
+		assert_true(isc_register_remove_node(f->reg, "web", NULL));
+		assert_true(isc_register_remove_node(f->reg, "db1", NULL));
+	}
 }
 
 static void a_newer_schema_and_a_damaged_file_are_refused(void **state)
@@ -430,6 +470,8 @@ int main(void)
 				a_volume_has_one_owner_and_outlives_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 				restarts_are_remembered_as_long_as_their_node, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+				a_damaged_row_harms_its_own_node_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 				a_newer_schema_and_a_damaged_file_are_refused, setup, teardown),
 	};
