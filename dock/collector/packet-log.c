@@ -247,7 +247,7 @@ static gboolean on_tick(gpointer data)
 	l->is_at_work = FALSE;
 	tell_overrun(l);
 	isc_packet_who_each(l->who, look_at, l);
-	if (l->is_at_work)
+	if (l->is_at_work || l->overrun)
 		return G_SOURCE_CONTINUE;
 	l->tick = 0;
 	return G_SOURCE_REMOVE;
