@@ -100,6 +100,7 @@ define with_program
 $B/recipes/$(1)/files/usr/lib/$(1)/$(1): $$(wildcard tests/recipes/$(1)/*)
 	@mkdir -p $$(@D)
 	@cp -p tests/recipes/$(1)/image.conf tests/recipes/$(1)/build.sh $B/recipes/$(1)/
+	@for f in tests/recipes/$(1)/*.py; do [ ! -e "$$$$f" ] || cp -p "$$$$f" $$(@D)/; done
 	$$(CC) -std=gnu17 $$(WARN) -O2 -D_GNU_SOURCE -static -s tests/recipes/$(1)/$(1).c -o $$@
 $B/images/$(1)/manifest.json: RECIPE = $B/recipes/$(1)
 $B/images/$(1)/manifest.json: $B/recipes/$(1)/files/usr/lib/$(1)/$(1)

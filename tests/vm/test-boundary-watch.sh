@@ -3,12 +3,13 @@
 # somebody flushes the rules, while the dock hangs, while it is killed and starts again, and while nobody can write rules.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/vm/forge.sh
+. "$(dirname "$0")/forge.sh"
 
 rig_up watch
 R=$TOP/tools/rig
 tool=$TOP/tests/vm/net-tool.py
 vm() { dock isc-vm "$@"; }
-evil() { client "$tool" order 8081 "$@"; }
 field() { vm list --json | jq -r --arg name "$1" ".[] | select(.name == \$name) | $2"; }
 events() { vm events -n 0 --json | jq -r --arg kind "$1" 'select(.kind == $kind) | .text'; }
 dockd() { dock pgrep -x isc-dockd; }
@@ -27,22 +28,23 @@ restored() { [ "$(events boundary.restored | wc -l)" -ge "$1" ]; }
 ok "the image is imported" vm image import "$BUILD/images/attacker"
 vm provision peer --image attacker --memory 96 --overlay 32 --expose 8082:8080 >"$TMP/peer" 2>&1 &
 peer_pid=$!
-ok "a node gets ready that will flood" vm provision evil --image attacker --memory 96 --overlay 32 --expose 8081:8080
+ok "a node gets ready that will flood" vm provision evil --image attacker --memory 192 --overlay 32 --expose 8081:8080
 ok "and a peer" wait "$peer_pid"
 self=$(vm network show evil --json | jq -r '"\(.mac),\(.address)"')
 him=$(vm network show peer --json | jq -r '"\(.mac),\(.address)"')
+forge_start "$self" "$him"
 tap=$(vm network show evil --json | jq -r .tap)
 ok "two rules allow what will be told from a leak" vm allow evil udp:203.0.113.2:7001 node:peer:udp/7001
 
 # --- it floods, and whatever can happen to the rules happens ----------------------------------------------------------
+ok "scapy is there, in the node" forge_wait
 background outside client "$tool" sniff 110
 background beside client "$tool" order 8082 sniff 110000 4953432d4c45414b 4953432d4f564552
 background host dock "$tool" hold 4445
 background stream client "$tool" drain 8082 pour
 wait_for 5 says host ready
 wait_for 5 says stream first
-# shellcheck disable=SC2046 # the words of an order
-background flood evil $("$tool" leaks 13000 "$self" "$him")
+background flood forge "$("$tool" leaks 13000)"
 sleep 0.7
 n=0
 for _ in 1 2 3; do
@@ -72,29 +74,21 @@ dock nft flush ruleset
 ok "the new one watches, too" wait_for 2 restored 5
 wait_for 15 says flood sent
 like "$(cat "$TMP/flood")" "sent [0-9]{4}" "thousands of packets tried all that time"
-"$tool" attacks "$self" "$him" | grep '^+' >"$TMP/allowed" # and with them what ends the sniffers
-while IFS=$'\t' read -r _ _ _ orders; do
-	IFS='|' read -ra all <<<"$orders"
-	for order in "${all[@]}"; do
-		# shellcheck disable=SC2086 # the words of an order
-		evil $order >/dev/null </dev/null
-	done
-done <"$TMP/allowed"
+while read -r order; do forge "$order" >>"$TMP/sent"; done < <("$tool" allowed) # and with them what ends the sniffers
 client bash -c 'echo -n ISC-LEAK >/dev/udp/$DOCK/4445'
 wait_for 10 says outside seen
 wait_for 10 says beside seen
 dock pkill -f "$tool hold"
 wait_for 5 says host took
-like "$(tail -n 1 "$TMP/outside")" "^seen 1 " "nothing leaked to the outside but what a rule allows"
-like "$(cat "$TMP/beside")" "^seen 1 " "nor to the peer"
+like "$(tail -n 1 "$TMP/outside")" "^seen 2 " "nothing leaked to the outside but what a rule allows"
+like "$(cat "$TMP/beside")" "^seen 2 " "nor to the peer"
 is "$(tail -n 1 "$TMP/host")" "took 1 203.0.113.2" "nor to the dock itself, which hears the outside"
 
 # --- nobody can write rules -------------------------------------------------------------------------------------------
 # A table of our name that belongs to another process: nobody else may change it, not even root.
 held=$(vm list --json | jq -r '[.[].boundary] | join(",")')
 is "$held" "in force,in force" "both nodes are shown to be fenced in"
-# shellcheck disable=SC2046 # the words of an order
-background flood2 evil $("$tool" leaks 4000 "$self" "$him")
+background flood2 forge "$("$tool" leaks 4000)"
 background outside2 client "$tool" sniff 6
 background host2 dock "$tool" hold 4445
 wait_for 5 says host2 ready

@@ -1,8 +1,8 @@
 /* The attacker's program: one order a connection on port 8080, a line; the answer is a line or
  * more.
  *
- *   frame HEX [N]            send N Ethernet frames as they are           sent N
- *   flood MS HEX…            send these frames, one after the other, for so long  sent N
+ *   tool NAME [WORD…]        run nmap, arping, … with the connection as   what it says
+ *                            its input and output
  *   tcp ADDRESS PORT         connect                                      open | closed | silent
  *   udp ADDRESS PORT WORD    send, wait for an answer                     answer | closed | silent
  *   ping ADDRESS             echo request                                 answer | silent
@@ -87,26 +87,14 @@ static int send_frame(int fd, const uint8_t *frame, size_t len)
 	}
 }
 
-static void frame(char **w)
+/* Whatever the line held beyond the order is lost to the tool: it says first that it is there. */
+static void tool(char **w)
 {
-	uint8_t bytes[1600];
-	size_t len = from_hex(w[1] ? w[1] : "", bytes, sizeof bytes);
-	int fd = packet_socket(), n = w[2] ? atoi(w[2]) : 1, sent = 0;
-	for (int i = 0; i < n; i++)
-		sent += send_frame(fd, bytes, len);
-	fprintf(out, "sent %d\n", sent);
-}
-
-static void flood(char **w)
-{
-	static uint8_t bytes[MAX_WORDS][1600];
-	size_t len[MAX_WORDS];
-	int fd = packet_socket(), n = 0, sent = 0;
-	for (; n < MAX_WORDS && w[2 + n]; n++)
-		len[n] = from_hex(w[2 + n], bytes[n], sizeof bytes[n]);
-	for (int64_t end = now_ms() + atoi(w[1]); n > 0 && now_ms() < end; usleep(500))
-		sent += send_frame(fd, bytes[sent % n], len[sent % n]);
-	fprintf(out, "sent %d\n", sent);
+	fflush(out);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		dup2(fileno(out), fd);
+	execvp(w[1], w + 1);
+	fprintf(out, "error %s: %s\n", w[1], strerror(errno));
 }
 
 static const char *wait_answer(int fd)
@@ -345,8 +333,7 @@ static const struct {
 	int words;
 	void (*run)(char **words);
 } orders[] = {
-	{ "frame", 2, frame },
-	{ "flood", 3, flood },
+	{ "tool", 2, tool },
 	{ "tcp", 3, tcp },
 	{ "udp", 3, udp },
 	{ "ping", 2, ping },
