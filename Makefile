@@ -169,6 +169,6 @@ clean: ## removes build/
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(shell find $B -path $B/images -prune -o -name '*.d' -type f -print 2>/dev/null)
 .SECONDARY:
 .PHONY: all images check soak fuzz check-unit check-netns check-vm check-asan analyze lint format bench demo install uninstall deps clean help
