@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The audit trail of a real node: who may read it, what a third party can verify, and that no change to it goes unseen.
+# Longer by environment: ISC_COMMANDS (known commands that a node runs, 500), ISC_BOMB (seconds of a fork bomb, 8).
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -11,7 +12,7 @@ third_party() { env DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent "$BUILD/isc-v
 ok "the image is imported" vm image import "$BUILD/images/minimal"
 
 # --- while it is written --------------------------------------------------------------------------
-dock isc-vm provision web --image minimal --memory 128 >"$TMP/provision" 2>&1 &
+dock isc-vm provision web --image minimal --memory 128 --expose 8080:8080 >"$TMP/provision" 2>&1 &
 provision=$!
 looks=0 wrong=0
 while kill -0 $provision 2>/dev/null; do
@@ -41,29 +42,88 @@ ok "a report counts it" sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm audit
 	jq -e '.trail.good and .commands.run >= 1 and .keys.exec >= 1 and (.commands.top[0].command | test(\"busybox\"))'"
 
 # --- a neighbour that goes for the audit ------------------------------------------------------------
-COMMANDS=${ISC_COMMANDS:-300}
-order() { client sh -c "echo '$*' | timeout 300 nc -N \$DOCK 8081"; }
-check() { "$TOP/tests/vm/trail-tool.py" "$1" "$TMP/vandal/audit.log" "${@:2}"; }
+COMMANDS=${ISC_COMMANDS:-500} BOMB=${ISC_BOMB:-8}
+at() { client sh -c "echo '${*:2}' | timeout 600 nc -N \$DOCK $1"; } # PORT ORDER…
+order() { at 8081 "$@"; }
+check() { "$TOP/tests/vm/trail-tool.py" "$1" "$TMP/$2/audit.log" "${@:3}"; }
+pulse() { # NAME SECONDS: how web and the dock answer meanwhile, in $TMP/NAME.web and .dock
+	client "$TOP/tests/vm/pulse.py" http "$2" 203.0.113.1 8080 >"$TMP/$1.web" &
+	dock "$TOP/tests/vm/pulse.py" run "$2" isc-vm list --json >"$TMP/$1.dock"
+	wait $!
+}
+# answered NAME DESC: all the time; how much slower than before is told, as the machine is not ours alone
+answered() {
+	note "$1: web $(jq -c . "$TMP/$1.web"), dock $(jq -c . "$TMP/$1.dock")"
+	note "$1: median of web $(ratio "$1" web), of isc-vm list $(ratio "$1" dock) times that of before"
+	is "$(jq -s 'map(.failed) | add' "$TMP/$1.web" "$TMP/$1.dock")" 0 "$2"
+}
+ratio() { jq -n --slurpfile a "$TMP/before.$2" --slurpfile b "$TMP/$1.$2" '$b[0].p50_ms / $a[0].p50_ms * 100 | round / 100'; }
 ok "the vandal's image is imported" vm image import "$BUILD/images/vandal"
 ok "the vandal runs" vm provision vandal --image vandal --memory 128 --expose 8081:8080
+ok "and a sibling of it" vm provision sibling --image vandal --memory 128 --expose 8082:8080
+pulse before 3
 is "$(order commands 1 "$COMMANDS")" "ran $COMMANDS" "it runs $COMMANDS commands"
 is "$(order odd)" "ran 9" "and some with odd arguments"
 order attack >"$TMP/attack"
 note "$(tr '\n' ';' <"$TMP/attack")"
 is "$(grep YES "$TMP/attack")" "audit-forge YES" "as root it can do nothing to agent, audit, ports and modules, but speak"
 ok "the dock answers" vm list
+
+# --- one that takes all there is ------------------------------------------------------------------
+# sibling_runs FIRST PID: runs commands on the sibling, a hundred at a time, until PID has ended; sets NEXT
+sibling_runs() {
+	NEXT=$1
+	while kill -0 "$2" 2>/dev/null; do
+		[ "$(at 8082 commands "$NEXT" 100)" = "ran 100" ] || return 1
+		NEXT=$((NEXT + 100))
+	done
+}
+order bomb "$BOMB" 100001 >"$TMP/bomb" &
+bomb=$!
+pulse bomb "$BOMB" &
+pulse=$!
+ok "while it is a fork bomb, a sibling runs commands" sibling_runs 1 $bomb
+wait $bomb $pulse
+like "$(cat "$TMP/bomb")" "ran [0-9]+, born [1-9][0-9]*, refused [1-9][0-9]*" "which was let loose, and held"
+note "$(cat "$TMP/bomb"); the sibling ran $((NEXT - 1)) commands"
+amid=$(sed -n 's/^ran \([0-9]*\),.*/\1/p' "$TMP/bomb")
+answered bomb "dock and neighbour answer all the while"
+order flood "$((BOMB / 2))" >"$TMP/flood" &
+flood=$!
+pulse flood "$((BOMB / 2))"
+wait $flood
+answered flood "and while it floods the audit"
+note "flood: $(cat "$TMP/flood")"
+like "$(order fill)" "filled [1-9][0-9]* KiB: No space left" "it fills its /tmp"
+is "$(order commands 200001 100)" "ran 100" "and runs commands without any room"
+is "$(order empty)" empty "and with room again"
+is "$(vm list --json | jq -r 'map(.name + ":" + .state) | join(" ")')" "sibling:ready vandal:ready web:ready" "all three nodes stand"
 vm audit verify web >"$TMP/verify" && like "$(cat "$TMP/verify")" "web: good" "and its neighbour's trail is written"
 ok "it stops" vm disable vandal
+ok "and the sibling" vm disable sibling
 ok "its trail is exported, and good" vm audit export vandal "$TMP/vandal"
-ok "every command is in it, once and in order" check commands 1 "$COMMANDS"
-ok "with its exact arguments" check odd
+ok "the sibling's, too" vm audit export sibling "$TMP/sibling"
+ok "every command is in it, once and in order" check commands vandal 1 "$COMMANDS"
+ok "with its exact arguments" check odd vandal
+ok "those amid the bomb" check commands vandal 100001 "$amid"
+ok "and those without room" check commands vandal 200001 100
+ok "the sibling's are all there, once and in order" check commands sibling 1 $((NEXT - 1))
+noops=$(grep -c '^type=EXECVE.* a0="noop"' "$TMP/vandal/audit.log")
+is "$noops" $((COMMANDS + 9 + amid + 100 + $(check count vandal flood) + 1)) "and nothing else was run" # 1: the one with a library to load
+ausearch -if "$TMP/vandal/audit.log" -m EXECVE --raw >"$TMP/commands" 2>/dev/null
+is "$(grep -c '^type=EXECVE.* a0="noop"' "$TMP/commands")" "$noops" "ausearch finds as many"
+events=$(sed -n 's/^type=SYSCALL msg=audit(\([^)]*\)):.* exe="\/usr\/lib\/vandal\/vandal".*/\1/p' "$TMP/commands" | sort -u | wc -l)
+is "$(aureport -x --summary -if "$TMP/commands" | awk '$2 == "/usr/lib/vandal/vandal" { print $1 }')" "$events" "aureport counts them"
 third_party audit verify --export "$TMP/vandal" --json >"$TMP/vandal.json"
 note "$(jq -c '{records, lost, violations, serials}' "$TMP/vandal.json")"
+note "of the flood $(check count vandal flood) are there"
 is "$(jq '.serials.unexplained' "$TMP/vandal.json")" 0 "no serial of its kernel is missing without a loss on record"
+is "$(third_party audit verify --export "$TMP/sibling" --json | jq -c '[.lost, .serials.missing]')" "[0,0]" "and none of the sibling's at all"
 is "$(grep -c '^type=[A-Z_]* msg=audit([0-9.:]*): .*op=forged' "$TMP/vandal/audit.log"):$(grep -c '^type=EXECVE msg=audit(1.000:1)' "$TMP/vandal/audit.log")" \
 	1:0 "what it tried to forge stands there as its own word, in one line"
 is "$(vm audit verify web --json | jq '.serials.unexplained, .lost' | tr '\n' ' ')" "0 0 " "its neighbour's trail is complete"
 ok "the vandal is destroyed" vm destroy vandal
+ok "and its sibling" vm destroy sibling
 
 # --- an export, and a plain copy ------------------------------------------------------------------
 ok "it is exported" vm audit export web "$TMP/first"

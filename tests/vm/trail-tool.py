@@ -3,6 +3,7 @@
 
 trail-tool.py commands AUDIT_LOG FIRST N   each "noop cmd-I" is there once, in order
 trail-tool.py odd AUDIT_LOG                the odd arguments are there, byte by byte, each once
+trail-tool.py count AUDIT_LOG WORD         prints how many commands "noop WORD" there are
 """
 import re
 import sys
@@ -45,6 +46,9 @@ def read_commands(path):
 
 def main():
     commands = [c for c in read_commands(sys.argv[2]) if c[0] == b"noop"]
+    if sys.argv[1] == "count":
+        print(commands.count([b"noop", sys.argv[3].encode()]))
+        return 0
     if sys.argv[1] == "odd":
         wrong = [i for i, want in enumerate(ODD) if commands.count(want) != 1]
     else:

@@ -3,6 +3,11 @@
  *   commands FIRST N   run N commands "noop cmd-I", one after the other        ran N
  *   odd                run commands with the arguments that trail-tool.py knows  ran N
  *   attack             go for the agent, the audit, the ports: a line each     NAME RESULT
+ *   bomb SECONDS FIRST fork without end, as a real-time process that memory runs out for last; amid
+ *                      it run commands "noop cmd-I" from FIRST on              ran N, …
+ *   flood SECONDS      processes without end that run commands "noop flood"    ran N, …
+ *   fill               write to /tmp until it is full                          filled N KiB: ERROR
+ *   empty              take that away again                                    empty
  *
  * RESULT is "no: ERROR" where the attack was refused, "YES" where it was not. */
 #include <arpa/inet.h>
@@ -17,17 +22,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SELF "/usr/lib/vandal/vandal"
 #define LONG_ARG 131071 /* bytes: one less than the kernel takes, for the NUL */
 #define MANY 2000
+#define FILL "/tmp/fill"
 
 static FILE *out; /* the connection */
 static const char *const no_env[] = { NULL };
@@ -257,6 +266,169 @@ static void attack(char **words)
 	}
 }
 
+/* --- taking all there is --- */
+
+/* Of all processes of a bomb. */
+struct tally {
+	long born, refused, ran;
+};
+
+static struct tally *new_tally(void)
+{
+	void *t = mmap(NULL, sizeof(struct tally), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return t == MAP_FAILED ? NULL : t;
+}
+
+static void count(long *n)
+{
+	__atomic_add_fetch(n, 1, __ATOMIC_RELAXED);
+}
+
+static int be_realtime(int priority)
+{
+	return last(sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ priority }));
+}
+
+static void be_ordinary(void)
+{
+	sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){ 0 });
+}
+
+/* Memory is to be taken from anybody but us. */
+static int be_spared(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	int error = last(fd < 0 ? fd : write(fd, "-1000", 5));
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+/* Once there is no more room half of them end, so that it is fought for, and the others go for the
+ * processor. */
+static _Noreturn void breed(struct tally *t)
+{
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		pid_t pid = fork();
+		if (pid > 0)
+			count(&t->born);
+		if (pid >= 0)
+			continue;
+		count(&t->refused);
+		if (getpid() % 2)
+			_exit(0);
+		be_realtime(50);
+		sched_yield();
+	}
+}
+
+static _Noreturn void flood_on(struct tally *t)
+{
+	const char *argv[] = { "noop", "flood", NULL };
+	for (;;)
+		if (run(argv, no_env) == 0)
+			count(&t->ran);
+}
+
+/* Starts @what in a group of its own.  Returns its pid. */
+static pid_t let_loose(void (*what)(struct tally *), struct tally *t)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		setpgid(0, 0);
+		be_ordinary();
+		setpriority(PRIO_PROCESS, 0, -20);
+		be_spared();
+		what(t);
+	}
+	if (pid > 0)
+		setpgid(pid, pid);
+	return pid;
+}
+
+/* All at once: who is left would keep those that reap the others from it. */
+static void put_down(const pid_t *groups, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (groups[i] > 0)
+			kill(-groups[i], SIGKILL);
+	for (size_t i = 0; i < n; i++)
+		while (groups[i] > 0 && kill(-groups[i], SIGKILL) == 0) {
+			while (waitpid(-groups[i], NULL, WNOHANG) > 0)
+				;
+			usleep(10000);
+		}
+}
+
+static time_t now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+static void bomb(char **words)
+{
+	struct tally *t = new_tally();
+	time_t end = now() + atol(words[1]);
+	long next = atol(words[2]), first = next;
+	int realtime = be_realtime(90);
+	pid_t group = t ? let_loose(breed, t) : -1;
+	while (group > 0 && now() < end) {
+		char arg[32];
+		const char *argv[] = { "noop", arg, NULL };
+		snprintf(arg, sizeof arg, "cmd-%ld", next);
+		/* Room is rare: until there is some nothing was run. */
+		next += run(argv, no_env) == 0;
+		usleep(20000);
+	}
+	put_down(&group, 1);
+	be_ordinary();
+	fprintf(out, "ran %ld, born %ld, refused %ld, real-time: %s\n", next - first,
+			t ? t->born : 0, t ? t->refused : 0, strerror(realtime));
+	if (t)
+		munmap(t, sizeof *t);
+}
+
+static void flood(char **words)
+{
+	struct tally *t = new_tally();
+	pid_t groups[16] = { 0 };
+	be_realtime(90); /* else they would leave nothing to us either */
+	for (size_t i = 0; t && i < sizeof groups / sizeof *groups; i++)
+		groups[i] = let_loose(flood_on, t);
+	sleep((unsigned)atol(words[1]));
+	put_down(groups, sizeof groups / sizeof *groups);
+	be_ordinary();
+	fprintf(out, "ran %ld\n", t ? t->ran : 0);
+	if (t)
+		munmap(t, sizeof *t);
+}
+
+static void fill(char **words)
+{
+	static const char block[4096] = "full";
+	long kib = 0;
+	int fd = open(FILL, O_CREAT | O_WRONLY | O_CLOEXEC, 0600), error = 0;
+	(void)words;
+	while (fd >= 0 && !error) {
+		ssize_t n = write(fd, block, sizeof block);
+		error = last(n);
+		kib += n > 0 ? n / 1024 : 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	fprintf(out, "filled %ld KiB: %s\n", kib, strerror(error));
+}
+
+static void empty(char **words)
+{
+	(void)words;
+	fprintf(out, "%s\n", unlink(FILL) == 0 ? "empty" : strerror(errno));
+}
+
 /* --- orders --- */
 
 static const struct {
@@ -267,6 +439,10 @@ static const struct {
 	{ "commands", 3, commands },
 	{ "odd", 1, odd },
 	{ "attack", 1, attack },
+	{ "bomb", 3, bomb },
+	{ "flood", 2, flood },
+	{ "fill", 1, fill },
+	{ "empty", 1, empty },
 };
 
 static void obey(char *line)
