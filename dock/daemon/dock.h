@@ -41,6 +41,7 @@ typedef struct {
 	guint32 probe_id, flush_id; /* ids of the last ones answered */
 	gint64 probe_status;        /* HTTP status, see link.h */
 	gboolean gone;              /* the domain ended */
+	gboolean disk_broken;       /* stopped for its disk, and not for lack of room */
 	guint defined;              /* definitions we made that libvirt has not told of yet … */
 	gint64 defined_until;       /* … and until when it is waited for: monotonic, µs */
 	guint bad;                  /* broken frames so far */

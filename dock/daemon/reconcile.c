@@ -12,6 +12,7 @@
 #include "daemon/restart.h"
 #include "daemon/schedule.h"
 #include "daemon/snapshots.h"
+#include "daemon/stalled.h"
 #include "daemon/steps.h"
 #include "daemon/upgrade.h"
 #include "daemon/verbs.h"
@@ -161,7 +162,10 @@ static void on_undisturbed_event(IscDock *dock, const IscNode *node, const IscVm
 		on_ended(dock, node);
 		break;
 	case ISC_VM_SUSPENDED:
-		if (node->state == ISC_NODE_READY || node->state == ISC_NODE_UNREADY) {
+		/* One that was stopped for its disk is told of by ISC_VM_IO_ERROR. */
+		if (!g_str_equal(event->detail, "ioerror") &&
+				(node->state == ISC_NODE_READY ||
+						node->state == ISC_NODE_UNREADY)) {
 			drift(dock, node, "suspended");
 			isc_dock_set_state(dock, name, ISC_NODE_SUSPENDED,
 					"suspended outside the dock's orders", ISC_CALLER_DOCK);
@@ -181,10 +185,6 @@ static void on_undisturbed_event(IscDock *dock, const IscNode *node, const IscVm
 		drift(dock, node, "undefined");
 		break;
 	case ISC_VM_IO_ERROR:
-		isc_dock_event(dock, name, "node.io-error", "alarm", ISC_CALLER_DOCK,
-				"%s is paused: its disk failed (%s); make room and resume it", name,
-				event->detail);
-		break;
 	case ISC_N_VM_EVENTS:
 		break;
 	}
@@ -214,6 +214,11 @@ static void on_vm_event(gpointer data, const IscVmEvent *event)
 	gboolean busy = isc_dock_run(dock, name)->busy != NULL;
 	g_mutex_unlock(&dock->lock);
 
+	/* Whatever is under way: nobody else will tell. */
+	if (event->kind == ISC_VM_IO_ERROR) {
+		isc_stalled_on_event(dock, name, event->detail);
+		return;
+	}
 	/* A verb under way makes these events itself, and looks at their result. */
 	g_autoptr(IscNode) node = busy || own ? NULL : isc_register_get_node(dock->reg, name, NULL);
 	if (node)
@@ -241,6 +246,7 @@ static void look_at_all(IscDock *dock, gpointer data)
 	(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
 	push_secrets(dock);
 	isc_upgrade_mend(dock);
+	isc_stalled_mend(dock);
 }
 
 static void on_connection(gpointer data, gboolean up, const gchar *why)

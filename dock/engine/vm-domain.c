@@ -230,6 +230,16 @@ gboolean isc_vm_state(IscVm *vm, const gchar *name, IscVmState *state, GError **
 	return TRUE;
 }
 
+gboolean isc_vm_is_stalled(IscVm *vm, const gchar *name)
+{
+	g_autoptr(IscVirConnect) conn = NULL;
+	g_autoptr(IscVirDomain) domain = NULL;
+	int seen = 0, reason = 0;
+	return begin(vm, name, /* may_be_absent= */ TRUE, &conn, &domain, NULL) && domain &&
+	       virDomainGetState(domain, &seen, &reason, 0) == 0 && seen == VIR_DOMAIN_PAUSED &&
+	       reason == VIR_DOMAIN_PAUSED_IOERROR;
+}
+
 const gchar *isc_vm_state_name(IscVmState state)
 {
 	static const gchar *const names[] = { "absent", "off", "running", "paused", "stopping",

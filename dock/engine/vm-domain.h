@@ -44,6 +44,9 @@ gboolean isc_vm_set_link(IscVm *vm, const gchar *domain, gboolean up, GError **e
 gboolean isc_vm_state(IscVm *vm, const gchar *domain, IscVmState *state, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/* Is it paused because a disk of it failed?  FALSE also where nobody knows. */
+gboolean isc_vm_is_stalled(IscVm *vm, const gchar *domain);
+
 /* "absent", "off", …; static. */
 const gchar *isc_vm_state_name(IscVmState state);
 
