@@ -10,6 +10,7 @@
 #include "daemon/jobs.h"
 #include "daemon/monitor.h"
 #include "daemon/restart.h"
+#include "daemon/room.h"
 #include "daemon/schedule.h"
 #include "daemon/snapshots.h"
 #include "daemon/stalled.h"
@@ -557,6 +558,7 @@ gboolean isc_reconcile_start(IscDock *dock, GError **error)
 	isc_host_filter_start(dock);
 	if (isc_vm_is_connected(dock->vm))
 		(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
+	isc_room_reserve(dock);
 	isc_jobs_start(dock);
 	isc_restart_start(dock);
 	isc_monitor_start(dock->monitor);

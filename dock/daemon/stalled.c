@@ -41,16 +41,33 @@ static gboolean may_go_on_by_itself(IscDock *dock, const gchar *name)
 	return isc_dock_run(dock, name)->busy == NULL && !isc_dock_run(dock, name)->disk_broken;
 }
 
+gboolean isc_stalled_admits(IscDock *dock, const IscNode *node, GError **error)
+{
+	g_autofree gchar *domain = isc_node_domain(node->spec->name);
+	g_autofree gchar *what = g_strdup_printf(
+			"the disks of node '%s' may come to need", node->spec->name);
+	g_mutex_lock(&dock->lock);
+	gboolean broken = isc_dock_run(dock, node->spec->name)->disk_broken;
+	g_mutex_unlock(&dock->lock);
+	return broken || !isc_vm_is_stalled(dock->vm, domain) ||
+	       isc_room_check(dock, what, need_of(dock, node), error);
+}
+
+static void show(IscDock *dock, const IscNode *node, const gchar *detail, gboolean full);
+
 /* TRUE: it is still stopped. */
 static gboolean look_at(IscDock *dock, const IscNode *node)
 {
 	const gchar *name = node->spec->name;
 	g_autofree gchar *domain = isc_node_domain(name);
 	g_autoptr(GError) why = NULL;
-	if (node->state != ISC_NODE_SUSPENDED || !isc_vm_is_stalled(dock->vm, domain))
+	if (!isc_node_state_is_up(node->state) || !isc_vm_is_stalled(dock->vm, domain) ||
+			!may_go_on_by_itself(dock, name))
 		return FALSE;
-	if (!may_go_on_by_itself(dock, name) ||
-			!isc_room_check(dock, "it needs", need_of(dock, node), NULL))
+	/* It could not be written when it happened. */
+	if (node->state == ISC_NODE_READY || node->state == ISC_NODE_UNREADY)
+		show(dock, node, "enospc", TRUE);
+	if (node->state != ISC_NODE_SUSPENDED || !isc_stalled_admits(dock, node, NULL))
 		return TRUE;
 	g_auto(IscOutcome) out = { 0 };
 	const IscRequest request = {
@@ -71,6 +88,8 @@ static gboolean mend(IscDock *dock)
 	gboolean any = FALSE;
 	for (guint i = 0; nodes && i < nodes->len; i++)
 		any |= look_at(dock, nodes->pdata[i]);
+	if (!any)
+		isc_room_reserve(dock);
 	return any;
 }
 
@@ -87,20 +106,12 @@ static void look(IscDock *dock, gpointer data)
 		g_timeout_add_seconds(LOOK_S, on_look, dock);
 }
 
-void isc_stalled_on_event(IscDock *dock, const gchar *name, const gchar *detail)
+static void show(IscDock *dock, const IscNode *node, const gchar *detail, gboolean full)
 {
-	gboolean full = g_str_has_suffix(detail, "enospc");
-	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
-	g_mutex_lock(&dock->lock);
-	isc_dock_run(dock, name)->disk_broken = !full;
-	g_mutex_unlock(&dock->lock);
-	if (!node)
-		return;
-
+	const gchar *name = node->spec->name;
 	g_autoptr(GError) room = NULL;
-	guint64 need = need_of(dock, node);
 	g_autofree gchar *text = NULL;
-	if (full && !isc_room_check(dock, "its disks may come to need", need, &room))
+	if (full && !isc_room_check(dock, "its disks may come to need", need_of(dock, node), &room))
 		text = g_strdup_printf("paused, nothing is lost: %s", room->message);
 	else
 		text = g_strdup_printf("paused: its disk failed (%s)", detail);
@@ -110,6 +121,20 @@ void isc_stalled_on_event(IscDock *dock, const gchar *name, const gchar *detail)
 	if (node->state == ISC_NODE_READY || node->state == ISC_NODE_UNREADY ||
 			node->state == ISC_NODE_SUSPENDED)
 		isc_dock_set_state(dock, name, ISC_NODE_SUSPENDED, text, ISC_CALLER_DOCK);
+}
+
+void isc_stalled_on_event(IscDock *dock, const gchar *name, const gchar *detail)
+{
+	gboolean full = g_str_has_suffix(detail, "enospc");
+	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
+	g_mutex_lock(&dock->lock);
+	isc_dock_run(dock, name)->disk_broken = !full;
+	g_mutex_unlock(&dock->lock);
+	if (!node)
+		return;
+	if (full)
+		isc_room_give_reserve(dock);
+	show(dock, node, detail, full);
 	if (full)
 		g_timeout_add_seconds(LOOK_S, on_look, dock);
 }

@@ -8,5 +8,10 @@
 /* libvirt told of it.  @detail: "DISK: REASON", as IscVmEvent has it.  Main thread. */
 void isc_stalled_on_event(IscDock *dock, const gchar *node, const gchar *detail);
 
+/* May @node be resumed?  Errors: ISC_ERROR_POLICY: it was stopped for lack of room, and there is
+ * none yet. */
+gboolean isc_stalled_admits(IscDock *dock, const IscNode *node, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* Resumes those that there is room for.  In a thread of the pool. */
 void isc_stalled_mend(IscDock *dock);

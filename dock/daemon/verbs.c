@@ -15,6 +15,7 @@
 #include "daemon/restart.h"
 #include "daemon/restore.h"
 #include "daemon/schedule.h"
+#include "daemon/stalled.h"
 #include "daemon/upgrade.h"
 #include "daemon/volumes.h"
 #include "daemon/tombstone.h"
@@ -376,6 +377,8 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 		return FALSE;
 	}
 
+	if (request->verb == ISC_VERB_RESUME && !isc_stalled_admits(dock, node, error))
+		return FALSE;
 	gboolean running = TRUE;
 	if (request->verb == ISC_VERB_RELEASE && !ask_running(dock, request->node, &running, error))
 		return FALSE;
