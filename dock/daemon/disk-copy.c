@@ -17,6 +17,8 @@
 #define THAW_MS 10000 /* the guest thaws by itself after that */
 #define BACKUP_S 600
 #define CONVERT_S 600
+#define CLOSE_S 60
+#define LOOK_US 20000
 #define DISK_SUFFIX ".qcow2"
 
 /* --- names --------------------------------------------------------------------------------- */
@@ -160,9 +162,29 @@ static gboolean make_target(IscDock *dock, const IscNode *node, const IscDiskCop
 	       isc_vm_secret_set(dock->vm, secret, c->key_id, isc_key_hex(key), error);
 }
 
+/* libvirt tells of the job's end before it has QEMU close the last disk, which writes what it still
+ * has of the tables: QEMU's lock on it goes with that. */
+static gboolean wait_until_closed(const gchar *path, GError **error)
+{
+	gint64 end = g_get_monotonic_time() + CLOSE_S * G_USEC_PER_SEC;
+	for (;;) {
+		g_autoptr(GError) why = NULL;
+		if (isc_volume_check_idle(path, &why))
+			return TRUE;
+		if (g_get_monotonic_time() >= end ||
+				!g_error_matches(why, ISC_ERROR, ISC_ERROR_STATE)) {
+			g_propagate_error(error, g_steal_pointer(&why));
+			return FALSE;
+		}
+		g_usleep(LOOK_US);
+	}
+}
+
 static gboolean take_back(const IscDock *dock, const gchar *path, GError **error)
 {
 	isc_autofd int fd = -1;
+	if (!wait_until_closed(path, error))
+		return FALSE;
 	if (chown(path, dock->uid, dock->gid) < 0 ||
 			(fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0 || fsync(fd) < 0)
 		return isc_error_set_errno(error, errno, "cannot take '%s' back from QEMU", path);
