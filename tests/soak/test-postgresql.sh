@@ -51,6 +51,7 @@ for round in $(seq "$rounds"); do
 	wait $load 2>/dev/null
 	load=''
 	ok "another database is made of it, and gets ready" vm snapshot clone pg "s$round" twin --expose 5433:5432 --timeout 300
+	ok "when it has done its recovery" wait_for 180 ask 5433 'SELECT 1'
 	ok "its tables and indexes are sound" db $bin/pg_amcheck -p 5433 -d postgres --heapallindexed --parent-check \
 		--install-missing
 	after=$(ask 5433 'SELECT count(*) FROM pgbench_history')
@@ -66,6 +67,7 @@ for round in $(seq "$rounds"); do
 done
 note "$rounds snapshots took $((took / rounds)) ms each"
 ok "put back in place at the end, too" sh -c "'$TOP/tools/rig' exec --name $RIG -- sh -c 'isc-vm snapshot create pg last && isc-vm snapshot restore pg last --timeout 300'"
+ok "when it has done its recovery" wait_for 180 ask 5432 'SELECT 1'
 ok "it is sound" db $bin/pg_amcheck -p 5432 -d postgres --heapallindexed --parent-check
 ok "the dock is in order" sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm fsck --json | jq -e '. == []'"
 done_testing
