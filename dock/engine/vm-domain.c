@@ -10,6 +10,7 @@
 #include "render/domain-xml.h"
 
 #define XML_MAX (1024 * 1024) /* bytes of a domain's XML that are looked at */
+#define START_TRIES 3
 
 virDomain *isc_vm_lookup(virConnect *conn, const gchar *domain, GError **error)
 {
@@ -101,6 +102,30 @@ gboolean isc_vm_undefine(IscVm *vm, const gchar *name, GError **error)
 	return FALSE;
 }
 
+/* A libvirtd that was killed, or lost its power, leaves the folder domain-ID-NAME of a start
+ * behind, labelled for the uid of then, and begins its ids anew.  The next try has the next id. */
+static gboolean is_left_over(void)
+{
+	const gchar *message = virGetLastErrorMessage();
+	return isc_vm_last_error_is(VIR_ERR_OPERATION_INVALID) && message &&
+	       strstr(message, "/domain-");
+}
+
+static gboolean create(virDomainPtr domain, unsigned flags)
+{
+	int rc = -1;
+	for (guint i = 0; i < START_TRIES && rc < 0; i++) {
+		/* Force boot: never wake from a saved state, whose memory somebody may have edited.
+		 * Drivers that save none (test:) do not know the flag. */
+		rc = virDomainCreateWithFlags(domain, flags | VIR_DOMAIN_START_FORCE_BOOT);
+		if (rc < 0 && isc_vm_last_error_is(VIR_ERR_INVALID_ARG))
+			rc = virDomainCreateWithFlags(domain, flags);
+		if (rc < 0 && !is_left_over())
+			break;
+	}
+	return rc == 0;
+}
+
 gboolean isc_vm_start(IscVm *vm, const gchar *name, gboolean paused, GError **error)
 {
 	g_autoptr(IscVirConnect) conn = NULL;
@@ -108,12 +133,7 @@ gboolean isc_vm_start(IscVm *vm, const gchar *name, gboolean paused, GError **er
 	if (!begin(vm, name, FALSE, &conn, &domain, error))
 		return FALSE;
 
-	const unsigned flags = paused ? VIR_DOMAIN_START_PAUSED : 0;
-	/* Force boot: never wake from a saved state, whose memory somebody may have edited. Drivers
-	 * that save none (test:) do not know the flag. */
-	if (virDomainCreateWithFlags(domain, flags | VIR_DOMAIN_START_FORCE_BOOT) == 0 ||
-			(isc_vm_last_error_is(VIR_ERR_INVALID_ARG) &&
-					virDomainCreateWithFlags(domain, flags) == 0))
+	if (create(domain, paused ? VIR_DOMAIN_START_PAUSED : 0))
 		return TRUE;
 	g_autoptr(GError) why = NULL;
 	isc_vm_set_error(&why, "cannot start domain '%s'", name);

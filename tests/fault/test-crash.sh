@@ -26,6 +26,12 @@ for step in 0 2 4 5 7 8 9 10; do
 	ok "and nothing else of it" in_order
 done
 
+rig restart dockd --env "ISC_FAULT=kill:provision:10" >/dev/null 2>&1
+provision >/dev/null 2>&1
+ok "the power goes while a node boots" rig reboot
+is "$(state)" none "no node is left"
+ok "and nothing else of it" in_order
+
 ok "a node stands" provision
 for step in 1 4 7; do
 	dock isc-vm disable n --force >/dev/null 2>&1
