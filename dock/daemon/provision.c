@@ -65,10 +65,11 @@ static gboolean build_node(IscDock *dock, IscNode *node, const IscRequest *reque
 	}
 
 	isc_jobs_end(dock, node, 0, ISC_RUN_FAILED, -1, 0, why->message);
-	isc_env_erase(dock, node->spec->name);
-	(void)isc_register_remove_node(dock->reg, name, NULL);
-	if (dock->bus)
-		isc_bus_remove_node(dock->bus, name);
+	/* The step that failed is the first. */
+	if (out->warnings->len > 1)
+		isc_verbs_leave(dock, name, why->message);
+	else
+		isc_verbs_forget(dock, name);
 	isc_dock_event(dock, name, "node.refused", "warn", request->caller,
 			"%s was not provisioned: %s", name, why->message);
 	g_propagate_error(error, g_steal_pointer(&why));

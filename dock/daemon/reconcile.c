@@ -246,6 +246,7 @@ static void look_at_all(IscDock *dock, gpointer data)
 	isc_host_filter_look(dock, NULL);
 	(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
 	push_secrets(dock);
+	isc_verbs_finish(dock);
 	isc_upgrade_mend(dock);
 	isc_stalled_mend(dock);
 }

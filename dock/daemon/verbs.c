@@ -196,6 +196,21 @@ IscNodeState isc_verb_state_of_running(IscDock *dock, const gchar *name)
 	return is_ready_now(dock, name) ? ISC_NODE_READY : ISC_NODE_UNREADY;
 }
 
+void isc_verbs_forget(IscDock *dock, const gchar *name)
+{
+	isc_env_erase(dock, name);
+	(void)isc_register_remove_node(dock->reg, name, NULL);
+	if (dock->bus)
+		isc_bus_remove_node(dock->bus, name);
+}
+
+void isc_verbs_leave(IscDock *dock, const gchar *name, const gchar *why)
+{
+	g_autofree gchar *text = g_strdup_printf(
+			"it was not provisioned (%s), and goes when libvirtd answers", why);
+	isc_dock_set_state(dock, name, ISC_NODE_DESTROYING, text, ISC_CALLER_DOCK);
+}
+
 static void settle_destroyed(IscDock *dock, const IscNode *node, guint caller)
 {
 	const gchar *name = node->spec->name;
@@ -517,6 +532,17 @@ gboolean isc_verb_protect(IscDock *dock, const gchar *name, gboolean on, guint c
 
 /* --- after a crash ------------------------------------------------------------------------- */
 
+/* This start has drawn the boundary with the node, whether its plan had come to that or not. */
+static gboolean take_fence_away(IscDock *dock, const IscNode *node)
+{
+	g_autoptr(GError) why = NULL;
+	const IscAdapter *fence = &dock->engine.adapters[ISC_STEP_FENCE];
+	if (fence->down(dock->engine.self, node, "", NULL, &why))
+		return TRUE;
+	g_message("node '%s': %s", node->spec->name, why->message);
+	return FALSE;
+}
+
 static void recover_op(IscDock *dock, const IscOp *op)
 {
 	const gchar *name = op->plan->node;
@@ -542,9 +568,10 @@ static void recover_op(IscDock *dock, const IscOp *op)
 		guint64 order = 0;
 		gboolean ok = isc_verbs_run_plan(dock, plan, node, ISC_CALLER_DOCK, NULL, warnings,
 				&order, &undone, &why);
-		if (op->plan->verb == ISC_VERB_PROVISION) {
-			isc_env_erase(dock, name);
-			(void)isc_register_remove_node(dock->reg, name, NULL);
+		if (op->plan->verb == ISC_VERB_PROVISION && take_fence_away(dock, node) && ok) {
+			isc_verbs_forget(dock, name);
+		} else if (op->plan->verb == ISC_VERB_PROVISION) {
+			isc_verbs_leave(dock, name, "interrupted");
 		} else if (op->plan->verb == ISC_VERB_ENABLE ||
 				op->plan->verb == ISC_VERB_SNAPSHOT_RESTORE) {
 			gboolean running = FALSE;
@@ -585,6 +612,22 @@ static void finish_one(IscDock *dock, const IscNode *node)
 	else if (node->state == ISC_NODE_ENABLING)
 		isc_dock_set_state(dock, node->spec->name, ISC_NODE_FAILED,
 				"interrupted while it was started", ISC_CALLER_DOCK);
+}
+
+static gboolean is_busy(IscDock *dock, const gchar *name)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	return isc_dock_run(dock, name)->busy != NULL;
+}
+
+void isc_verbs_finish(IscDock *dock)
+{
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
+	for (guint i = 0; nodes && i < nodes->len && isc_vm_is_connected(dock->vm); i++) {
+		const IscNode *node = nodes->pdata[i];
+		if (node->state == ISC_NODE_DESTROYING && !is_busy(dock, node->spec->name))
+			finish_one(dock, node);
+	}
 }
 
 void isc_verbs_recover(IscDock *dock)

@@ -73,5 +73,15 @@ gboolean isc_verb_protect(IscDock *dock, const gchar *name, gboolean on, guint c
 /* Ready or not, as it says itself. */
 IscNodeState isc_verb_state_of_running(IscDock *dock, const gchar *name);
 
+/* What was provisioned and taken back: nothing is left of it in the register. */
+void isc_verbs_forget(IscDock *dock, const gchar *name);
+
+/* It could not be taken back as a whole, most likely for want of libvirtd.  The node stays, to be
+ * destroyed: else its domain would be nobody's. */
+void isc_verbs_leave(IscDock *dock, const gchar *name, const gchar *why);
+
+/* Destroys what was to be destroyed and could not be.  In a worker thread. */
+void isc_verbs_finish(IscDock *dock);
+
 /* Ends what an earlier daemon left in the middle.  In main(), before the bus name is taken. */
 void isc_verbs_recover(IscDock *dock);

@@ -125,7 +125,7 @@ crash provision 3 dock isc-vm provision n --image minimal --memory 96 --overlay 
 is "$(state)$(own 2>/dev/null)" none "a node that was being made leaves neither key nor disk"
 ok "and in order" in_order
 # A restore with a volume: as long as copies are made the node runs on with the old one, from the turn on it is the new.
-dock isc-vm provision n --image minimal --memory 96 --overlay 64 --writable /srv/www --volume v:/srv/www/data:16M >/dev/null
+ok "a node with a volume stands" dock isc-vm provision n --image minimal --memory 96 --overlay 64 --writable /srv/www --volume v:/srv/www/data:16M
 dock isc-vm snapshot create n s1 >/dev/null
 sides() { dock sh -c 'ls /var/lib/isc-dock/volumes/v; ls /var/lib/isc-dock/keys | grep -o "^v.volume.*"' | paste -sd ' '; }
 a="disk.qcow2 v.volume.sealed" b="disk-b.qcow2 v.volume.b.sealed"
@@ -161,4 +161,18 @@ for step in 0 3 8 9; do
 		"neither domain, secret, file, tap nor bridge"
 	provision >/dev/null 2>&1
 done
+
+# libvirtd dies under a node that then fails to get ready: what cannot be taken back goes when libvirtd is there again.
+dock isc-vm destroy n >/dev/null 2>&1
+dock isc-vm provision n --image minimal --memory 96 --overlay 64 --health tcp:9 --timeout 8 >"$TMP/late" 2>&1 &
+late=$!
+wait_for 30 dock sh -c 'virsh -q domstate isc-n | grep -q running'
+rig stop libvirtd --signal KILL
+wait "$late"
+is "$(state)" destroying "a node that cannot be taken back is to be destroyed"
+rig start libvirtd
+is_gone() { [ "$(state)" = none ]; }
+ok "with libvirtd back it is" wait_for 60 is_gone
+ok "and nothing is left" in_order
+is "$(dock sh -c 'virsh -q list --all; ls /var/lib/isc-dock/nodes; ip -br link | grep isct')" "" "neither domain, file nor tap"
 done_testing
