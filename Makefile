@@ -74,7 +74,7 @@ $B/%.o: %.c | $B/gen/iscdock-dbus.c
 TEST_TOOLS := $(patsubst %.c,$B/%,$(wildcard tests/netns/*.c tests/vm/*.c tests/fault/*.c tests/bench/*.c))
 FUZZERS    := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz-*.c))
 NETNS      := $(wildcard tests/netns/test-*.sh tests/netns/test-*.py)
-VM         := $(wildcard tests/vm/test-*.sh tests/fault/test-*.sh)
+VM         := $(wildcard tests/fault/test-*.sh tests/vm/test-*.sh)
 IMAGES     := minimal nginx redis memcached mallory attacker vandal fickle fickle2 fickle3
 DEMO_IMAGES := nginx redis mallory fickle fickle2
 IMAGE_DIRS := $(IMAGES:%=$B/images/%)
@@ -139,7 +139,7 @@ check: ## everything that CI runs; installs what is missing; root
 	tools/deps
 	$(MAKE) -j$$(nproc) all $(UNIT) $(FUZZERS) $(TEST_TOOLS)
 	$(MAKE) lint images
-	tests/run -t 900 $(UNIT) $(wildcard tests/fuzz/replay) $(NETNS) $(VM)
+	tests/run -t 900 -j 2 $(UNIT) $(wildcard tests/fuzz/replay) $(NETNS) $(VM)
 soak: all $B/images/postgresql/manifest.json ## long tests with real services: root; ROUNDS=20 rounds, a minute each
 	tests/run -t 7200 $(wildcard tests/soak/test-*.sh)
 fuzz: ## look for new bad inputs with libFuzzer, a minute each
