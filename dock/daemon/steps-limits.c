@@ -1,32 +1,38 @@
 /* The step that changes a node's limits.  The register first: after a crash the journal's recovery
  * goes on from there; then the boundary (bandwidth) and the domain that runs, read back.  What is
  * not in force is never on record. */
+#include <string.h>
+
 #include "daemon/admission.h"
 #include "daemon/steps.h"
 #include "engine/vm-limits.h"
 #include "policy/limit-change.h"
 
-static IscVmDisks disks_of(const IscNode *node)
+/* QEMU is asked about its disks only where they have limits, or had: libvirt marks a domain whose
+ * monitor others use as tainted. */
+static IscVmDisks disks_of(const IscNode *node, gboolean had)
 {
-	return (IscVmDisks){ .n = 2 + node->spec->volumes->len,
+	const IscLimits *l = &node->spec->limits;
+	gboolean any = had || l->read_bps || l->write_bps || l->iops;
+	return (IscVmDisks){ .n = any ? 2 + node->spec->volumes->len : 0,
 		.is_pci = node->spec->machine == ISC_MACHINE_Q35 };
 }
 
-gboolean isc_steps_set_limits(IscDock *dock, const IscNode *node, GError **error)
+gboolean isc_steps_set_limits(IscDock *dock, const IscNode *node, gboolean had, GError **error)
 {
-	const IscVmDisks disks = disks_of(node);
+	const IscVmDisks disks = disks_of(node, had);
 	g_autofree gchar *domain = isc_node_domain(node->spec->name);
 	return isc_vm_set_limits(dock->vm, domain, &disks, &node->spec->limits, error);
 }
 
 gboolean isc_steps_get_limits(IscDock *dock, const IscNode *node, IscLimits *out, GError **error)
 {
-	const IscVmDisks disks = disks_of(node);
+	const IscVmDisks disks = disks_of(node, /* had= */ FALSE);
 	g_autofree gchar *domain = isc_node_domain(node->spec->name);
 	return isc_vm_get_limits(dock->vm, domain, &disks, out, error);
 }
 
-static gboolean put_in_force(IscDock *dock, const IscNode *node, GError **error)
+static gboolean put_in_force(IscDock *dock, const IscNode *node, const gchar *arg, GError **error)
 {
 	g_autofree gchar *domain = isc_node_domain(node->spec->name);
 	IscVmState seen = ISC_VM_STATE_ABSENT;
@@ -34,7 +40,7 @@ static gboolean put_in_force(IscDock *dock, const IscNode *node, GError **error)
 			!isc_vm_state(dock->vm, domain, &seen, error))
 		return FALSE;
 	return (seen != ISC_VM_STATE_RUNNING && seen != ISC_VM_STATE_PAUSED) ||
-	       isc_steps_set_limits(dock, node, error);
+	       isc_steps_set_limits(dock, node, strstr(arg, "IO") != NULL, error);
 }
 
 static gboolean make(
@@ -47,7 +53,7 @@ static gboolean make(
 	gboolean ok = isc_admission_limits(dock, node, next, /* enter= */ TRUE, error);
 	isc_spec_free(node->spec);
 	node->spec = next;
-	return ok && (!isc_node_state_is_up(node->state) || put_in_force(dock, node, error));
+	return ok && (!isc_node_state_is_up(node->state) || put_in_force(dock, node, arg, error));
 }
 
 gboolean isc_step_limits_up(gpointer self, const IscNode *node, const gchar *arg,

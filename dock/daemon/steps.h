@@ -79,9 +79,9 @@ gboolean isc_steps_own_volume(IscDock *dock, const IscNode *node, const gchar *n
 /* Puts the keys of @node's volumes into libvirtd. */
 gboolean isc_steps_push_volume_keys(IscDock *dock, const IscNode *node, GError **error);
 
-/* @node's limits into its domain, which runs or is paused, read back; and what they are there.  In
- * steps-limits.c */
-gboolean isc_steps_set_limits(IscDock *dock, const IscNode *node, GError **error)
+/* @node's limits into its domain, which runs or is paused, read back; @had: its disks may have
+ * others.  And what they are there: of disks only where @node has any.  In steps-limits.c */
+gboolean isc_steps_set_limits(IscDock *dock, const IscNode *node, gboolean had, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 gboolean isc_steps_get_limits(IscDock *dock, const IscNode *node, IscLimits *out, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;

@@ -131,6 +131,8 @@ static gboolean is_same(const IscLimits *a, const IscLimits *b)
 static gboolean get_disks(virDomain *domain, const IscVmDisks *disks, const IscLimits *wanted,
 		IscLimits *out, GError **error)
 {
+	if (disks->n == 0)
+		return TRUE;
 	json_object *all = ask(domain, "{\"execute\":\"query-block\"}", error);
 	gboolean found = all != NULL;
 	for (guint i = 0; found && i < disks->n; i++) {
@@ -166,7 +168,7 @@ static gboolean set_disks(
 	IscLimits is = { 0 };
 	if (!get_disks(domain, disks, limits, &is, error))
 		return FALSE;
-	if (is_same(&is, limits))
+	if (disks->n == 0 || is_same(&is, limits))
 		return TRUE;
 	for (guint i = 0; i < disks->n; i++) {
 		g_autofree gchar *path = disk_path(disks, i);

@@ -7,7 +7,7 @@
 
 /* Where QEMU has its disks. */
 typedef struct {
-	guint n;         /* image, overlay, volumes */
+	guint n;         /* image, overlay, volumes; 0: they are left alone */
 	gboolean is_pci; /* q35; else virtio-mmio */
 } IscVmDisks;
 
