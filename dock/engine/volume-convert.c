@@ -1,5 +1,8 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -50,6 +53,14 @@ static gboolean follow(GSubprocess *process, guint timeout_s, GCancellable *canc
 	return FALSE;
 }
 
+/* qemu-img leaves it to the kernel when @path is written.  What depends on it may be, before. */
+static gboolean keep(const gchar *path, GError **error)
+{
+	isc_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return (fd >= 0 && fsync(fd) == 0) ||
+	       isc_error_set_errno(error, errno, "cannot write '%s' to its disk", path);
+}
+
 gboolean isc_volume_convert(const gchar *from, const gchar *from_key, const gchar *to,
 		const gchar *to_key, guint timeout_s, GCancellable *cancel, GError **error)
 {
@@ -71,7 +82,7 @@ gboolean isc_volume_convert(const gchar *from, const gchar *from_key, const gcha
 	g_autoptr(GError) why = NULL;
 	g_autoptr(GSubprocess) process = g_subprocess_launcher_spawnv(launcher, argv, &why);
 	if (process)
-		return follow(process, timeout_s, cancel, error);
+		return follow(process, timeout_s, cancel, error) && keep(to, error);
 	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
 			"cannot run qemu-img (is qemu-utils installed?): %s", why->message);
 	return FALSE;
