@@ -3,11 +3,11 @@
 # Whatever it was, the dock comes back, is in order, holds what it promised, and nothing lies about.  A client writes to a
 # volume all the while: what was acknowledged is there at the end.
 #
-#   KILLS=200 SEED=7 tests/fault/test-kills.sh     so many; the same moments again
+#   ISC_KILLS=200 ISC_SEED=7 tests/fault/test-kills.sh     so many; the same moments again
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-KILLS=${KILLS:-8}
-RANDOM=${SEED:=$RANDOM}
+KILLS=${ISC_KILLS:-8} SEED=${ISC_SEED:-$RANDOM}
+RANDOM=$SEED
 
 rig_up kills
 rig() { "$TOP/tools/rig" "$1" --name "$RIG" "${@:2}"; }
@@ -17,7 +17,7 @@ state() { field n .state; } # "" where there is none
 snapshots() { vm snapshot list n --json | jq -r '[.[].name] | join(" ")'; }
 volumes() { vm volume list --json | jq -r '[.[].name] | join(" ")'; }
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
-note "SEED=$SEED KILLS=$KILLS"
+note "ISC_SEED=$SEED ISC_KILLS=$KILLS"
 
 for i in fickle fickle2; do ok "image $i is there" vm image import "$BUILD/images/$i"; done
 ok "a node that keeps what it is told" vm provision keep --image fickle:1 --memory 96 --overlay 64 --expose 8081:8080 \

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # A database under load is snapshotted at any moment, and what is made of the snapshot is whole: it starts, its indexes and
-# pages are sound, its books balance, and nothing is missing that was acknowledged before.  $ROUNDS times (default 20), a
+# pages are sound, its books balance, and nothing is missing that was acknowledged before.  $ISC_ROUNDS times (default 20), a
 # minute or less each.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-rounds=${ROUNDS:-20}
+rounds=${ISC_ROUNDS:-20}
 bin=/usr/lib/postgresql/15/bin
 [ -x $bin/pg_amcheck ] || skip_all "no $bin/pg_amcheck"
 rig_up pg
