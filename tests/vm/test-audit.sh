@@ -43,7 +43,8 @@ ok "a report counts it" sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm audit
 
 # --- a neighbour that goes for the audit ------------------------------------------------------------
 COMMANDS=${ISC_COMMANDS:-500} BOMB=${ISC_BOMB:-8}
-at() { client sh -c "echo '${*:2}' | timeout 600 nc -N \$DOCK $1"; } # PORT ORDER…
+# Not half-closed: a connection that is, and silent, is forgotten after a minute.
+at() { client sh -c "echo '${*:2}' | timeout 900 nc \$DOCK $1"; } # PORT ORDER…
 order() { at 8081 "$@"; }
 check() { "$TOP/tests/vm/trail-tool.py" "$1" "$TMP/$2/audit.log" "${@:3}"; }
 pulse() { # NAME SECONDS: how web and the dock answer meanwhile, in $TMP/NAME.web and .dock
