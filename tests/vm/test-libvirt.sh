@@ -267,6 +267,8 @@ libvirtd restart --signal KILL
 does 'a crash of libvirtd is told' one wait 3000 connection down
 does '… and the connection comes back' one wait 12000 connection up
 does '… for each client' two wait 12000 connection up
+# It takes its QEMUs up by and by, and tells nobody of one that ends before.  This waits for it.
+ok 'the nodes are taken up again' dock sh -c 'for d in isc-one isc-two; do virsh -q domblkstat $d vda; done'
 tell one forget
 
 # --- endings ------------------------------------------------------------------------------------------------------
