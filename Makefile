@@ -76,6 +76,7 @@ FUZZERS    := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz-*.c))
 NETNS      := $(wildcard tests/netns/test-*.sh tests/netns/test-*.py)
 VM         := $(wildcard tests/fault/test-*.sh tests/vm/test-*.sh)
 IMAGES     := minimal nginx redis memcached mallory attacker vandal fickle fickle2 fickle3
+BENCH_IMAGES := minimal iperf3
 DEMO_IMAGES := nginx redis mallory fickle fickle2
 IMAGE_DIRS := $(IMAGES:%=$B/images/%)
 TEST_LINK   = $(COMPILE) -Itests/unit $(OWN_LDFLAGS) $(LDFLAGS) $< $B/libisc.a $(PKG_LIBS)
@@ -164,7 +165,7 @@ lint: ## layers, style, shell, man pages
 	shellcheck -x $(filter-out %.conf,$(wildcard $(SH_FILES)))
 format: ## rewrites all C by .clang-format
 	clang-format -i $(C_FILES)
-bench: all $(TEST_TOOLS) images $(UNAUDITED:%=$B/bench/images/%/manifest.json) ## measure against peers; prints a table, writes build/bench.json
+bench: all $(TEST_TOOLS) $(BENCH_IMAGES:%=$B/images/%/manifest.json) $(UNAUDITED:%=$B/bench/images/%/manifest.json) ## measure against peers; prints a table, writes build/bench.json
 	tests/bench/run
 demo: ## the main job, from nothing to proof of destruction; root, minutes
 	tools/deps
