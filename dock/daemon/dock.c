@@ -23,6 +23,12 @@ IscRun *isc_dock_run(IscDock *dock, const gchar *name)
 	return run;
 }
 
+gboolean isc_dock_is_busy(IscDock *dock, const gchar *name)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	return isc_dock_run(dock, name)->busy != NULL;
+}
+
 void isc_dock_reset_claims(IscDock *dock, const gchar *name)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);

@@ -101,6 +101,9 @@ typedef struct {
 /* The run of @name, made when missing.  Call with the lock held. */
 IscRun *isc_dock_run(IscDock *dock, const gchar *name);
 
+/* Is a verb under way on @name?  Takes the lock. */
+gboolean isc_dock_is_busy(IscDock *dock, const gchar *name);
+
 /* Forgets the claims of an earlier start.  Takes the lock. */
 void isc_dock_reset_claims(IscDock *dock, const gchar *name);
 

@@ -119,12 +119,6 @@ static void put_down(IscDock *dock, gpointer data)
 				"domain %s cannot be stopped: %s", domain, why->message);
 }
 
-static gboolean is_busy(IscDock *dock, const gchar *name)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
-	return isc_dock_run(dock, name)->busy != NULL;
-}
-
 /* --- libvirt's events ---------------------------------------------------------------------- */
 
 static void on_started(IscDock *dock, const IscNode *node)
@@ -234,7 +228,8 @@ static void push_secrets(IscDock *dock)
 	for (guint i = 0; nodes && i < nodes->len; i++) {
 		const IscNode *node = nodes->pdata[i];
 		g_autoptr(GError) why = NULL;
-		if (isc_node_state_is_up(node->state) && !is_busy(dock, node->spec->name) &&
+		if (isc_node_state_is_up(node->state) &&
+				!isc_dock_is_busy(dock, node->spec->name) &&
 				!isc_steps_push_secret(dock, node, &why))
 			g_debug("%s", why->message);
 	}
@@ -335,7 +330,7 @@ static void look_at_node(Look *look, const IscNode *node, GHashTable *seen)
 	gboolean up = isc_node_state_is_up(node->state);
 	gboolean is_running = info && runs(info->state);
 
-	if (is_busy(look->dock, name))
+	if (isc_dock_is_busy(look->dock, name))
 		return;
 	if (up && !is_running && node->state != ISC_NODE_QUARANTINED) {
 		report(look, "node", name, "should run and does not", look->repair);
@@ -427,7 +422,7 @@ static gboolean give_up_row(Look *look, const IscNode *node, GHashTable *seen)
 	g_autoptr(IscSpec) spec = meta && meta->spec ? isc_spec_parse("metadata", meta->spec,
 								       strlen(meta->spec), &why)
 						     : NULL;
-	if (is_busy(look->dock, name))
+	if (isc_dock_is_busy(look->dock, name))
 		return FALSE;
 	gboolean is_good = spec && g_str_equal(spec->name, name);
 	gboolean mended = is_good && look->repair &&
@@ -500,7 +495,7 @@ guint isc_reconcile_all(IscDock *dock, gboolean repair, IscReconcileFunc found, 
 	for (guint i = 0; i < domains->len; i++) {
 		const IscVmInfo *info = domains->pdata[i];
 		if (!g_hash_table_contains(known, info->domain + strlen(ISC_DOMAIN_PREFIX)) &&
-				!is_busy(dock, info->domain + strlen(ISC_DOMAIN_PREFIX)))
+				!isc_dock_is_busy(dock, info->domain + strlen(ISC_DOMAIN_PREFIX)))
 			adopt(&look, info);
 	}
 	if (repair)

@@ -111,12 +111,6 @@ void isc_restart_schedule(IscDock *dock, const gchar *name)
 		schedule_in(dock, name, record.next_at, record.next_at - now_s());
 }
 
-static gboolean is_busy(IscDock *dock, const gchar *name)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
-	return isc_dock_run(dock, name)->busy != NULL;
-}
-
 /* Errors that another try does not mend. */
 static gboolean is_refusal(const GError *why)
 {
@@ -171,7 +165,7 @@ static void start_again(gpointer data, gpointer user_data)
 	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, due->name, NULL);
 
 	if (!dock->stopping && node && is_still_due(dock, node, due->next_at, &record)) {
-		if (is_busy(dock, due->name))
+		if (isc_dock_is_busy(dock, due->name))
 			schedule_in(dock, due->name, due->next_at, BUSY_AGAIN_S);
 		else if (node->state == ISC_NODE_FAILED || node->state == ISC_NODE_DISABLED)
 			enable(dock, node, due);

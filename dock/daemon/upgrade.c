@@ -307,20 +307,14 @@ static void finish(IscDock *dock, const IscNode *node)
 	isc_verbs_give_back(dock, name);
 }
 
-static gboolean is_busy(IscDock *dock, const gchar *name)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
-	return isc_dock_run(dock, name)->busy != NULL;
-}
-
 void isc_upgrade_mend(IscDock *dock)
 {
 	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
 	for (guint i = 0; nodes && i < nodes->len; i++) {
 		const IscNode *node = nodes->pdata[i];
-		if (isc_node_is_stand_in(node) && !is_busy(dock, node->stands_for))
+		if (isc_node_is_stand_in(node) && !isc_dock_is_busy(dock, node->stands_for))
 			remove_stray(dock, node);
-		else if (node->stand_in && !is_busy(dock, node->spec->name))
+		else if (node->stand_in && !isc_dock_is_busy(dock, node->spec->name))
 			finish(dock, node);
 	}
 }

@@ -614,18 +614,12 @@ static void finish_one(IscDock *dock, const IscNode *node)
 				"interrupted while it was started", ISC_CALLER_DOCK);
 }
 
-static gboolean is_busy(IscDock *dock, const gchar *name)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
-	return isc_dock_run(dock, name)->busy != NULL;
-}
-
 void isc_verbs_finish(IscDock *dock)
 {
 	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
 	for (guint i = 0; nodes && i < nodes->len && isc_vm_is_connected(dock->vm); i++) {
 		const IscNode *node = nodes->pdata[i];
-		if (node->state == ISC_NODE_DESTROYING && !is_busy(dock, node->spec->name))
+		if (node->state == ISC_NODE_DESTROYING && !isc_dock_is_busy(dock, node->spec->name))
 			finish_one(dock, node);
 	}
 }

@@ -357,16 +357,10 @@ typedef struct {
 	gpointer data;
 } Check;
 
-static gboolean is_busy(IscDock *dock, const gchar *subject)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
-	return isc_dock_run(dock, subject)->busy != NULL;
-}
-
 static gboolean is_held(IscDock *dock, const gchar *name)
 {
 	g_autofree gchar *subject = subject_of(name);
-	return is_busy(dock, subject);
+	return isc_dock_is_busy(dock, subject);
 }
 
 /* Left of a restore, before or behind the turn: what the register holds is whole. */
@@ -393,7 +387,7 @@ static void check_rows(Check *c)
 		g_autoptr(IscKey) key = isc_steps_volume_key(c->dock, v->name, &why);
 		if (!key)
 			c->found(c->data, "volume", v->name, why->message, FALSE);
-		if (!*v->node || !is_busy(c->dock, v->node))
+		if (!*v->node || !isc_dock_is_busy(c->dock, v->node))
 			check_other_side(c, v);
 		g_autoptr(IscNode) node =
 				*v->node ? isc_register_get_node(c->dock->reg, v->node, NULL)
