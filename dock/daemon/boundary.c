@@ -6,6 +6,7 @@
 #include "daemon/bus.h"
 #include "daemon/host-filter.h"
 #include "daemon/steps.h"
+#include "engine/conntrack.h"
 #include "engine/links.h"
 
 static gboolean has_link(IscNodeState state)
@@ -98,6 +99,23 @@ void isc_boundary_stands(IscDock *dock)
 	tell_bus(dock, nodes);
 }
 
+/* Whoever sent to an exposed port meanwhile is led to the node from now on. */
+static void end_strays(IscDock *dock)
+{
+	g_autoptr(GArray) expose = g_array_new(FALSE, FALSE, sizeof(IscExpose));
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
+	g_autoptr(GError) error = NULL;
+
+	for (guint i = 0; nodes && i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		const GArray *own = node->spec->expose;
+		if (has_link(node->state))
+			g_array_append_vals(expose, own->data, own->len);
+	}
+	if (!isc_conntrack_end_strays(expose, &dock->config->plan, NULL, &error))
+		g_warning("flows from before the rules were put back: %s", error->message);
+}
+
 void isc_boundary_on_event(const IscFirewallEvent *event, gpointer data)
 {
 	IscDock *dock = data;
@@ -112,6 +130,7 @@ void isc_boundary_on_event(const IscFirewallEvent *event, gpointer data)
 	if (event->error)
 		return;
 	isc_dock_do(dock, isc_host_filter_look, NULL); /* a flush takes that, too */
+	end_strays(dock);
 	isc_dock_event(dock, "", "boundary.restored", "warn", ISC_CALLER_DOCK,
 			"the dock's rules were put back %d ms after it was noticed", ms);
 	g_mutex_lock(&dock->lock);

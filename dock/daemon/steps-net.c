@@ -44,7 +44,9 @@ gboolean isc_step_fence_up(gpointer self, const IscNode *node, const gchar *arg,
 	IscFence fence;
 	isc_steps_fence(dock, node, image, FALSE, &fence);
 	gboolean ok = isc_firewall_node_add(dock->firewall, &fence, error) &&
-		      isc_firewall_node_verify(dock->firewall, &fence, error);
+		      isc_firewall_node_verify(dock->firewall, &fence, error) &&
+		      isc_conntrack_end_strays(
+				      node->spec->expose, &dock->config->plan, NULL, error);
 	isc_fence_clear(&fence);
 	if (ok)
 		isc_boundary_of_node(dock, node, NULL);

@@ -59,7 +59,7 @@ static gboolean end_connections(
 		if (!isc_conntrack_end_egress(address, rule, peers, NULL, error))
 			return FALSE;
 	}
-	return TRUE;
+	return isc_conntrack_end_strays(change->opened, &dock->config->plan, NULL, error);
 }
 
 static gboolean make(

@@ -18,6 +18,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNfct, handle_close)
 typedef struct {
 	guint32 node;
 	const IscExpose *expose; /* NULL: any */
+	const GArray *strays;    /* of IscExpose; NULL: not looked for */
+	const IscAddressPlan *plan;
 	const IscEgress *egress; /* NULL: any */
 	const GArray *peers;     /* of guint32; where a rule by name led to */
 	GPtrArray *found;        /* of struct nf_conntrack */
@@ -44,6 +46,26 @@ static gboolean is_by_expose(const struct nf_conntrack *ct, const Search *s)
 	       nfct_get_attr_u8(ct, ATTR_L4PROTO) == x->proto &&
 	       is_in_ports(port, x->host_first, x->host_last) &&
 	       (!x->outside || address_of(ct, ATTR_ORIG_IPV4_DST) == x->outside);
+}
+
+static gboolean is_stray(const struct nf_conntrack *ct, const Search *s)
+{
+	const IscNet from = { address_of(ct, ATTR_ORIG_IPV4_SRC), 32 };
+	guint32 to = address_of(ct, ATTR_ORIG_IPV4_DST);
+	guint port = ntohs(nfct_get_attr_u16(ct, ATTR_ORIG_PORT_DST));
+
+	if (nfct_get_attr_u8(ct, ATTR_L4PROTO) != ISC_PROTO_UDP ||
+			address_of(ct, ATTR_REPL_IPV4_SRC) != to ||
+			isc_net_contains(&s->plan->subnet, &from) ||
+			isc_net_contains(&s->plan->dedicated, &from))
+		return FALSE;
+	for (guint i = 0; i < s->strays->len; i++) {
+		const IscExpose *x = &g_array_index(s->strays, IscExpose, i);
+		if (x->proto == ISC_PROTO_UDP && is_in_ports(port, x->host_first, x->host_last) &&
+				(!x->outside || to == x->outside))
+			return TRUE;
+	}
+	return FALSE;
 }
 
 static gboolean is_peer(guint32 address, const Search *s)
@@ -105,7 +127,9 @@ static int on_flow(enum nf_conntrack_msg_type type, struct nf_conntrack *ct, voi
 	gboolean is_wanted;
 
 	(void)type;
-	if (s->expose)
+	if (s->strays)
+		is_wanted = is_stray(ct, s);
+	else if (s->expose)
 		is_wanted = is_by_expose(ct, s);
 	else if (s->egress)
 		is_wanted = is_by_egress(ct, s);
@@ -166,6 +190,20 @@ gboolean isc_conntrack_end_egress(guint32 address, const IscEgress *rule, const 
 	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(flow_free);
 	Search s = { .node = address, .egress = rule, .peers = peers, .found = found };
 	return end_found(&s, ended, error);
+}
+
+gboolean isc_conntrack_end_strays(
+		const GArray *expose, const IscAddressPlan *plan, guint *ended, GError **error)
+{
+	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(flow_free);
+	Search s = { .strays = expose, .plan = plan, .found = found };
+	gboolean is_udp = FALSE;
+
+	for (guint i = 0; i < expose->len; i++)
+		is_udp = is_udp || g_array_index(expose, IscExpose, i).proto == ISC_PROTO_UDP;
+	if (!is_udp && ended)
+		*ended = 0;
+	return !is_udp || end_found(&s, ended, error);
 }
 
 typedef struct {

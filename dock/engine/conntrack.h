@@ -1,6 +1,7 @@
 #pragma once
 #include <glib.h>
 
+#include "model/address-plan.h"
 #include "model/rules.h"
 
 /* Ends connections that are open, by taking them out of the kernel's connection table: the next
@@ -19,6 +20,20 @@ gboolean isc_conntrack_end_node(guint32 address, guint *ended, GError **error)
 
 /* Flows that came to the node through @expose: after the port has been closed. */
 gboolean isc_conntrack_end_expose(guint32 address, const IscExpose *expose, guint *ended,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * isc_conntrack_end_strays:
+ * @expose: of IscExpose
+ * @plan: what nodes send is left alone
+ * @ended: (out) (optional): how many
+ *
+ * UDP flows to a port of @expose that were entered while no rule redirected it: an entry is not
+ * translated later on, so whoever goes on sending would never reach the node.  TCP needs none of
+ * this, its SYN was refused.  Without a UDP port in @expose the table is not read.  Errors:
+ * ISC_ERROR_HOST.
+ */
+gboolean isc_conntrack_end_strays(const GArray *expose, const IscAddressPlan *plan, guint *ended,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* How many TCP connections that came to the node through a port of @expose (of IscExpose) are not

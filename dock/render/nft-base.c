@@ -19,7 +19,7 @@
  * rather than opening it;
  *  - the way to the dock itself, which no routing rule of ours comes before, is closed by a table
  * that only its owner may change or flush, and which goes when the owner does: the guard.  It
- * stands on that mark, too.
+ * stands on that mark, too.  It also keeps connections translated that were open before.
  *
  * A dropped packet goes to the chain of its kind: a named counter, the kind as mark (it is dropped,
  * so the mark reaches nobody), a counter per node and kind, a log line unless that node and kind
@@ -564,6 +564,16 @@ gchar *isc_nft_render_guard(const IscNftConfig *config, GError **error)
 				  "\tchain input {\n"
 				  "\t\ttype filter hook input priority -290; policy accept;\n"
 				  "\t\tiifname $BRIDGE meta mark & $MARK == 0 counter drop\n"
+				  "\t}\n"
+				  /* Without rules that ask for it the kernel would neither track
+				   * nor translate: what comes in on a connection that a node
+				   * holds would reach the dock itself, which resets it. */
+				  "\tchain prerouting {\n"
+				  "\t\ttype nat hook prerouting priority -100; policy accept;\n"
+				  "\t\tct state new accept\n"
+				  "\t}\n"
+				  "\tchain postrouting {\n"
+				  "\t\ttype nat hook postrouting priority 100; policy accept;\n"
 				  "\t}\n"
 				  "}\n");
 	fill_in(s, config);

@@ -125,6 +125,31 @@ static void a_closed_port_ends_its_flows_alone(void **state)
 	assert_int_equal(left(), 7);
 }
 
+static void what_came_before_the_redirect_does_not_stay_without_it(void **state)
+{
+	(void)state;
+	GError *error = NULL;
+	const IscAddressPlan plan = isc_address_plan_default();
+	const gchar *const tcp[] = { "22:22", "5353:53", NULL };
+	const gchar *const udp[] = { "udp:5353:53", "udp:198.51.100.9:8081:80", NULL };
+	g_autoptr(GArray) none = isc_expose_parse_list(tcp, &error);
+	g_autoptr(GArray) expose = isc_expose_parse_list(udp, &error);
+	guint ended = 7;
+
+	assert_no_error(error);
+	flow(CLIENT, DOCK, IPPROTO_UDP, 5353, DOCK, 5353, CLIENT); /* the one */
+	flow(CLIENT, DOCK, IPPROTO_UDP, 8081, DOCK, 8081, CLIENT); /* another address is exposed */
+	flow(CLIENT, DOCK, IPPROTO_UDP, 5353, NODE, 53, CLIENT);   /* redirected */
+	flow(PEER, NODE, IPPROTO_UDP, 5353, NODE, 5353, PEER);     /* by rule */
+	assert_true(isc_conntrack_end_strays(none, &plan, &ended, &error));
+	assert_int_equal(ended, 0);
+	assert_true(isc_conntrack_end_strays(expose, &plan, &ended, &error));
+	assert_int_equal(ended, 1);
+	assert_int_equal(left(), 13);
+	assert_true(isc_conntrack_end_strays(expose, &plan, &ended, &error));
+	assert_int_equal(ended, 0);
+}
+
 static void a_withdrawn_rule_ends_what_it_allowed(void **state)
 {
 	(void)state;
@@ -171,6 +196,8 @@ int main(void)
 		cmocka_unit_test_setup(what_is_under_way_through_exposed_ports_is_counted, setup),
 		cmocka_unit_test_setup(all_flows_of_a_node_end_and_no_others, setup),
 		cmocka_unit_test_setup(a_closed_port_ends_its_flows_alone, setup),
+		cmocka_unit_test_setup(
+				what_came_before_the_redirect_does_not_stay_without_it, setup),
 		cmocka_unit_test_setup(a_withdrawn_rule_ends_what_it_allowed, setup),
 	};
 	if (!netns_enter()) {

@@ -11,8 +11,9 @@
   sniff SECONDS          counts frames that come in by wan0 and hold the mark, until the time is over or one says so:
                          "seen N HEX"
   serve PORT             takes TCP connections, answers UDP, until it is killed
-  sink PORT              takes one TCP connection; "first T", and when nothing has come for 1.5 s "last T"
+  sink PORT              takes one TCP connection; "first T", and when nothing has come for $SILENCE s (1.5) "last T"
   drain PORT WORD…       gives an order and reads its answer, as sink
+  talk PORT              opens a connection, "open", and writes now and then; "cut" when it has been reset
   names TTL NAME=ADDRESS…   a name server: these names, and no others
   park PORT N            opens N connections, "open N"; reads a line; "alive M"
 
@@ -158,9 +159,10 @@ def order(port, *words):
 
 
 def follow(s):
-    """Until nothing comes for 1.5 s; the first may take its time."""
+    """Until nothing comes for a while; the first may take its time."""
+    silence = float(os.environ.get("SILENCE", "1.5"))
     last, s_open = None, True
-    while s_open and select.select([s], [], [], 60 if last is None else 1.5)[0]:
+    while s_open and select.select([s], [], [], 60 if last is None else silence)[0]:
         try:
             s_open = bool(s.recv(65536))
         except OSError:
@@ -178,6 +180,17 @@ def drain(port, *words):
 def sink(port):
     server = socket.create_server(("", int(port)))
     follow(server.accept()[0])
+
+
+def talk(port):
+    with socket.create_connection((DOCK, int(port))) as s:
+        say("open")
+        try:
+            while True:
+                s.send(b" ")
+                time.sleep(0.05)
+        except OSError as e:
+            say("cut", e)
 
 
 def serve(port):
@@ -258,7 +271,8 @@ def names(ttl, *zone):
 
 
 VERBS = {"names": names, "order": order, "forge": forge, "attacks": print_attacks, "allowed": print_allowed,
-         "leaks": print_leaks, "sniff": sniff, "serve": serve, "sink": sink, "drain": drain, "park": park, "hold": hold}
+         "leaks": print_leaks, "sniff": sniff, "serve": serve, "sink": sink, "drain": drain, "talk": talk,
+         "park": park, "hold": hold}
 
 if __name__ == "__main__":
     VERBS[sys.argv[1]](*sys.argv[2:])
