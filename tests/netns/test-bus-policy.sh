@@ -36,7 +36,7 @@ sed -e "s,<listen>.*</listen>,<listen>$bus</listen>," -e "s,<user>.*</user>,," \
 dbus-daemon --config-file="$TMP/bus.conf" --nofork --nopidfile --nosyslog 2>"$TMP/bus.log" &
 daemon=$!
 at_exit kill "$daemon"
-wait_for 5 test -S "$TMP/bus"
+wait_for 20 test -S "$TMP/bus"
 
 under() { # USER COMMAND…
 	local user=$1
@@ -70,7 +70,7 @@ is "$(request root)" $denied 'root cannot own the name: only the daemon, as its 
 mkfifo "$TMP/stdin"
 under isc-dock python3 "$TMP/bus-owner.py" "$TMP/bus" "$NAME" <"$TMP/stdin" >"$TMP/owner" 2>&1 &
 exec 3>"$TMP/stdin" # it ends when this does
-wait_for 5 test -s "$TMP/owner"
+wait_for 20 test -s "$TMP/owner"
 is "$(cat "$TMP/owner")" owner 'isc-dock owns the name'
 
 is "$(call somebody)" AccessDenied 'a call by somebody without a role is refused by the bus'

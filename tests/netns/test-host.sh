@@ -16,8 +16,8 @@ for port in 2222 4444; do
 	at_exit kill $!
 done
 reaches() { client timeout 1 bash -c "exec 3<>/dev/tcp/\$DOCK/$1"; }
-wait_for 5 reaches 2222
-wait_for 5 reaches 4444
+wait_for 20 reaches 2222
+wait_for 20 reaches 4444
 
 ok "without it everything is reached" reaches 4444
 is "$(state)" off "it is off until somebody applies it"
@@ -54,7 +54,7 @@ is "$(vm filter show --json | jq -r '.state + " " + .confirmed + " " + (.seconds
 ok "to confirm again changes nothing" vm filter confirm
 dock nft flush ruleset
 is_on() { [ "$(state)" = on ]; }
-wait_for 3 is_on
+wait_for 20 is_on
 not_ok "a flush does not open the dock for long" reaches 4444
 "$R" stop dockd --name "$RIG"
 dock nft delete table inet isc-dock-host
@@ -90,8 +90,8 @@ like "$(finds forwarding)" "^fail .*forwarding is off on isc0" "and that forward
 is_reserved() { dock nft list set inet isc-dock reserved | grep -q 198.51.100.0/24; }
 not_ok "a network the dock is not in is not reserved" is_reserved
 dock ip addr add 198.51.100.9/24 dev wan0
-ok "one that it gets into is, at once" wait_for 2 is_reserved
+ok "one that it gets into is, at once" wait_for 20 is_reserved
 dock ip addr del 198.51.100.9/24 dev wan0
-wait_for 2 eval '! is_reserved'
+wait_for 20 eval '! is_reserved'
 not_ok "until it leaves it" is_reserved
 done_testing

@@ -107,9 +107,9 @@ ok 'the tree is reachable inside' dock test -x "$R"
 is "$(client sh -c 'echo $DOCK')" "$DOCK" 'the client knows the dock by $DOCK'
 "$R" exec -- sleep 301 &
 e=$!
-ok 'exec runs the command' wait_for 5 dock pgrep -f 'sleep 301'
+ok 'exec runs the command' wait_for 20 dock pgrep -f 'sleep 301'
 kill -9 $e
-ok 'the command ends when exec is killed' wait_for 5 eval '! dock pgrep -f "sleep 301"'
+ok 'the command ends when exec is killed' wait_for 20 eval '! dock pgrep -f "sleep 301"'
 status 3 'exec without a rig ends with 3' "$R" exec --name none-such -- true
 status 2 'an unknown verb is a usage error' "$R" bounce
 status 2 'a bad name is a usage error' "$R" up --name ../x

@@ -19,7 +19,7 @@ ok "a node is registered" as op1 isc-vm provision web --image minimal --no-enabl
 op1=$(uid_of op1) aud1=$(uid_of aud1)
 # The call itself is written down last, and is in the trail a moment after its answer.
 has_order() { acts >"$TMP/acts" && grep -q ' order 1: success' "$TMP/acts"; }
-wait_for 5 has_order
+wait_for 20 has_order
 like "$(cat "$TMP/acts")" "uid=$op1  call Dock1.Provision \(.*Name=prod.*: failed: rule no-emulation-in-production" \
 	"a refused call, its caller, its arguments and the rule"
 like "$(cat "$TMP/acts")" "decision prod rule no-emulation-in-production: failed" "the decision itself"

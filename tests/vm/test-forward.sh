@@ -27,7 +27,7 @@ receiver() { # SIGNAL…: ends it; without: starts it
 		for s in "$@"; do dock sh -c "kill -$s \$(cat /run/rsyslog.pid)"; done
 	else
 		# It waits for the one before to let go of the port.
-		wait_for 5 not_listening
+		wait_for 20 not_listening
 		dock sh -c "rm -f /run/rsyslog.pid; setsid rsyslogd -n -f '$TMP/rsyslog.conf' -i /run/rsyslog.pid </dev/null >/run/rsyslog.out 2>&1 &"
 		wait_for 10 listening
 	fi
@@ -67,7 +67,7 @@ status 2 "or a source" dock isc-forwardd -n -c "$TMP/bad.conf"
 # --- away, then there -------------------------------------------------------------------------------
 for n in 1 2 3; do mark $n; done
 forwarder
-ok "it runs as its own user" wait_for 5 dock sh -c 'ps -o user= -p $(cat /run/forward.pid) | grep -q isc-forw'
+ok "it runs as its own user" wait_for 20 dock sh -c 'ps -o user= -p $(cat /run/forward.pid) | grep -q isc-forw'
 is "$(dock sh -c "sed -n 's/^CapEff:[[:space:]]*//p' /proc/\$(cat /run/forward.pid)/status")" 0000000000000000 "without capabilities"
 sleep 1.5
 receiver
@@ -118,7 +118,7 @@ is "$(comm -23 <(sort -u "$TMP/sent") <(sort -u "$TMP/got") | wc -l)" 0 "as it s
 note "$N records of the dock, $(wc -l <"$TMP/got") messages"
 like "$(dock cat /run/forward.out)" "what is not delivered waits" "it said so while it could not deliver"
 forwarder TERM
-ok "it ends when told to" wait_for 5 dock sh -c '! kill -0 $(cat /run/forward.pid)'
+ok "it ends when told to" wait_for 20 dock sh -c '! kill -0 $(cat /run/forward.pid)'
 
 # --- the journal ------------------------------------------------------------------------------------
 JOURNALD=/lib/systemd/systemd-journald

@@ -155,7 +155,7 @@ status 4 'a second build to the same place is refused meanwhile' \
 	"$IMAGE" build "$TOP/node-images/minimal" -o "$TMP/slow.out" --no-check
 kill -KILL "$pid"
 wait "$pid" 2>/dev/null
-ok 'SIGKILL takes all of its processes along' wait_for 5 sh -c '! kill -0 "$1"' sh "${sleeper:-0}"
+ok 'SIGKILL takes all of its processes along' wait_for 20 sh -c '! kill -0 "$1"' sh "${sleeper:-0}"
 not_ok '… and all of its mounts' grep -F "$TMP" /proc/self/mounts
 not_ok '… no half image' ls -d "$TMP/slow.out"
 ok '… and the next build clears up and succeeds' "$IMAGE" build "$TOP/node-images/minimal" -o "$TMP/slow.out" --no-check

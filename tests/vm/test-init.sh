@@ -201,7 +201,7 @@ n=$(log | grep -c tick)
 sleep 0.7
 is "$(log | grep -c tick)" "$n" 'a frozen node writes nothing'
 tell thaw 12
-ok 'and thaws by order' wait_for 5 event THAWED '"a": 12, "b": 0'
+ok 'and thaws by order' wait_for 20 event THAWED '"a": 12, "b": 0'
 tell freeze 13 700
 ok 'a node that nobody thaws thaws by itself' wait_for 10 event THAWED '"a": 13, "b": 0'
 ok 'and goes on' wait_for 10 has log "tick $((n + 5))\""

@@ -40,7 +40,7 @@ is "$(field peer .bandwidth)$(field evil .bandwidth)" "in:1G out:2Mnull" "so is 
 status 4 "another node's port is taken" dock isc-vm expose evil 8082:8080
 like "$(cat "$TMP/out")" "'peer'" "and the error says by whom"
 background listen dock python3 -c 'import socket, time; s = socket.create_server(("", 4444)); time.sleep(600)'
-wait_for 5 client bash -c 'exec 3<>/dev/tcp/$DOCK/4444'
+wait_for 20 client bash -c 'exec 3<>/dev/tcp/$DOCK/4444'
 status 4 "a port that a program on the dock listens on is taken" dock isc-vm expose evil 4444:8080
 status 4 "also for a new node" dock isc-vm provision third --image attacker --expose 4444:8080
 status 2 "a bad rule is refused" dock isc-vm allow evil tcp:203.0.113.2
@@ -57,7 +57,7 @@ is "$(field evil '.expose | join(",")')" tcp:8081:8080 "and nothing of all that 
 ok "two rules allow what will be told from a leak" vm allow evil udp:203.0.113.2:7001 node:peer:udp/7001
 background outside client "$tool" sniff 200
 background beside peer sniff 200000 4953432d4c45414b 4953432d4f564552
-wait_for 5 says outside ready
+wait_for 20 says outside ready
 sleep 0.5
 counters() { field evil .counters >"$TMP/counters"; }
 count_of() { jq --arg kind "$1" '.[$kind] // 0' "$TMP/counters"; }
@@ -138,7 +138,7 @@ ok "isc-dockd ends" restart stop dockd
 before_mac=$(dock sh -c 'grep -c kind=mac /var/log/isc-dock/nodes/evil/network/audit.log')
 forge "$(order_of "another MAC")" >"$TMP/sent"
 more() { [ "$(dock sh -c 'grep -c kind=mac /var/log/isc-dock/nodes/evil/network/audit.log')" -gt "$before_mac" ]; }
-ok "the log goes on without it" wait_for 5 more
+ok "the log goes on without it" wait_for 20 more
 ok "and with it" restart start dockd
 ok "nothing is missing in between" wait_for 20 agree evil
 ok "nor for who follows it" wait_for 15 says followed " mac "
@@ -173,7 +173,7 @@ like "$(sweep -sS -p 8080,8090 "$his")" "8080/filtered/.* 8090/open/" "as nmap f
 client ip addr add 198.51.100.1/32 dev lo
 background served client "$tool" serve 7001
 background served2 client "$tool" serve 7002
-wait_for 5 says served2 ready
+wait_for 20 says served2 ready
 ok "the node may connect out" vm allow evil tcp:203.0.113.2:7001 icmp:203.0.113.2 udp:198.51.100.0/24:7000-7001
 outside() {
 	case $1 in
@@ -211,15 +211,15 @@ PAIRS
 # --- names of hosts --------------------------------------------------------------------------------------------------
 background names client "$tool" names 5 pkg.example.org=198.51.100.1 evil.example.org=169.254.169.254
 names_pid=$!
-wait_for 5 says names ready
+wait_for 20 says names ready
 dock sh -c 'echo nameserver 203.0.113.2 >/etc/resolv.conf'
 isnt "$(evil tcp 198.51.100.1 7001)" open "a host that no rule names is not reached"
 status 2 "a name that is none is refused" dock isc-vm allow evil host:198.51.100.1:tcp/7001
 like "$(cat "$TMP/out")" "position 6: no full host name" "with its place"
 ok "a rule names a host" vm allow evil host:pkg.example.org:tcp/7001 host:evil.example.org:tcp/80
 named() { field evil '.names | join(" ")' | grep -q "pkg.example.org:tcp/7001 = 198.51.100.1"; }
-ok "its address is asked for" wait_for 5 named
-ok "the answer is put in force" wait_for 5 sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm network show evil --json |
+ok "its address is asked for" wait_for 20 named
+ok "the answer is put in force" wait_for 20 sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm network show evil --json |
 	jq -e '.egress | index(\"tcp:198.51.100.1:7001\")'"
 is "$(evil tcp 198.51.100.1 7001)" open "the node reaches it"
 like "$(vm network explain evil 198.51.100.1 7001 --json | jq -r '.verdict + " " + .rule')" "allowed Egress=host:pkg.example.org" "by that rule"

@@ -180,10 +180,10 @@ ok "what was refused is on record" on_record 'map(select(.kind == "api.denied"))
 # --- behind the dock's back -----------------------------------------------------------------------
 dock virsh suspend isc-two >/dev/null
 state_is() { json ".state == \"$2\"" show "$1"; }
-wait_for 5 state_is two suspended
+wait_for 20 state_is two suspended
 ok "somebody else's suspend is noticed" state_is two suspended
 dock virsh resume isc-two >/dev/null
-wait_for 5 state_is two ready
+wait_for 20 state_is two ready
 dock virsh destroy isc-two >/dev/null
 wait_for 10 state_is two failed
 ok "somebody else's stop is noticed, and the node put away" state_is two failed
@@ -217,7 +217,7 @@ wait_for 10 json 'map(select(.name == "libvirt"))[0].ok' doctor
 ok "with libvirtd back an officer releases" vm release web --reason 'libvirt is back'
 ok "and the client reaches it again" get 8080/
 ok "somebody flushes all rules" dock nft flush ruleset
-wait_for 3 get 8080/
+wait_for 20 get 8080/
 ok "they are back, and so is the service" get 8080/
 ok "which is on record" on_record 'map(select(.kind == "boundary.drift")) | length > 0'
 
