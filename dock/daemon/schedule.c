@@ -9,6 +9,7 @@
 #include "daemon/jobs.h"
 #include "model/calendar.h"
 
+#define RETRY_S 10 /* after a register that could not be read or written */
 #define STARTERS 4 /* at once; others wait, and the workers that operators need stay free */
 
 static gint64 now_s(void)
@@ -53,15 +54,16 @@ static void start_run(gpointer data, gpointer user_data)
 	g_free(start);
 }
 
-static void begin(IscDock *dock, const IscNode *node, const gchar *cause, gint64 due)
+static gboolean begin(IscDock *dock, const IscNode *node, const gchar *cause, gint64 due)
 {
 	guint64 run = isc_jobs_enter(
 			dock, node, cause, due, ISC_RUN_RUNNING, ISC_CALLER_DOCK, NULL);
 	if (!run)
-		return;
+		return FALSE;
 	Start *start = g_new(Start, 1);
 	*start = (Start){ g_strdup(node->spec->name), run };
 	g_thread_pool_push(dock->starters, start, NULL);
+	return TRUE;
 }
 
 static const gchar *why_not(const IscNode *node)
@@ -71,13 +73,15 @@ static const gchar *why_not(const IscNode *node)
 	return isc_node_state_is_up(node->state) ? "the run before has not ended" : NULL;
 }
 
-static void miss(IscDock *dock, const IscNode *node, gint64 due, const gchar *why)
+static gboolean miss(IscDock *dock, const IscNode *node, gint64 due, const gchar *why)
 {
-	(void)isc_jobs_enter(dock, node, "schedule", due, ISC_RUN_MISSED, ISC_CALLER_DOCK, why);
+	return isc_jobs_enter(dock, node, "schedule", due, ISC_RUN_MISSED, ISC_CALLER_DOCK, why) !=
+	       0;
 }
 
-/* @node is due: what follows is on record before anything is done. */
-static void deal_with(IscDock *dock, const IscNode *node, const IscJobDue *is)
+/* @node is due: what follows is on record before anything is done.  FALSE: it could not be put on
+ * record, and nothing is done. */
+static gboolean deal_with(IscDock *dock, const IscNode *node, const IscJobDue *is)
 {
 	IscCalendar calendar;
 	g_autoptr(GTimeZone) zone = g_time_zone_new_local();
@@ -95,16 +99,20 @@ static void deal_with(IscDock *dock, const IscNode *node, const IscJobDue *is)
 		g_autofree gchar *text = g_strdup_printf(
 				"%u time%s: isc-dockd was down, or the clock was set", missed,
 				missed > 1 ? "s" : "");
-		miss(dock, node, is->due, text);
+		if (!miss(dock, node, is->due, text))
+			return FALSE;
 	}
-	if (run && obstacle)
-		miss(dock, node, next.last, obstacle);
+	if (run && obstacle && !miss(dock, node, next.last, obstacle))
+		return FALSE;
 	if ((run || catch_up) && obstacle)
 		next.owed = persistent && node->state != ISC_NODE_QUARANTINED;
-	if (!isc_register_set_due(dock->reg, node->uuid, &next, &why))
+	if (!isc_register_set_due(dock->reg, node->uuid, &next, &why)) {
 		g_warning("schedule of '%s': %s", node->spec->name, why->message);
+		return FALSE;
+	}
 	if ((run || catch_up) && !obstacle)
-		begin(dock, node, run ? "schedule" : "catch-up", run ? next.last : is->due);
+		(void)begin(dock, node, run ? "schedule" : "catch-up", run ? next.last : is->due);
+	return TRUE;
 }
 
 void isc_schedule_ended(IscDock *dock, const IscNode *node)
@@ -118,7 +126,7 @@ void isc_schedule_ended(IscDock *dock, const IscNode *node)
 	if (!isc_register_set_due(dock->reg, node->uuid, &due, &why))
 		g_warning("schedule of '%s': %s", node->spec->name, why->message);
 	else
-		begin(dock, node, "catch-up", due.last);
+		(void)begin(dock, node, "catch-up", due.last);
 }
 
 /* --- the timer ----------------------------------------------------------------------------- */
@@ -133,24 +141,30 @@ static void set_timer(IscDock *dock, gint64 due)
 		g_warning("timer of schedules: %s", g_strerror(errno));
 }
 
+static gboolean look_at(IscDock *dock, const gchar *name)
+{
+	IscJobDue is;
+	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
+	return node && isc_register_get_due(dock->reg, node->uuid, &is, NULL) &&
+	       (is.due == 0 || deal_with(dock, node, &is));
+}
+
+/* A node that cannot be dealt with keeps no other one waiting. */
 static void look(IscDock *dock)
 {
 	for (;;) {
-		g_autofree gchar *name = NULL;
 		g_autoptr(GError) why = NULL;
-		IscJobDue is;
-		gint64 due;
-		if (!isc_register_first_due(dock->reg, &name, &due, &why)) {
+		gint64 next, again = now_s() + RETRY_S;
+		g_auto(GStrv) names = isc_register_list_due(dock->reg, now_s(), &next, &why);
+		gboolean failed = names == NULL;
+		if (!names)
 			g_warning("schedules: %s", why->message);
+		for (guint i = 0; names && names[i]; i++)
+			failed |= !look_at(dock, names[i]);
+		if (failed || !*names) {
+			set_timer(dock, failed && (next == 0 || next > again) ? again : next);
 			return;
 		}
-		if (!name || due > now_s()) {
-			set_timer(dock, name ? due : 0);
-			return;
-		}
-		g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
-		if (node && isc_register_get_due(dock->reg, node->uuid, &is, NULL) && is.due)
-			deal_with(dock, node, &is);
 	}
 }
 

@@ -127,20 +127,28 @@ gboolean isc_register_set_due(
 			"tiii", uuid, due->due, due->last, (gint64)due->owed);
 }
 
-gboolean isc_register_first_due(IscRegister *reg, gchar **name, gint64 *due, GError **error)
+gchar **isc_register_list_due(IscRegister *reg, gint64 now, gint64 *next, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+	g_autoptr(GStrvBuilder) names = g_strv_builder_new();
 	g_autoptr(IscStmt) st = isc_sql_prepare(reg->db, error,
 			"SELECT node.name, job_due.due FROM job_due JOIN node USING (uuid) "
-			"WHERE job_due.due > 0 ORDER BY job_due.due LIMIT 1",
+			"WHERE job_due.due > 0 ORDER BY job_due.due",
 			"");
-	*name = NULL;
-	*due = 0;
+	int rc;
+	*next = 0;
 	if (!st)
-		return FALSE;
-	if (sqlite3_step(st) == SQLITE_ROW) {
-		*name = g_strdup(isc_sql_text(st, 0));
-		*due = sqlite3_column_int64(st, 1);
+		return NULL;
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW && *next == 0) {
+		gint64 due = sqlite3_column_int64(st, 1);
+		if (due > now)
+			*next = due;
+		else
+			g_strv_builder_add(names, isc_sql_text(st, 0));
 	}
-	return TRUE;
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+		isc_sql_error(reg->db, error, "register");
+		return NULL;
+	}
+	return g_strv_builder_end(names);
 }

@@ -216,8 +216,9 @@ gboolean isc_register_get_due(IscRegister *reg, const gchar *uuid, IscJobDue *ou
 gboolean isc_register_set_due(IscRegister *reg, const gchar *uuid, const IscJobDue *due,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The node that is due first: *@name (transfer full), NULL where none ever is. */
-gboolean isc_register_first_due(IscRegister *reg, gchar **name, gint64 *due, GError **error)
+/* Names of the nodes that are due at @now, the first one first.  *@next: when one is due after that,
+ * 0: never.  Returns: (transfer full): NULL with @error. */
+gchar **isc_register_list_due(IscRegister *reg, gint64 now, gint64 *next, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
 /* PRAGMA integrity_check and foreign keys.  Errors: ISC_ERROR_VERIFY. */

@@ -426,11 +426,14 @@ static void a_job_keeps_its_runs_and_when_it_is_due(void **state)
 	due = (IscJobDue){ 200, 100, TRUE };
 	assert_true(isc_register_set_due(f->reg, node->uuid, &due, &error));
 	reopen(f);
-	g_autofree gchar *name = NULL;
-	gint64 first = 0;
-	assert_true(isc_register_first_due(f->reg, &name, &first, &error));
-	assert_string_equal(name, "job");
-	assert_int_equal(first, 200);
+	gint64 next = 0;
+	g_auto(GStrv) early = isc_register_list_due(f->reg, 199, &next, &error);
+	assert_int_equal(g_strv_length(early), 0);
+	assert_int_equal(next, 200);
+	g_auto(GStrv) due_now = isc_register_list_due(f->reg, 200, &next, &error);
+	assert_int_equal(g_strv_length(due_now), 1);
+	assert_string_equal(due_now[0], "job");
+	assert_int_equal(next, 0);
 	assert_true(isc_register_get_due(f->reg, node->uuid, &due, &error) && due.owed);
 
 	/* It does not run, as the register has it. */
@@ -444,9 +447,8 @@ static void a_job_keeps_its_runs_and_when_it_is_due(void **state)
 	assert_true(one->state == ISC_RUN_FAILED && one->status == 3 && one->ended == 110);
 	assert_true(two->state == ISC_RUN_FAILED && two->status == -1);
 	assert_string_equal(two->message, "interrupted");
-	g_autofree gchar *none = NULL;
-	assert_true(isc_register_first_due(f->reg, &none, &first, &error));
-	assert_null(none);
+	g_auto(GStrv) none = isc_register_list_due(f->reg, G_MAXINT64, &next, &error);
+	assert_true(none && !*none && next == 0);
 }
 
 int main(void)
