@@ -17,9 +17,10 @@
  *  - packets from nodes get a mark in inet/prerouting, and a routing rule (engine/links.h, fence)
  * refuses to route packets from the bridge that lack it: `nft flush ruleset` closes the way out
  * rather than opening it;
- *  - the way to the dock itself, which no routing rule of ours comes before, is closed by a table
- * that only its owner may change or flush, and which goes when the owner does: the guard.  It
- * stands on that mark, too.  It also keeps connections translated that were open before.
+ *  - a table that only its owner may change or flush, and which goes when the owner does, stands
+ * behind the rules: the guard.  It closes the way to the dock itself, which no routing rule of ours
+ * comes before, and the way of what was between two hooks when the rules went; and it keeps
+ * connections translated that were open before.
  *
  * A dropped packet goes to the chain of its kind: a named counter, the kind as mark (it is dropped,
  * so the mark reaches nobody), a counter per node and kind, a log line unless that node and kind
@@ -280,7 +281,7 @@ static const gchar inet_rules[] =
 	"\t\tip saddr != @nodes goto drop-ip\n"
 	"\t\tip saddr @quarantined goto drop-quarantine\n"
 	/* Answers to health probes; nothing else was ever let out to a node. */
-	"\t\tct state established ct direction reply accept\n"
+	"\t\tct state established ct direction reply meta mark set $PASSED accept\n"
 	"\t\tgoto drop-host\n"
 	"\t}\n"
 	"\tchain output {\n"
@@ -296,6 +297,31 @@ static const gchar inet_rules[] =
 	"\t\tct state related meta l4proto icmp accept\n"
 	"\t\tmeta skuid $DAEMON_UID ip daddr . tcp dport @health accept\n"
 	"\t\tgoto drop-local\n"
+	"\t}\n";
+
+/* Stands behind the rules and lets through what they have passed, which a packet's mark tells: one that was marked
+ * as a node's and met no rule after that was under way when they were flushed. */
+static const gchar guard_rules[] =
+	"\tchain input {\n"
+	"\t\ttype filter hook input priority 300; policy accept;\n"
+	"\t\tiifname $BRIDGE meta mark != $PASSED counter drop\n"
+	"\t}\n"
+	"\tchain forward {\n"
+	"\t\ttype filter hook forward priority 300; policy accept;\n"
+	"\t\tiifname $BRIDGE meta mark & $MARK == $MARK counter drop\n"
+	"\t\tiifname != $BRIDGE oifname $BRIDGE goto to-node\n"
+	"\t}\n"
+	"\tchain to-node {\n"
+	"\t\tct state { established, related } accept\n"
+	"\t\tct status & dnat == 0 counter drop\n"
+	"\t}\n"
+	/* Without rules that ask for it the kernel would neither track nor translate: what comes in on a connection that
+	 * a node holds would reach the dock itself, which resets it. */
+	"\tchain prerouting {\n"
+	"\t\ttype nat hook prerouting priority -100; policy accept;\n"
+	"\t}\n"
+	"\tchain postrouting {\n"
+	"\t\ttype nat hook postrouting priority 100; policy accept;\n"
 	"\t}\n";
 /* clang-format on */
 
@@ -495,6 +521,7 @@ static void fill_in(GString *s, const IscNftConfig *config)
 			config, "\t\tip saddr %s goto foreign\n\t\tip daddr %s goto foreign\n");
 	g_autofree gchar *spoofed = for_each_net(config, "\t\tip saddr %s goto drop-spoof\n");
 	g_autofree gchar *mark = g_strdup_printf("0x%08x", ISC_NFT_ACCEPT_MARK);
+	g_autofree gchar *passed = g_strdup_printf("0x%08x", ISC_NFT_PASSED_MARK);
 	g_autofree gchar *uids = g_strdup_printf("%u-%u", config->uid_first, config->uid_last);
 	g_autofree gchar *daemon = g_strdup_printf("%u", config->daemon_uid);
 	g_autofree gchar *to_bridge = bridge_mac_rule(config);
@@ -508,6 +535,7 @@ static void fill_in(GString *s, const IscNftConfig *config)
 		{ "$FOREIGN", foreign },
 		{ "$SPOOFED", spoofed },
 		{ "$MARK", mark },
+		{ "$PASSED", passed },
 		{ "$NODE_UIDS", uids },
 		{ "$DAEMON_UID", daemon },
 	};
@@ -559,23 +587,9 @@ gchar *isc_nft_render_guard(const IscNftConfig *config, GError **error)
 {
 	if (!are_names_sound(config, error))
 		return NULL;
-	GString *s = g_string_new("table inet " ISC_NFT_GUARD " {\n"
-				  "\tflags owner\n"
-				  "\tchain input {\n"
-				  "\t\ttype filter hook input priority -290; policy accept;\n"
-				  "\t\tiifname $BRIDGE meta mark & $MARK == 0 counter drop\n"
-				  "\t}\n"
-				  /* Without rules that ask for it the kernel would neither track
-				   * nor translate: what comes in on a connection that a node
-				   * holds would reach the dock itself, which resets it. */
-				  "\tchain prerouting {\n"
-				  "\t\ttype nat hook prerouting priority -100; policy accept;\n"
-				  "\t\tct state new accept\n"
-				  "\t}\n"
-				  "\tchain postrouting {\n"
-				  "\t\ttype nat hook postrouting priority 100; policy accept;\n"
-				  "\t}\n"
-				  "}\n");
+	GString *s = g_string_new("table inet " ISC_NFT_GUARD " {\n\tflags owner\n");
+	g_string_append(s, guard_rules);
+	g_string_append(s, "}\n");
 	fill_in(s, config);
 	return g_string_free(s, FALSE);
 }

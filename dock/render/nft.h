@@ -19,6 +19,9 @@
 #define ISC_NFT_GUARD "isc-dock-guard"
 #define ISC_NFT_ACCEPT_MARK                                                                        \
 	0x1cd0c000u /* on packets from nodes: "seen by our rules"; see engine/links.h, fence */
+#define ISC_NFT_PASSED_MARK                                                                        \
+	0x1cd0c001u /* on packets from nodes that the dock itself takes: answers to health probes  \
+		     */
 
 /* Why a packet was dropped.  The value is the mark that the counting sets of the kernel are keyed
  * by. */
@@ -183,8 +186,8 @@ gchar *isc_nft_render_base(const IscNftConfig *config, GError **error) G_GNUC_WA
 /**
  * isc_nft_render_guard:
  * The table ISC_NFT_GUARD, which belongs to the netlink socket that makes it: nobody else can flush
- * it, and it ends with that socket.  What a node sends to the dock is dropped unless our rules have
- * seen it.  Errors: as isc_nft_render_base().  Returns: (transfer full)
+ * it, and it ends with that socket.  It drops what our rules have not passed.  Errors: as
+ * isc_nft_render_base().  Returns: (transfer full)
  */
 gchar *isc_nft_render_guard(const IscNftConfig *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
