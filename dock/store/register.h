@@ -216,8 +216,8 @@ gboolean isc_register_get_due(IscRegister *reg, const gchar *uuid, IscJobDue *ou
 gboolean isc_register_set_due(IscRegister *reg, const gchar *uuid, const IscJobDue *due,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Names of the nodes that are due at @now, the first one first.  *@next: when one is due after that,
- * 0: never.  Returns: (transfer full): NULL with @error. */
+/* Names of the nodes that are due at @now, the first one first.  *@next: when one is due after
+ * that, 0: never.  Returns: (transfer full): NULL with @error. */
 gchar **isc_register_list_due(IscRegister *reg, gint64 now, gint64 *next, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
