@@ -117,7 +117,7 @@ else
 fi
 hold=$!
 exec 7>"$TMP/go"
-wait_for 10 test -s "$TMP/pid"
+wait_for 40 test -s "$TMP/pid"
 P=$(cat "$TMP/pid")
 field() { sed -n "s/^$1:[[:space:]]*//p" "/proc/$P/status"; }
 is "$(field CapPrm) $(field CapEff) $(field CapAmb)" '0000000000000000 0000000000000000 0000000000000000' \

@@ -34,7 +34,7 @@ not_ok "nothing else does" reaches 4444
 ok "not by ping either" client sh -c '! ping -c 1 -W 1 $DOCK'
 "$R" stop dockd --name "$RIG" --signal KILL
 not_ok "it holds though the daemon was killed" reaches 4444
-ok "and ends by itself, with nobody alive to end it" wait_for 6 reaches 4444
+ok "and ends by itself, with nobody alive to end it" wait_for 40 reaches 4444
 "$R" start dockd --name "$RIG"
 is "$(state)" off "the next daemon finds it ended"
 not_ok "and cleans up" dock nft list table inet isc-dock-host
@@ -43,7 +43,7 @@ like "$(events filter.rolled-back)" "not confirmed in time" "on record"
 # --- and while it lives -----------------------------------------------------------------------------------------------
 ok "another trial" vm filter apply --for 1
 rolled_back() { [ "$(events filter.rolled-back | wc -l)" = 2 ]; }
-ok "is taken back, too" wait_for 6 rolled_back
+ok "is taken back, too" wait_for 40 rolled_back
 ok "everything is reached" reaches 4444
 
 # --- confirmed --------------------------------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ not_ok '… and are not on the host' grep -q '^later:' /etc/passwd
 is "$(dock ls /sys/class/net | xargs)" 'lo wan0' 'the dock sees its own devices only'
 dock sh -c 'echo from-the-dock | timeout 20 nc -N -l 203.0.113.1 8080' &
 n=$!
-wait_for 10 dock sh -c 'ss -ltn | grep -q :8080'
+wait_for 40 dock sh -c 'ss -ltn | grep -q :8080'
 # shellcheck disable=SC2016
 is "$(client sh -c 'timeout 5 nc -d $DOCK 8080')" from-the-dock "the client reaches the dock's outside address"
 wait "$n"
@@ -203,7 +203,7 @@ is "$("$R" exec --name "$B" -- virsh -q domstate isc-tiny)" paused 'the other ri
 # --- whoever is killed ----------------------------------------------------------------------------------------
 read -r pid _ <"$(folder "$B")/init"
 kill -9 "$pid"
-ok 'after kill -9 of the init all goes by itself, QEMU too' wait_for 10 clean "$B" "$TMP/procs.b"
+ok 'after kill -9 of the init all goes by itself, QEMU too' wait_for 40 clean "$B" "$TMP/procs.b"
 leftovers "$B" "$TMP/procs.b" | sed 's/^/# left: /'
 
 t=$(now)
@@ -229,14 +229,14 @@ wait_for 20 grep -q 'mounts stand' "$TMP/up.err"
 kill -STOP $u # it must not get further while we look
 processes "$B" >"$TMP/procs.b"
 kill -9 $u
-ok 'after kill -9 of up in the middle all goes by itself' wait_for 10 clean "$B" "$TMP/procs.b"
+ok 'after kill -9 of up in the middle all goes by itself' wait_for 40 clean "$B" "$TMP/procs.b"
 
 sleep 300 &
 o=$!
 "$R" up --bare --name "$B" --for $o >/dev/null 2>&1
 processes "$B" >"$TMP/procs.b"
 kill $o
-ok 'a rig goes with its owner' wait_for 10 clean "$B" "$TMP/procs.b"
+ok 'a rig goes with its owner' wait_for 40 clean "$B" "$TMP/procs.b"
 
 host >"$TMP/host.after"
 is "$(diff "$TMP/host.before" "$TMP/host.after")" '' "the host's devices, users and folders are as before"

@@ -45,7 +45,7 @@ ok "the collector is killed" rig stop collectord --signal KILL
 for n in 1 2 3; do mark $n; done
 ok "the dock works on without it" vm list
 ok "it comes back" rig start collectord
-wait_for 10 sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm audit --dock -n all | grep -q $(printf "'mark-3'" | xxd -p -u)"
+wait_for 40 sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm audit --dock -n all | grep -q $(printf "'mark-3'" | xxd -p -u)"
 is "$(marks | tr '\n' ' ')" "mark-1 mark-2 mark-3 " "what was done meanwhile is in the trail, once and in order"
 (
 	n=10

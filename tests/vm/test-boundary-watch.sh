@@ -38,8 +38,8 @@ ok "two rules allow what will be told from a leak" vm allow evil udp:203.0.113.2
 
 # --- it floods, and whatever can happen to the rules happens ----------------------------------------------------------
 ok "scapy is there, in the node" forge_wait
-background outside client "$tool" sniff 110
-background beside client "$tool" order 8082 sniff 110000 4953432d4c45414b 4953432d4f564552
+background outside client "$tool" sniff 400
+background beside client "$tool" order 8082 sniff 400000 4953432d4c45414b 4953432d4f564552
 background host dock "$tool" hold 4445
 # What nobody may end; a guest that missed some packets sends them again seconds later.
 background stream client env SILENCE=30 "$tool" drain 8082 pour
@@ -78,12 +78,12 @@ ok "the dock is killed and starts again" "$R" restart dockd --name "$RIG" --sign
 not_ok "the peer's transfer went on through all of that" says stream last
 dock nft flush ruleset
 ok "the new one watches, too" wait_for 20 restored 5
-wait_for 15 says flood sent
+wait_for 40 says flood sent
 like "$(cat "$TMP/flood")" "sent [0-9]{4}" "thousands of packets tried all that time"
 while read -r order; do forge "$order" >>"$TMP/sent"; done < <("$tool" allowed) # and with them what ends the sniffers
 client bash -c 'echo -n ISC-LEAK >/dev/udp/$DOCK/4445'
-wait_for 10 says outside seen
-wait_for 10 says beside seen
+wait_for 40 says outside seen
+wait_for 40 says beside seen
 dock pkill -f "$tool hold"
 wait_for 20 says host took
 like "$(tail -n 1 "$TMP/outside")" "^seen 2 " "nothing leaked to the outside but what a rule allows"
@@ -122,7 +122,7 @@ release
 ok "when they can be written again, the boundary comes back by itself" wait_for 20 in_force
 is "$(outside 8081)" open "and the node is reached as before"
 is "$(events boundary.up | wc -l)" 1 "that is on record, too"
-wait_for 10 says outside2 seen
+wait_for 40 says outside2 seen
 dock pkill -f "$tool hold"
 wait_for 20 says host2 took
 is "$(tail -n 1 "$TMP/outside2")$(tail -n 1 "$TMP/host2")" "seen 0 took 0 " "nothing leaked to anybody"

@@ -119,7 +119,7 @@ dock python3 - "$state/register.db" <<-'END' &
 	open("/run/locked", "w").close()
 	while os.path.exists("/run/locked"): time.sleep(0.1)
 END
-wait_for 10 dock test -e /run/locked
+wait_for 40 dock test -e /run/locked
 not_ok "a register that cannot be written is told" dock isc-vm quarantine twin --reason 'no register'
 like "$(cat "$TMP/out")" "is cut off, but" "with what is missing"
 not_ok "and the node is off the net" client sh -c 'curl -fsS -m 1 "http://$DOCK:8081/"'
@@ -150,7 +150,7 @@ ok "drained no more" vm dock undrain
 ok "the node is destroyed" vm destroy twin
 ok "the dock is in order" json '. == []' fsck
 ok "it is torn down" vm dock teardown
-wait_for 10 dock sh -c '! pidof isc-dockd'
+wait_for 40 dock sh -c '! pidof isc-dockd'
 is "$(dock sh -c 'ip -br link show isc0 2>/dev/null; nft list tables | grep isc-dock; ls /run/isc-dock/nodes 2>/dev/null')" "" \
 	"neither bridge, rule nor run file is left"
 ok "and is set up again" rig restart dockd

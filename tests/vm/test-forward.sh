@@ -29,7 +29,7 @@ receiver() { # SIGNAL…: ends it; without: starts it
 		# It waits for the one before to let go of the port.
 		wait_for 20 not_listening
 		dock sh -c "rm -f /run/rsyslog.pid; setsid rsyslogd -n -f '$TMP/rsyslog.conf' -i /run/rsyslog.pid </dev/null >/run/rsyslog.out 2>&1 &"
-		wait_for 10 listening
+		wait_for 40 listening
 	fi
 }
 listening() { dock sh -c 'ss -Hltn sport = 5514 | grep -q .'; }

@@ -169,7 +169,7 @@ boot life
 ok 'a node boots and says so' wait_for 40 event BOOTED '"a": 1'
 ok 'its service is started' wait_for 20 event STARTED
 ok 'and is ready when it answers inside' wait_for 20 event READY
-ok 'what the service prints arrives' wait_for 10 has log '"text": "tick 3"'
+ok 'what the service prints arrives' wait_for 40 has log '"text": "tick 3"'
 T=$(said control 'select(.kind == "BOOTED") | "init began \(.b) ms after the kernel, modules \(.c), mounted \(.d)"')
 note "$T; started $(said control 'select(.kind == "STARTED").d'), ready $(said control 'select(.kind == "READY").d') ms"
 like "$(log)" 'id: 1000:1001 life dock and more' 'the service runs as its user, under its name, with the environment of the dock'
@@ -188,14 +188,14 @@ tell connect log
 sleep 0.3
 tell disconnect log
 tell connect all
-ok 'after the dock was away the log goes on' wait_for 10 has log "tick $(($(log | sed -n 's/^tick //p' | tail -n 1) + 20))\""
+ok 'after the dock was away the log goes on' wait_for 40 has log "tick $(($(log | sed -n 's/^tick //p' | tail -n 1) + 20))\""
 last=$(log | sed -n 's/^tick //p' | tail -n 1)
 is "$(log | sed -n 's/^tick //p' | head -n "$last" | tr '\n' ' ')" "$(seq -s ' ' "$last") " 'no line is lost or doubled'
 is "$(said audit 'select(.type == 1309).text' | sed -n 's/.*a1="tick" a2="\([0-9]*\)".*/\1/p' | head -n "$last" | tr '\n' ' ')" \
 	"$(seq -s ' ' "$last") " 'no command is lost or doubled'
 
 tell freeze 11 20000
-ok 'a node freezes its file systems by order' wait_for 10 event FROZEN '"a": 11'
+ok 'a node freezes its file systems by order' wait_for 40 event FROZEN '"a": 11'
 sleep 0.5
 n=$(log | grep -c tick)
 sleep 0.7
@@ -203,11 +203,11 @@ is "$(log | grep -c tick)" "$n" 'a frozen node writes nothing'
 tell thaw 12
 ok 'and thaws by order' wait_for 20 event THAWED '"a": 12, "b": 0'
 tell freeze 13 700
-ok 'a node that nobody thaws thaws by itself' wait_for 10 event THAWED '"a": 13, "b": 0'
-ok 'and goes on' wait_for 10 has log "tick $((n + 5))\""
-ok 'it beats' wait_for 8 event HEARTBEAT '"a": 0, "b": 0'
+ok 'a node that nobody thaws thaws by itself' wait_for 40 event THAWED '"a": 13, "b": 0'
+ok 'and goes on' wait_for 40 has log "tick $((n + 5))\""
+ok 'it beats' wait_for 40 event HEARTBEAT '"a": 0, "b": 0'
 tell poweroff 14 5000
-ok 'it stops its service by order' wait_for 10 event STOPPED '"a": -1, "b": 15'
+ok 'it stops its service by order' wait_for 40 event STOPPED '"a": -1, "b": 15'
 off 10 'and powers off'
 ok 'all that was told is acknowledged before' event BYE
 clean 'what came over the ports was in order'

@@ -185,12 +185,12 @@ ok "somebody else's suspend is noticed" state_is two suspended
 dock virsh resume isc-two >/dev/null
 wait_for 20 state_is two ready
 dock virsh destroy isc-two >/dev/null
-wait_for 10 state_is two failed
+wait_for 40 state_is two failed
 ok "somebody else's stop is noticed, and the node put away" state_is two failed
 not_ok "with its overlay" dock test -e /var/lib/isc-dock/nodes/two/overlay.qcow2
 ok "it starts again" vm enable two
 dock sh -c "kill -9 \$(cat /run/libvirt/qemu/isc-two.pid)"
-wait_for 10 state_is two failed
+wait_for 40 state_is two failed
 ok "a killed hypervisor is noticed" state_is two failed
 ok "the other node did not mind" get 8080/
 
@@ -204,7 +204,7 @@ sleep 3
 before=$(dock sh -c 'grep -c . /var/log/isc-dock/nodes/web/service.log')
 get 8080/ >/dev/null
 more() { [ "$(dock sh -c 'cat /var/log/isc-dock/nodes/web/service.log | wc -l')" -gt "$before" ]; }
-wait_for 10 more
+wait_for 40 more
 ok "the node's log goes on after it" more
 ok "and its chain still holds" vm audit verify web
 rig stop libvirtd
@@ -213,7 +213,7 @@ status 8 "says what is amiss when it is needed" dock isc-vm enable two
 ok "and cuts off" vm quarantine web --reason 'no libvirt'
 not_ok "at once" get 8080/
 rig start libvirtd
-wait_for 10 json 'map(select(.name == "libvirt"))[0].ok' doctor
+wait_for 40 json 'map(select(.name == "libvirt"))[0].ok' doctor
 ok "with libvirtd back an officer releases" vm release web --reason 'libvirt is back'
 ok "and the client reaches it again" get 8080/
 ok "somebody flushes all rules" dock nft flush ruleset
