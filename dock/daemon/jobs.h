@@ -35,7 +35,7 @@ void isc_jobs_settle(IscDock *dock, const IscRequest *request, const IscNode *no
 void isc_jobs_vanish(IscDock *dock, const gchar *name);
 
 /* Closes the runs that an earlier daemon left open, and makes ephemeral nodes go.  After
- * isc_verbs_recover(). */
+ * isc_recovery_run(). */
 void isc_jobs_start(IscDock *dock);
 
 /* "job", "schedule", "schedule-next", "last-run" of a job into @b. */

@@ -9,6 +9,7 @@
 #include "daemon/host-filter.h"
 #include "daemon/jobs.h"
 #include "daemon/monitor.h"
+#include "daemon/recovery.h"
 #include "daemon/restart.h"
 #include "daemon/room.h"
 #include "daemon/schedule.h"
@@ -241,7 +242,7 @@ static void look_at_all(IscDock *dock, gpointer data)
 	isc_host_filter_look(dock, NULL);
 	(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
 	push_secrets(dock);
-	isc_verbs_finish(dock);
+	isc_recovery_finish(dock);
 	isc_upgrade_mend(dock);
 	isc_stalled_mend(dock);
 }
@@ -547,7 +548,7 @@ static void take_up(IscDock *dock)
 gboolean isc_reconcile_start(IscDock *dock, GError **error)
 {
 	isc_boot_look(dock);
-	isc_verbs_recover(dock);
+	isc_recovery_run(dock);
 	take_up(dock);
 	/* Set down by an earlier daemon that could not have the rules, where one did. */
 	isc_boundary_stands(dock);

@@ -14,10 +14,8 @@
 #include "daemon/reconcile.h"
 #include "daemon/restart.h"
 #include "daemon/restore.h"
-#include "daemon/schedule.h"
 #include "daemon/stalled.h"
 #include "daemon/upgrade.h"
-#include "daemon/volumes.h"
 #include "daemon/tombstone.h"
 #include "engine/vm-domain.h"
 #include "policy/advice.h"
@@ -172,8 +170,7 @@ static gboolean is_ready_now(IscDock *dock, const gchar *name)
 	return isc_dock_run(dock, name)->ready;
 }
 
-/* FALSE with @error: nobody knows. */
-static gboolean ask_running(IscDock *dock, const gchar *name, gboolean *running, GError **error)
+gboolean isc_verbs_ask_running(IscDock *dock, const gchar *name, gboolean *running, GError **error)
 {
 	g_autofree gchar *domain = isc_node_domain(name);
 	IscVmState seen = ISC_VM_STATE_ABSENT;
@@ -226,7 +223,7 @@ static void settle_destroyed(IscDock *dock, const IscNode *node, guint caller)
 			name, node->uuid, *list ? "; shredded: " : "", list);
 }
 
-static void settle(IscDock *dock, const IscRequest *request, const IscNode *node, gboolean ok,
+void isc_verbs_settle(IscDock *dock, const IscRequest *request, const IscNode *node, gboolean ok,
 		gboolean undone, const GError *why)
 {
 	const gchar *name = node->spec->name;
@@ -238,7 +235,7 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 	case ISC_VERB_SNAPSHOT_RESTORE:
 		/* One that was only to be copied yet runs on. */
 		if (undone && request->verb == ISC_VERB_SNAPSHOT_RESTORE)
-			(void)ask_running(dock, name, &running, NULL);
+			(void)isc_verbs_ask_running(dock, name, &running, NULL);
 		if (undone && !running)
 			isc_dock_set_state(dock, name, ISC_NODE_FAILED, problem, request->caller);
 		else
@@ -264,7 +261,7 @@ static void settle(IscDock *dock, const IscRequest *request, const IscNode *node
 					request->caller);
 		break;
 	case ISC_VERB_RELEASE:
-		(void)ask_running(dock, name, &running, NULL);
+		(void)isc_verbs_ask_running(dock, name, &running, NULL);
 		isc_dock_set_state(dock, name,
 				running ? isc_verb_state_of_running(dock, name) : ISC_NODE_DISABLED,
 				request->reason, request->caller);
@@ -395,7 +392,8 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 	if (request->verb == ISC_VERB_RESUME && !isc_stalled_admits(dock, node, error))
 		return FALSE;
 	gboolean running = TRUE;
-	if (request->verb == ISC_VERB_RELEASE && !ask_running(dock, request->node, &running, error))
+	if (request->verb == ISC_VERB_RELEASE &&
+			!isc_verbs_ask_running(dock, request->node, &running, error))
 		return FALSE;
 	g_autofree gchar *refill = NULL;
 	if (request->verb == ISC_VERB_SNAPSHOT_RESTORE &&
@@ -448,7 +446,7 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 	g_autoptr(GError) why = NULL;
 	gboolean ok = isc_verbs_run_plan(dock, out->plan, node, request->caller, cancel,
 			out->warnings, &out->order, &undone, &why);
-	settle(dock, request, node, ok, undone, why);
+	isc_verbs_settle(dock, request, node, ok, undone, why);
 	isc_jobs_settle(dock, request, node, undone, why ? why->message : NULL);
 	const gchar *change = rules ? rules : limits;
 	if (change && !undone)
@@ -528,118 +526,4 @@ gboolean isc_verb_protect(IscDock *dock, const gchar *name, gboolean on, guint c
 		isc_dock_event(dock, name, "node.protect", "info", caller, "%s is %s", name,
 				on ? "protected: it cannot be destroyed" : "no longer protected");
 	return ok;
-}
-
-/* --- after a crash ------------------------------------------------------------------------- */
-
-/* This start has drawn the boundary with the node, whether its plan had come to that or not. */
-static gboolean take_fence_away(IscDock *dock, const IscNode *node)
-{
-	g_autoptr(GError) why = NULL;
-	const IscAdapter *fence = &dock->engine.adapters[ISC_STEP_FENCE];
-	if (fence->down(dock->engine.self, node, "", NULL, &why))
-		return TRUE;
-	g_message("node '%s': %s", node->spec->name, why->message);
-	return FALSE;
-}
-
-static void recover_op(IscDock *dock, const IscOp *op)
-{
-	const gchar *name = op->plan->node;
-	g_autoptr(GError) why = NULL;
-	if (*name == '@') {
-		isc_volumes_recover(dock, op);
-		return;
-	}
-	g_autoptr(IscNode) node = isc_dock_load_node(dock, name, NULL);
-
-	isc_dock_event(dock, name, "dock.recover", "warn", ISC_CALLER_DOCK,
-			"'%s' of %s was interrupted: %s", isc_verb_name(op->plan->verb), name,
-			node ? "it is taken back or brought to its end"
-			     : "nothing is left of the node");
-	if (node) {
-		g_autoptr(IscPlan) plan = isc_planner_recover(op->plan, op->reached);
-		g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
-		gboolean undone = FALSE;
-		IscRequest request = { .verb = op->plan->verb,
-			.node = name,
-			.caller = ISC_CALLER_DOCK,
-			.reason = "interrupted while it was put into quarantine" };
-		guint64 order = 0;
-		gboolean ok = isc_verbs_run_plan(dock, plan, node, ISC_CALLER_DOCK, NULL, warnings,
-				&order, &undone, &why);
-		if (op->plan->verb == ISC_VERB_PROVISION && take_fence_away(dock, node) && ok) {
-			isc_verbs_forget(dock, name);
-		} else if (op->plan->verb == ISC_VERB_PROVISION) {
-			isc_verbs_leave(dock, name, "interrupted");
-		} else if (op->plan->verb == ISC_VERB_ENABLE ||
-				op->plan->verb == ISC_VERB_SNAPSHOT_RESTORE) {
-			gboolean running = FALSE;
-			if (op->plan->verb == ISC_VERB_SNAPSHOT_RESTORE)
-				(void)ask_running(dock, name, &running, NULL);
-			isc_dock_set_state(dock, name, running ? ISC_NODE_UNREADY : ISC_NODE_FAILED,
-					"interrupted while it was started", ISC_CALLER_DOCK);
-		} else if (isc_verb_is_upgrade(op->plan->verb)) {
-			gboolean running;
-			if (node->state == ISC_NODE_ENABLING &&
-					ask_running(dock, name, &running, NULL))
-				isc_dock_set_state(dock, name,
-						running ? ISC_NODE_UNREADY : ISC_NODE_FAILED,
-						"interrupted while it was upgraded",
-						ISC_CALLER_DOCK);
-		} else {
-			settle(dock, &request, node, ok, undone, why);
-		}
-	}
-	g_clear_error(&why);
-	if (!isc_register_end_op(dock->reg, op->id, 1, "interrupted; recovered", &why))
-		g_warning("journal: %s", why->message);
-}
-
-/* The plan was through, and the daemon died before it wrote down what that means. */
-static void finish_one(IscDock *dock, const IscNode *node)
-{
-	g_auto(IscOutcome) out = { 0 };
-	g_autoptr(GError) why = NULL;
-	const IscRequest request = {
-		.verb = node->state == ISC_NODE_DESTROYING ? ISC_VERB_DESTROY : ISC_VERB_DISABLE,
-		.node = node->spec->name,
-		.caller = ISC_CALLER_DOCK,
-		.force = TRUE,
-	};
-	if (!isc_verb_run(dock, &request, &out, &why))
-		g_message("node '%s': %s", node->spec->name, why->message);
-	else if (node->state == ISC_NODE_ENABLING)
-		isc_dock_set_state(dock, node->spec->name, ISC_NODE_FAILED,
-				"interrupted while it was started", ISC_CALLER_DOCK);
-}
-
-void isc_verbs_finish(IscDock *dock)
-{
-	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
-	for (guint i = 0; nodes && i < nodes->len && isc_vm_is_connected(dock->vm); i++) {
-		const IscNode *node = nodes->pdata[i];
-		if (node->state == ISC_NODE_DESTROYING && !isc_dock_is_busy(dock, node->spec->name))
-			finish_one(dock, node);
-	}
-}
-
-void isc_verbs_recover(IscDock *dock)
-{
-	g_autoptr(GError) why = NULL;
-	g_autoptr(GPtrArray) ops = isc_register_unfinished_ops(dock->reg, &why);
-	if (!ops) {
-		g_warning("journal: %s", why->message);
-		return;
-	}
-	for (guint i = 0; i < ops->len; i++)
-		recover_op(dock, ops->pdata[i]);
-
-	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
-	for (guint i = 0; nodes && i < nodes->len; i++) {
-		const IscNode *node = nodes->pdata[i];
-		if (node->state == ISC_NODE_ENABLING || node->state == ISC_NODE_DISABLING ||
-				node->state == ISC_NODE_DESTROYING)
-			finish_one(dock, node);
-	}
 }

@@ -70,6 +70,19 @@ gboolean isc_verbs_run_plan(IscDock *dock, const IscPlan *plan, const IscNode *n
 gboolean isc_verb_protect(IscDock *dock, const gchar *name, gboolean on, guint caller,
 		gboolean *changed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * isc_verbs_settle:
+ * @why: NULL where @ok
+ *
+ * The state in which a verb leaves its node whose plan is through (@ok), failed, or was taken back
+ * (@undone).
+ */
+void isc_verbs_settle(IscDock *dock, const IscRequest *request, const IscNode *node, gboolean ok,
+		gboolean undone, const GError *why);
+
+/* Whether its domain runs, or is paused.  FALSE with @error: nobody knows. */
+gboolean isc_verbs_ask_running(IscDock *dock, const gchar *name, gboolean *running, GError **error);
+
 /* Ready or not, as it says itself. */
 IscNodeState isc_verb_state_of_running(IscDock *dock, const gchar *name);
 
@@ -79,9 +92,3 @@ void isc_verbs_forget(IscDock *dock, const gchar *name);
 /* It could not be taken back as a whole, most likely for want of libvirtd.  The node stays, to be
  * destroyed: else its domain would be nobody's. */
 void isc_verbs_leave(IscDock *dock, const gchar *name, const gchar *why);
-
-/* Destroys what was to be destroyed and could not be.  In a worker thread. */
-void isc_verbs_finish(IscDock *dock);
-
-/* Ends what an earlier daemon left in the middle.  In main(), before the bus name is taken. */
-void isc_verbs_recover(IscDock *dock);
