@@ -17,16 +17,50 @@ static gboolean take_fence_away(IscDock *dock, const IscNode *node)
 	return FALSE;
 }
 
+/* @message: why it does not run */
+static void set_by_domain(IscDock *dock, const gchar *name, gboolean running, const gchar *message)
+{
+	isc_dock_set_state(dock, name, running ? ISC_NODE_UNREADY : ISC_NODE_FAILED, message,
+			ISC_CALLER_DOCK);
+}
+
+/* What is left of @node now that the plan of @verb was taken back or brought to its end. */
+static void leave(IscDock *dock, IscVerb verb, const IscNode *node, gboolean ok, gboolean undone,
+		const GError *why)
+{
+	const gchar *name = node->spec->name;
+	const IscRequest request = { .verb = verb,
+		.node = name,
+		.caller = ISC_CALLER_DOCK,
+		.reason = "interrupted while it was put into quarantine" };
+	gboolean running = FALSE;
+
+	if (verb == ISC_VERB_PROVISION && take_fence_away(dock, node) && ok) {
+		isc_verbs_forget(dock, name);
+	} else if (verb == ISC_VERB_PROVISION) {
+		isc_verbs_leave(dock, name, "interrupted");
+	} else if (verb == ISC_VERB_ENABLE || verb == ISC_VERB_SNAPSHOT_RESTORE) {
+		/* One that was only to be copied yet runs on. */
+		if (verb == ISC_VERB_SNAPSHOT_RESTORE)
+			(void)isc_verbs_ask_running(dock, name, &running, NULL);
+		set_by_domain(dock, name, running, "interrupted while it was started");
+	} else if (isc_verb_is_upgrade(verb)) {
+		if (node->state == ISC_NODE_ENABLING &&
+				isc_verbs_ask_running(dock, name, &running, NULL))
+			set_by_domain(dock, name, running, "interrupted while it was upgraded");
+	} else {
+		isc_verbs_settle(dock, &request, node, ok, undone, why);
+	}
+}
+
 static void recover_op(IscDock *dock, const IscOp *op)
 {
 	const gchar *name = op->plan->node;
-	g_autoptr(GError) why = NULL;
 	if (*name == '@') {
 		isc_volumes_recover(dock, op);
 		return;
 	}
 	g_autoptr(IscNode) node = isc_dock_load_node(dock, name, NULL);
-
 	isc_dock_event(dock, name, "dock.recover", "warn", ISC_CALLER_DOCK,
 			"'%s' of %s was interrupted: %s", isc_verb_name(op->plan->verb), name,
 			node ? "it is taken back or brought to its end"
@@ -34,40 +68,16 @@ static void recover_op(IscDock *dock, const IscOp *op)
 	if (node) {
 		g_autoptr(IscPlan) plan = isc_planner_recover(op->plan, op->reached);
 		g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
-		gboolean undone = FALSE;
-		IscRequest request = { .verb = op->plan->verb,
-			.node = name,
-			.caller = ISC_CALLER_DOCK,
-			.reason = "interrupted while it was put into quarantine" };
+		g_autoptr(GError) why = NULL;
 		guint64 order = 0;
+		gboolean undone = FALSE;
 		gboolean ok = isc_verbs_run_plan(dock, plan, node, ISC_CALLER_DOCK, NULL, warnings,
 				&order, &undone, &why);
-		if (op->plan->verb == ISC_VERB_PROVISION && take_fence_away(dock, node) && ok) {
-			isc_verbs_forget(dock, name);
-		} else if (op->plan->verb == ISC_VERB_PROVISION) {
-			isc_verbs_leave(dock, name, "interrupted");
-		} else if (op->plan->verb == ISC_VERB_ENABLE ||
-				op->plan->verb == ISC_VERB_SNAPSHOT_RESTORE) {
-			gboolean running = FALSE;
-			if (op->plan->verb == ISC_VERB_SNAPSHOT_RESTORE)
-				(void)isc_verbs_ask_running(dock, name, &running, NULL);
-			isc_dock_set_state(dock, name, running ? ISC_NODE_UNREADY : ISC_NODE_FAILED,
-					"interrupted while it was started", ISC_CALLER_DOCK);
-		} else if (isc_verb_is_upgrade(op->plan->verb)) {
-			gboolean running;
-			if (node->state == ISC_NODE_ENABLING &&
-					isc_verbs_ask_running(dock, name, &running, NULL))
-				isc_dock_set_state(dock, name,
-						running ? ISC_NODE_UNREADY : ISC_NODE_FAILED,
-						"interrupted while it was upgraded",
-						ISC_CALLER_DOCK);
-		} else {
-			isc_verbs_settle(dock, &request, node, ok, undone, why);
-		}
+		leave(dock, op->plan->verb, node, ok, undone, why);
 	}
-	g_clear_error(&why);
-	if (!isc_register_end_op(dock->reg, op->id, 1, "interrupted; recovered", &why))
-		g_warning("journal: %s", why->message);
+	g_autoptr(GError) late = NULL;
+	if (!isc_register_end_op(dock->reg, op->id, 1, "interrupted; recovered", &late))
+		g_warning("journal: %s", late->message);
 }
 
 /* The plan was through, and the daemon died before it wrote down what that means. */
