@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/name.h"
+#include "model/rate.h"
 
 static gboolean fail(const gchar *text, const gchar *at, GError **error, const gchar *why)
 {
@@ -13,32 +14,14 @@ static gboolean fail(const gchar *text, const gchar *at, GError **error, const g
 	return FALSE;
 }
 
-static guint64 unit_of(gchar c)
-{
-	switch (c) {
-	case 'k':
-		return 1000;
-	case 'M':
-		return 1000 * 1000;
-	case 'G':
-		return 1000 * 1000 * 1000;
-	default:
-		return 0;
-	}
-}
-
 /* "10M" at @*at, and moves it behind. */
 static gboolean take_rate(const gchar *text, const gchar **at, guint64 *out, GError **error)
 {
 	const gchar *p = *at;
-	guint64 value = 0;
+	guint64 value;
 
-	while (g_ascii_isdigit(*p) && value <= ISC_BANDWIDTH_MAX)
-		value = value * 10 + (guint64)(*p++ - '0');
-	if (p == *at)
+	if (!isc_rate_take(&p, 'k', &value))
 		return fail(text, p, error, "a number of bits per second expected, like 10M");
-	if (unit_of(*p) && value <= ISC_BANDWIDTH_MAX)
-		value *= unit_of(*p++);
 	if (*p != '\0' && *p != ' ')
 		return fail(text, p, error,
 				"only k, M or G (bits per second, times 1000) may follow a number");
@@ -89,30 +72,17 @@ gboolean isc_bandwidth_parse(const gchar *text, IscBandwidth *out, GError **erro
 	return TRUE;
 }
 
-static void append_rate(GString *s, guint64 rate)
-{
-	static const gchar units[] = "GMk";
-
-	for (const gchar *u = units; *u; u++)
-		if (rate % unit_of(*u) == 0) {
-			g_string_append_printf(
-					s, "%" G_GUINT64_FORMAT "%c", rate / unit_of(*u), *u);
-			return;
-		}
-	g_string_append_printf(s, "%" G_GUINT64_FORMAT, rate);
-}
-
 gchar *isc_bandwidth_print(const IscBandwidth *b)
 {
 	GString *s = g_string_new(NULL);
 
 	if (b->in) {
 		g_string_append(s, "in:");
-		append_rate(s, b->in);
+		isc_rate_append(s, b->in, 'k');
 	}
 	if (b->out) {
 		g_string_append(s, s->len ? " out:" : "out:");
-		append_rate(s, b->out);
+		isc_rate_append(s, b->out, 'k');
 	}
 	return g_string_free(s, FALSE);
 }

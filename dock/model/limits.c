@@ -1,10 +1,10 @@
 #include "model/limits.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/name.h"
+#include "model/rate.h"
 
 static gboolean fail(const gchar *value, GError **error, const gchar *wants)
 {
@@ -25,33 +25,17 @@ static gboolean take_quota(guint *out, const gchar *value, GError **error)
 	return TRUE;
 }
 
-static guint64 unit_of(gchar c)
-{
-	switch (c) {
-	case 'K':
-		return 1000;
-	case 'M':
-		return 1000 * 1000;
-	case 'G':
-		return 1000 * 1000 * 1000;
-	default:
-		return 0;
-	}
-}
-
 static gboolean take_rate(guint64 *out, const gchar *value, GError **error)
 {
-	gsize len = strlen(value);
-	guint64 unit = len ? unit_of(value[len - 1]) : 0, number;
-	g_autofree gchar *digits = g_strndup(value, unit ? len - 1 : len);
-	guint64 by = MAX(unit, 1);
-	if (!g_ascii_string_to_unsigned(digits, 10, (ISC_IO_RATE_MIN + by - 1) / by,
-			    ISC_IO_RATE_MAX / by, &number, NULL))
+	const gchar *end = value;
+	guint64 rate;
+	if (!isc_rate_take(&end, 'K', &rate) || *end || rate < ISC_IO_RATE_MIN ||
+			rate > ISC_IO_RATE_MAX)
 		return fail(value, error,
 				"rate from 65536 to 1000G bytes per second, like 10M (K, M or G "
 				"may "
 				"follow the number)");
-	*out = number * by;
+	*out = rate;
 	return TRUE;
 }
 
@@ -78,16 +62,11 @@ gboolean isc_limits_take(IscLimits *limits, const gchar *key, const gchar *value
 
 static void print_rate(GString *out, const gchar *key, guint64 rate)
 {
-	static const gchar units[] = "GMK";
 	if (!rate)
 		return;
-	for (const gchar *u = units; *u; u++)
-		if (rate % unit_of(*u) == 0) {
-			g_string_append_printf(out, "%s=%" G_GUINT64_FORMAT "%c\n", key,
-					rate / unit_of(*u), *u);
-			return;
-		}
-	g_string_append_printf(out, "%s=%" G_GUINT64_FORMAT "\n", key, rate);
+	g_string_append_printf(out, "%s=", key);
+	isc_rate_append(out, rate, 'K');
+	g_string_append_c(out, '\n');
 }
 
 void isc_limits_print(const IscLimits *limits, GString *out)
