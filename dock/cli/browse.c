@@ -124,11 +124,7 @@ static gboolean show_folder(IscCli *cli, const gchar *text, gsize len, GError **
 				PROGRAM " gave no list that can be read");
 		return FALSE;
 	}
-	if (cli->json)
-		isc_cli_print_json(cli, rows);
-	else
-		isc_output_table(cli->out, rows, columns);
-	return TRUE;
+	return isc_cli_print_rows(cli, rows, columns);
 }
 
 /* --- a file -------------------------------------------------------------------------------- */

@@ -141,11 +141,27 @@ gboolean isc_cli_list(IscCli *cli, const gchar *method, const IscColumn *columns
 		return FALSE;
 	if (isc_args_has(cli->args, "names"))
 		isc_output_names(cli->out, rows, cli->json);
-	else if (cli->json)
-		isc_cli_print_json(cli, rows);
 	else
-		isc_output_table(cli->out, rows, columns);
+		(void)isc_cli_print_rows(cli, rows, columns);
 	return TRUE;
+}
+
+gboolean isc_cli_print_rows(IscCli *cli, GVariant *rows, const IscColumn *columns)
+{
+	if (rows && cli->json)
+		isc_cli_print_json(cli, rows);
+	else if (rows)
+		isc_output_table(cli->out, rows, columns);
+	return rows != NULL;
+}
+
+gboolean isc_cli_print_pairs(IscCli *cli, GVariant *dict, const gchar *const *first)
+{
+	if (dict && cli->json)
+		isc_cli_print_json(cli, dict);
+	else if (dict)
+		isc_output_pairs(cli->out, dict, first);
+	return dict != NULL;
 }
 
 void isc_cli_print_json(IscCli *cli, GVariant *value)

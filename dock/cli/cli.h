@@ -96,6 +96,11 @@ gboolean isc_cli_list(IscCli *cli, const gchar *method, const IscColumn *columns
 /* Prints @value as JSON. */
 void isc_cli_print_json(IscCli *cli, GVariant *value);
 
+/* An answer as JSON or for people, as isc_output_table() and isc_output_pairs() do it.  Nothing of
+ * NULL.  Returns: whether it is not NULL */
+gboolean isc_cli_print_rows(IscCli *cli, GVariant *rows, const IscColumn *columns);
+gboolean isc_cli_print_pairs(IscCli *cli, GVariant *dict, const gchar *const *first);
+
 /* Prints the "plan" of a dry run, one step a line, and "warnings" of any result to standard error.
  * Returns: TRUE where it was a dry run: then there is nothing more to print */
 gboolean isc_cli_print_plan(IscCli *cli, GVariant *result);

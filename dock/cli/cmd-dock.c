@@ -24,13 +24,7 @@ gboolean isc_cmd_dock_status(IscCli *cli, GError **error)
 	g_autoptr(GVariant) status =
 			client ? isc_client_ask(client, NULL, "Status", NULL, "(a{sv})", error)
 			       : NULL;
-	if (!status)
-		return FALSE;
-	if (cli->json)
-		isc_cli_print_json(cli, status);
-	else
-		isc_output_pairs(cli->out, status, first);
-	return TRUE;
+	return isc_cli_print_pairs(cli, status, first);
 }
 
 /* "DONE: a, b" where @key of @result has names. */

@@ -83,11 +83,7 @@ gboolean isc_cmd_evidence_show(IscCli *cli, GError **error)
 	if (!copy)
 		return FALSE;
 	g_autoptr(GVariant) dict = g_variant_ref_sink(describe(copy, signer));
-	if (cli->json)
-		isc_cli_print_json(cli, dict);
-	else
-		isc_output_pairs(cli->out, dict, first);
-	return TRUE;
+	return isc_cli_print_pairs(cli, dict, first);
 }
 
 /* @name: as it must be called, or NULL.  Prints what holds. */

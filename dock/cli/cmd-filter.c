@@ -84,9 +84,5 @@ gboolean isc_cmd_filter_show(IscCli *cli, GError **error)
 	g_variant_dict_init(&dict, result);
 	g_variant_dict_remove(&dict, "changed");
 	g_autoptr(GVariant) shown = g_variant_ref_sink(g_variant_dict_end(&dict));
-	if (cli->json)
-		isc_cli_print_json(cli, shown);
-	else
-		isc_output_pairs(cli->out, shown, first);
-	return TRUE;
+	return isc_cli_print_pairs(cli, shown, first);
 }

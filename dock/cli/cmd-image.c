@@ -165,13 +165,7 @@ gboolean isc_cmd_image_show(IscCli *cli, GError **error)
 							     g_variant_new("(s)", cli->words[0]),
 							     "(a{sv})", error)
 					   : NULL;
-	if (!image)
-		return FALSE;
-	if (cli->json)
-		isc_cli_print_json(cli, image);
-	else
-		isc_output_pairs(cli->out, image, first);
-	return TRUE;
+	return isc_cli_print_pairs(cli, image, first);
 }
 
 gboolean isc_cmd_image_rm(IscCli *cli, GError **error)

@@ -45,13 +45,7 @@ gboolean isc_cmd_job_list(IscCli *cli, GError **error)
 		return FALSE;
 	IscClient *client = isc_cli_client(cli, error);
 	g_autoptr(GVariant) rows = client ? ask(client, name, 0, max, error) : NULL;
-	if (!rows)
-		return FALSE;
-	if (cli->json)
-		isc_cli_print_json(cli, rows);
-	else
-		isc_output_table(cli->out, rows, columns);
-	return TRUE;
+	return isc_cli_print_rows(cli, rows, columns);
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */

@@ -147,11 +147,5 @@ gboolean isc_cmd_network_explain(IscCli *cli, GError **error)
 								 cli->words[1], cli->words[2]),
 						 "(a{sv})", error)
 			       : NULL;
-	if (!result)
-		return FALSE;
-	if (cli->json)
-		isc_cli_print_json(cli, result);
-	else
-		isc_output_pairs(cli->out, result, first);
-	return TRUE;
+	return isc_cli_print_pairs(cli, result, first);
 }

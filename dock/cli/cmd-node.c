@@ -338,11 +338,5 @@ gboolean isc_cmd_snapshot_list(IscCli *cli, GError **error)
 	g_autoptr(GVariant) rows = client ? isc_client_ask(client, name, "SnapshotList", NULL,
 							    "(aa{sv})", error)
 					  : NULL;
-	if (!rows)
-		return FALSE;
-	if (cli->json)
-		isc_cli_print_json(cli, rows);
-	else
-		isc_output_table(cli->out, rows, columns);
-	return TRUE;
+	return isc_cli_print_rows(cli, rows, columns);
 }

@@ -98,13 +98,7 @@ gboolean isc_cmd_show(IscCli *cli, GError **error)
 	g_autoptr(GVariant) node =
 			client ? isc_client_ask(client, name, "Show", NULL, "(a{sv})", error)
 			       : NULL;
-	if (!node)
-		return FALSE;
-	if (cli->json)
-		isc_cli_print_json(cli, node);
-	else
-		isc_output_pairs(cli->out, node, first);
-	return TRUE;
+	return isc_cli_print_pairs(cli, node, first);
 }
 
 gboolean isc_cmd_doctor(IscCli *cli, GError **error)
@@ -119,12 +113,8 @@ gboolean isc_cmd_doctor(IscCli *cli, GError **error)
 	g_autoptr(GVariant) rows =
 			client ? isc_client_ask(client, NULL, "Doctor", NULL, "(aa{sv})", error)
 			       : NULL;
-	if (!rows)
+	if (!isc_cli_print_rows(cli, rows, columns))
 		return FALSE;
-	if (cli->json)
-		isc_cli_print_json(cli, rows);
-	else
-		isc_output_table(cli->out, rows, columns);
 
 	guint failed = 0;
 	gsize n = g_variant_n_children(rows);

@@ -141,13 +141,7 @@ gboolean isc_cmd_volume_show(IscCli *cli, GError **error)
 			client ? isc_client_ask(client, NULL, "ShowVolume",
 						 g_variant_new("(s)", name), "(a{sv})", error)
 			       : NULL;
-	if (!volume)
-		return FALSE;
-	if (cli->json)
-		isc_cli_print_json(cli, volume);
-	else
-		isc_output_pairs(cli->out, volume, first);
-	return TRUE;
+	return isc_cli_print_pairs(cli, volume, first);
 }
 
 /* --- export, import --------------------------------------------------------------------------- */
