@@ -49,6 +49,7 @@ static const struct {
 	{ "Dock1", "OpenEvidenceKey", ISC_ROLE_SECURITY },
 	{ "Dock1", "RemoveEvidence",  ISC_ROLE_SECURITY },
 	{ "Dock1", "NoteAnchors", ISC_ROLE_ANY },
+	{ "Dock1", "PublicKey",   ISC_ROLE_ANY },
 	{ "Dock1", "CreateVolume",  ISC_ROLE_OPERATOR },
 	{ "Dock1", "ListVolumes",   ISC_ROLE_ANY },
 	{ "Dock1", "ShowVolume",    ISC_ROLE_ANY },

@@ -291,31 +291,11 @@ gchar *isc_audit_hex(const guint8 *bytes, gsize len)
 	return g_string_free(out, FALSE);
 }
 
-gchar *isc_audit_anchor_print(const IscTrailReport *report)
+gchar *isc_audit_end_print(const IscTrailReport *report)
 {
-	g_autofree gchar *head = isc_audit_hex(report->head, G_SIZEOF_MEMBER(IscTrailAnchor, head));
-	return g_strdup_printf("%" G_GUINT64_FORMAT ":%s", report->last_block, head);
-}
-
-gboolean isc_audit_anchor_parse(const gchar *text, IscTrailAnchor *out, GError **error)
-{
-	const gchar *colon = strchr(text, ':');
-	g_autofree gchar *block = colon ? g_strndup(text, (gsize)(colon - text)) : NULL;
-	gboolean ok = block &&
-		      g_ascii_string_to_unsigned(block, 10, 0, G_MAXUINT64, &out->block, NULL) &&
-		      strlen(colon + 1) == 2 * sizeof out->head &&
-		      strspn(colon + 1, "0123456789abcdefABCDEF") == 2 * sizeof out->head;
-	for (gsize i = 0; ok && i < sizeof out->head; i++)
-		out->head[i] = (guint8)(g_ascii_xdigit_value(colon[1 + 2 * i]) << 4 |
-					g_ascii_xdigit_value(colon[2 + 2 * i]));
-	if (ok)
-		return TRUE;
-	g_autofree gchar *shown = isc_text_escape(text, -1, 64);
-	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
-			"--anchor: '%s' is not BLOCK:HASH, as 'audit verify' prints the end of a "
-			"trail",
-			shown);
-	return FALSE;
+	IscTrailAnchor end = { .block = report->last_block };
+	memcpy(end.head, report->head, sizeof end.head);
+	return isc_trail_anchor_print(&end);
 }
 
 static void add_time(IscJson *object, const gchar *name, gint64 us)
@@ -333,7 +313,7 @@ IscJson *isc_audit_trail_json(const IscTrailReport *r, const gchar *name)
 	gboolean good = r->fault == ISC_TRAIL_GOOD;
 	g_autofree gchar *shown = isc_text_escape(name ? name : r->name, -1, 64);
 	g_autofree gchar *key = isc_audit_hex(r->root, sizeof r->root);
-	g_autofree gchar *end = isc_audit_anchor_print(r);
+	g_autofree gchar *end = isc_audit_end_print(r);
 	json_object_object_add(o, "name", json_object_new_string(shown));
 	json_object_object_add(o, "good", json_object_new_boolean(good));
 	if (!good) {

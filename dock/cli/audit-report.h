@@ -39,12 +39,8 @@ void isc_audit_report_print(GString *out, IscJson *counts);
  */
 IscJson *isc_audit_trail_json(const IscTrailReport *report, const gchar *name);
 
-/* "12:0011223344556677": block and first bytes of its hash.  Returns: (transfer full) */
-gchar *isc_audit_anchor_print(const IscTrailReport *report);
-
-/* Errors: ISC_ERROR_INVALID. */
-gboolean isc_audit_anchor_parse(const gchar *text, IscTrailAnchor *out, GError **error)
-		G_GNUC_WARN_UNUSED_RESULT;
+/* Where it ends, as an anchor (base/anchor.h).  Returns: (transfer full) */
+gchar *isc_audit_end_print(const IscTrailReport *report);
 
 /* 2 * @len digits.  Returns: (transfer full) */
 gchar *isc_audit_hex(const guint8 *bytes, gsize len);

@@ -22,18 +22,32 @@ static GStrv names_to_anchor(IscCli *cli, GError **error)
 	return names ? g_variant_dup_strv(names, NULL) : NULL;
 }
 
-/* The dock puts them into syslog and into its own trail. */
-static gboolean note(IscCli *cli, GVariantBuilder *anchors, GError **error)
+/* The dock puts them into syslog and into its own trail, and signs them.  Returns: (transfer full)
+ * the text to keep; "" of none */
+static gchar *note(IscCli *cli, GVariantBuilder *anchors, GError **error)
 {
 	GVariant *params = g_variant_new("(a(sst))", anchors);
 	IscClient *client = isc_cli_client(cli, error);
 	if (!client) {
 		g_variant_unref(g_variant_ref_sink(params));
-		return FALSE;
+		return NULL;
 	}
-	g_autoptr(GVariant) reply = isc_client_call(
-			client, NULL, "NoteAnchors", params, "()", NULL, NULL, error);
-	return reply != NULL;
+	g_autoptr(GVariant) reply =
+			isc_client_ask(client, NULL, "NoteAnchors", params, "(s)", error);
+	return reply ? g_variant_dup_string(reply, NULL) : NULL;
+}
+
+/* It goes into a file unread: so it is looked at here.  @key: that the trails begin with */
+static gboolean is_sound(const gchar *text, const guint8 key[32], GError **error)
+{
+	g_autoptr(IscAnchors) anchors = isc_anchors_parse(text, strlen(text), error);
+	if (!anchors)
+		return FALSE;
+	if (anchors->signature && anchors->has_key && memcmp(anchors->key, key, 32) == 0)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
+			"the dock signed nothing, or for another key than that of its trails");
+	return FALSE;
 }
 
 gboolean isc_cmd_audit_anchor(IscCli *cli, GError **error)
@@ -44,7 +58,6 @@ gboolean isc_cmd_audit_anchor(IscCli *cli, GError **error)
 		return FALSE;
 
 	g_autoptr(IscJson) list = json_object_new_array();
-	g_autoptr(GString) lines = g_string_new(NULL);
 	g_autofree guint8 *key = NULL;
 	GVariantBuilder anchors;
 	g_variant_builder_init(&anchors, G_VARIANT_TYPE("a(sst)"));
@@ -58,26 +71,23 @@ gboolean isc_cmd_audit_anchor(IscCli *cli, GError **error)
 			bad++;
 			continue;
 		}
-		g_autofree gchar *end = isc_audit_anchor_print(&found.report);
-		isc_anchors_print_trail(lines, names[i], &found.report);
+		g_autofree gchar *end = isc_audit_end_print(&found.report);
 		json_object_array_add(list, isc_trail_found_json(&found, names[i]));
 		g_variant_builder_add(&anchors, "(sst)", names[i], end, found.report.records);
 		if (!key)
 			key = g_memdup2(found.report.root, sizeof found.report.root);
 	}
-	if (cli->json) {
-		isc_output_json(cli->out, list, TRUE);
-	} else if (key) {
-		g_autofree gchar *now = isc_output_time(g_get_real_time() / G_USEC_PER_SEC);
-		g_string_append_printf(cli->out,
-				"# ends of audit trails, %s; check with: isc-vm audit verify --all "
-				"--anchors THIS_FILE\n",
-				now);
-		isc_anchors_print_key(cli->out, key);
-		g_string_append(cli->out, lines->str);
-	}
-	if (!note(cli, &anchors, error))
+	g_autofree gchar *text = note(cli, &anchors, error);
+	if (!text || (key && !is_sound(text, key, error)))
 		return FALSE;
+	if (cli->json) {
+		g_autoptr(IscJson) all = json_object_new_object();
+		json_object_object_add(all, "signed", json_object_new_string(text));
+		json_object_object_add(all, "trails", json_object_get(list));
+		isc_output_json(cli->out, all, TRUE);
+	} else {
+		g_string_append(cli->out, text);
+	}
 	if (bad == 0)
 		return TRUE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY, "%u of %u trails cannot be anchored", bad,

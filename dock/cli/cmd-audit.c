@@ -40,15 +40,17 @@ static gboolean verify_folder(
 		return FALSE;
 	ok = ok && is_complete(&result, error);
 	/* A key that lay beside what it proves proves only that both are of one origin. */
-	g_autofree gchar *inside = g_build_filename(path, "seal.pub", NULL);
+	g_autofree gchar *inside = g_build_filename(path, ISC_SEAL_PUB, NULL);
 	gboolean given = wanted->expect.root != NULL;
 	const gchar *source = given ? "given" : access(inside, F_OK) == 0 ? "folder" : "trail";
 	if (cli->json) {
 		g_autoptr(IscJson) json = isc_trail_found_json(&result, name);
 		json_object_object_add(json, "key-from", json_object_new_string(source));
+		isc_trail_wanted_json(json, wanted);
 		isc_output_json(cli->out, json, TRUE);
 		return ok;
 	}
+	isc_trail_wanted_print(cli->out, wanted);
 	isc_trail_found_print(cli->out, &result, name);
 	g_autofree gchar *key = isc_audit_hex(result.report.root, sizeof result.report.root);
 	if (ok && !given)
@@ -100,19 +102,30 @@ static gboolean check_words(const IscCli *cli, GError **error)
 {
 	gboolean all = isc_args_has(cli->args, "all"), folder = isc_args_has(cli->args, "export");
 	guint named = cli->n_words + isc_args_has(cli->args, "dock");
-	const gchar *why = all && folder         ? "--all and --export exclude each other"
-			   : all && named > 0    ? "names and --all exclude each other"
-			   : folder && named > 1 ? "a folder holds one trail"
-			   : !all && !folder && !named
-					   ? "say which: NAME, --dock, --all or --export DIR"
-			   : isc_args_has(cli->args, "anchors") && folder && !named
-					   ? "say whose trail the folder holds: NAME or --dock"
-			   : isc_args_has(cli->args, "anchor") && (all || named > 1)
-					   ? "an anchor is of one trail: name that one"
-					   : NULL;
+	const gchar *why =
+			all && folder         ? "--all and --export exclude each other"
+			: all && named > 0    ? "names and --all exclude each other"
+			: folder && named > 1 ? "a folder holds one trail"
+			: !all && !folder && !named
+					? "say which: NAME, --dock, --all or --export DIR"
+			: isc_args_has(cli->args, "anchors") && folder && !named
+					? "say whose trail the folder holds: NAME or --dock"
+			: isc_args_has(cli->args, "dock-key") && !isc_args_has(cli->args, "anchors")
+					? "--dock-key is the key of --anchors: say which"
+			: isc_args_has(cli->args, "anchor") && (all || named > 1)
+					? "an anchor is of one trail: name that one"
+					: NULL;
 	if (why)
 		g_set_error_literal(error, ISC_ERROR, ISC_ERROR_INVALID, why);
 	return !why;
+}
+
+static IscJson *found_json(
+		const IscTrailFound *found, const gchar *name, const IscTrailWanted *wanted)
+{
+	IscJson *json = isc_trail_found_json(found, name);
+	isc_trail_wanted_json(json, wanted);
+	return json;
 }
 
 gboolean isc_cmd_audit_verify(IscCli *cli, GError **error)
@@ -132,6 +145,8 @@ gboolean isc_cmd_audit_verify(IscCli *cli, GError **error)
 	g_autoptr(IscJson) list = json_object_new_array();
 	g_autoptr(GError) failed = NULL; /* what could not be looked at */
 	guint bad = 0, n = g_strv_length(names);
+	if (!cli->json)
+		isc_trail_wanted_print(cli->out, &wanted);
 	for (guint i = 0; i < n; i++) {
 		g_auto(IscTrailFound) result = { 0 };
 		g_autoptr(GError) why = NULL;
@@ -142,7 +157,7 @@ gboolean isc_cmd_audit_verify(IscCli *cli, GError **error)
 		if (seen && !cli->json)
 			isc_trail_found_print(cli->out, &result, names[i]);
 		if (seen && cli->json)
-			json_object_array_add(list, isc_trail_found_json(&result, names[i]));
+			json_object_array_add(list, found_json(&result, names[i], &wanted));
 		if (!ok && !several) {
 			g_propagate_prefixed_error(error, g_steal_pointer(&why), "%s: ", names[i]);
 			break;

@@ -12,8 +12,7 @@
 #include "cli/audit-report.h"
 #include "cli/cli.h"
 #include "cli/trail-check.h"
-
-#define KEY_FILE "seal.pub"
+#include "model/copy.h"
 
 /* A folder being filled. */
 typedef struct {
@@ -103,8 +102,9 @@ static gboolean export_text(Export *e, const gchar *name, const gchar *text, GEr
 	       finish_file(fd, name, error);
 }
 
-static gboolean export_all(
-		Export *e, const gchar *node, const IscSegments *segments, GError **error)
+/* @dock_key: text of the key that the dock signs with */
+static gboolean export_all(Export *e, const gchar *node, const IscSegments *segments,
+		const gchar *dock_key, GError **error)
 {
 	for (guint i = 0; i < segments->all->len; i++)
 		if (!export_pair(e, &g_array_index(segments->all, IscSegment, i), error))
@@ -117,13 +117,17 @@ static gboolean export_all(
 			"Audit trail of %s, exported %s.\n"
 			"audit.log*    records in the Linux audit format: ausearch -if audit.log, "
 			"aureport -if audit.log\n"
-			"audit.chain*  their hashes, chained and signed\n" KEY_FILE
-			"      public key of the dock; compare it with one that came another way\n"
+			"audit.chain*  their hashes, chained and signed\n" ISC_SEAL_PUB
+			"      public key of the trail; compare it with one that came another "
+			"way\n" ISC_COPY_PUBLIC_KEY
+			"      the key that the dock signs anchors with; that, "
+			"too\n"
 			"Verify with: isc-vm audit verify --export . %s\n",
 			is_dock ? "the dock" : node, now, is_dock ? "--dock" : node);
 	/* README comes last: a folder without it was not finished. */
-	return export_text(e, KEY_FILE, key, error) && export_text(e, "README", readme, error) &&
-	       finish_file(e->fd, "the folder", error);
+	return export_text(e, ISC_SEAL_PUB, key, error) &&
+	       export_text(e, ISC_COPY_PUBLIC_KEY, dock_key, error) &&
+	       export_text(e, "README", readme, error) && finish_file(e->fd, "the folder", error);
 }
 
 /* Makes the folder, or takes an empty one.  *@made: which it was.  Returns: fd, -1 on errors */
@@ -154,12 +158,16 @@ gboolean isc_cmd_audit_export(IscCli *cli, GError **error)
 	g_auto(IscSegments) segments = { 0 };
 	g_auto(IscTrailWanted) wanted = { 0 };
 	g_auto(IscTrailFound) result = { 0 };
-	if (!name || !isc_trail_wanted_get(cli, &wanted, error) ||
+	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
+	g_autoptr(GVariant) dock_key =
+			client ? isc_client_ask(client, NULL, "PublicKey", NULL, "(s)", error)
+			       : NULL;
+	if (!dock_key || !isc_trail_wanted_get(cli, &wanted, error) ||
 			!isc_trail_open(cli, name, &segments, error))
 		return FALSE;
 	if (!segments.has_key) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
-				"the dock has lost its public key (" KEY_FILE ")");
+				"the dock has lost its public key (" ISC_SEAL_PUB ")");
 		return FALSE;
 	}
 	gboolean made;
@@ -168,7 +176,7 @@ gboolean isc_cmd_audit_export(IscCli *cli, GError **error)
 		return FALSE;
 	g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
 	Export e = { dir, files };
-	if (!export_all(&e, name, &segments, error)) {
+	if (!export_all(&e, name, &segments, g_variant_get_string(dock_key, NULL), error)) {
 		for (guint i = 0; i < files->len; i++)
 			unlinkat(dir, files->pdata[i], 0);
 		if (made)

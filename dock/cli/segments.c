@@ -33,7 +33,7 @@ gchar *isc_segments_file(const IscSegments *segments, guint number)
 static void take_key(IscSegments *out, int fd)
 {
 	gsize len;
-	g_autofree gchar *text = isc_file_read_fd(fd, "seal.pub", KEY_MAX, &len, NULL);
+	g_autofree gchar *text = isc_file_read_fd(fd, ISC_SEAL_PUB, KEY_MAX, &len, NULL);
 	out->has_key = text && isc_seal_pub_parse(text, len, out->key, NULL);
 }
 

@@ -163,6 +163,7 @@ static const IscOption verify_options[] = {
 	{ "key",    0, ISC_OPT_VALUE, "FILE", "the dock's public key, from a place of your own" },
 	{ "anchor", 0, ISC_OPT_LIST,  "BLOCK:HASH", "an end that was noted earlier and must be in the trail; repeats" },
 	{ "anchors", 0, ISC_OPT_VALUE, "FILE", "ends that 'audit anchor' printed: each must be in its trail" },
+	{ "dock-key", 0, ISC_OPT_VALUE, "FILE", "the dock's dock.pub, from a place of your own: the anchors must be signed by it" },
 	{ NULL },
 };
 

@@ -4,22 +4,25 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/name.h"
 #include "cli/audit-report.h"
+#include "model/copy.h"
 
 #define KEY_MAX 4096 /* bytes of seal.pub */
-#define KEY_FILE "seal.pub"
-#define LOOKS 3 /* at a trail that has no block yet */
+#define LOOKS 3      /* at a trail that has no block yet */
 #define LOOK_AGAIN_US (200 * 1000)
 
 void isc_trail_wanted_clear(IscTrailWanted *w)
 {
 	g_clear_pointer(&w->anchors, g_array_unref);
 	g_clear_pointer(&w->book, isc_anchors_free);
+	g_clear_pointer(&w->signer, g_free);
+	g_clear_pointer(&w->noted, g_free);
 }
 
 void isc_trail_found_clear(IscTrailFound *r)
@@ -40,22 +43,74 @@ static gboolean read_key(int dir_fd, const gchar *path, guint8 out[32], GError *
 	return TRUE;
 }
 
+/* The key that anchors are signed with: (transfer full) its text, and where it is from. */
+static gchar *get_dock_key(IscCli *cli, gsize *len, gchar **from, GError **error)
+{
+	const gchar *given = isc_args_get(cli->args, "dock-key");
+	const gchar *folder = isc_args_get(cli->args, "export");
+	if (!given && !folder) {
+		IscClient *client = isc_cli_client(cli, error);
+		g_autoptr(GVariant) answer = client ? isc_client_ask(client, NULL, "PublicKey",
+								      NULL, "(s)", error)
+						    : NULL;
+		*from = g_strdup("the dock's public key");
+		return answer ? g_variant_dup_string(answer, len) : NULL;
+	}
+	*from = given ? g_strdup(given) : g_build_filename(folder, ISC_COPY_PUBLIC_KEY, NULL);
+	gchar *text = isc_file_read(AT_FDCWD, *from, KEY_MAX, len, error);
+	if (!text && !given && access(*from, F_OK) != 0) {
+		g_clear_error(error);
+		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
+				"they are signed, and no " ISC_COPY_PUBLIC_KEY
+				" lies in '%s' to check that with: give the dock's with --dock-key",
+				folder);
+	}
+	return text;
+}
+
+static gboolean check_signature(IscCli *cli, IscTrailWanted *w, GError **error)
+{
+	IscPublicKey key;
+	gsize len = 0;
+	g_autofree gchar *from = NULL;
+	g_autofree gchar *text = get_dock_key(cli, &len, &from, error);
+	if (!text)
+		return FALSE;
+	if (!isc_public_key_parse(text, len, &key, error)) {
+		g_prefix_error(error, "%s: ", from);
+		return FALSE;
+	}
+	if (!isc_anchors_check(w->book, &key, &w->noted, error))
+		return FALSE;
+	w->signer = isc_public_key_id(&key);
+	return TRUE;
+}
+
 /* What was noted goes for the key, too, unless another one is given. */
-static gboolean read_book(const gchar *path, IscTrailWanted *w, GError **error)
+static gboolean read_book(IscCli *cli, const gchar *path, IscTrailWanted *w, GError **error)
 {
 	gsize len;
 	g_autofree gchar *text = isc_file_read(AT_FDCWD, path, ISC_ANCHORS_MAX, &len, error);
 	w->book = text ? isc_anchors_parse(text, len, error) : NULL;
-	if (!w->book) {
+	gboolean ok = w->book && (!w->book->signature || check_signature(cli, w, error));
+	if (ok && !w->signer && isc_args_has(cli->args, "dock-key")) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY, "they are not signed");
+		ok = FALSE;
+	}
+	if (!ok) {
 		g_prefix_error(error, "anchors '%s': ", path);
 		return FALSE;
 	}
+	if (!w->signer)
+		g_printerr("isc-vm %s: warning: the anchors in '%s' are not signed: they are worth "
+			   "what the place is where they were kept\n",
+				cli->verb->name, path);
 	if (w->book->has_key && !w->expect.root)
 		w->expect.root = w->book->key;
 	return TRUE;
 }
 
-gboolean isc_trail_wanted_get(const IscCli *cli, IscTrailWanted *w, GError **error)
+gboolean isc_trail_wanted_get(IscCli *cli, IscTrailWanted *w, GError **error)
 {
 	const gchar *key = isc_args_get(cli->args, "key");
 	const gchar *book = isc_args_get(cli->args, "anchors");
@@ -70,11 +125,13 @@ gboolean isc_trail_wanted_get(const IscCli *cli, IscTrailWanted *w, GError **err
 		w->expect.root = w->key;
 	for (gchar *const *text = isc_args_list(cli->args, "anchor"); *text; text++) {
 		IscTrailAnchor anchor;
-		if (!isc_audit_anchor_parse(*text, &anchor, error))
+		if (!isc_trail_anchor_parse(*text, &anchor, error)) {
+			g_prefix_error(error, "--anchor: ");
 			return FALSE;
+		}
 		g_array_append_val(w->anchors, anchor);
 	}
-	return !book || read_book(book, w, error);
+	return !book || read_book(cli, book, w, error);
 }
 
 /* What the trail of @name must be; valid as long as @wanted is. */
@@ -143,7 +200,7 @@ static gboolean check_node_once(IscCli *cli, const gchar *name, const IscTrailWa
 	IscTrailExpect expect = expect_of(wanted, name);
 	if (!expect.root && !segments.has_key) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
-				"the dock has lost its public key (" KEY_FILE
+				"the dock has lost its public key (" ISC_SEAL_PUB
 				"): give one that was kept with --key");
 		return FALSE;
 	}
@@ -212,9 +269,9 @@ gboolean isc_trail_check_folder(const gchar *path, const gchar *name, const IscT
 	struct stat st;
 	/* An export ends at a sealed record: it may not hold anything behind it.  A plain copy of a
 	 * trail may. */
-	expect.at_rest = fstatat(dir, KEY_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	expect.at_rest = fstatat(dir, ISC_SEAL_PUB, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	if (expect.at_rest && !expect.root) {
-		if (!read_key(dir, KEY_FILE, key, error))
+		if (!read_key(dir, ISC_SEAL_PUB, key, error))
 			return FALSE;
 		expect.root = key;
 	}
@@ -227,6 +284,27 @@ gboolean isc_trail_check_folder(const gchar *path, const gchar *name, const IscT
 	g_autofree gchar *numbered = g_strdup_printf("audit.log.%u", out->report.segment);
 	gboolean is_closed = fstatat(dir, numbered, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	return say_fault(out, g_strdup(is_closed ? numbered : "audit.log"), error);
+}
+
+void isc_trail_wanted_print(GString *out, const IscTrailWanted *w)
+{
+	if (!w->signer)
+		return;
+	g_autofree gchar *noted = isc_output_text(w->noted);
+	g_string_append_printf(out, "anchors: signed by key %s: %s\n", w->signer, noted);
+}
+
+void isc_trail_wanted_json(IscJson *to, const IscTrailWanted *w)
+{
+	if (!w->book)
+		return;
+	IscJson *anchors = json_object_new_object();
+	json_object_object_add(anchors, "signed", json_object_new_boolean(w->signer != NULL));
+	if (w->signer) {
+		json_object_object_add(anchors, "signer", json_object_new_string(w->signer));
+		json_object_object_add(anchors, "noted", json_object_new_string(w->noted));
+	}
+	json_object_object_add(to, "anchors", anchors);
 }
 
 static gchar *when(gint64 us)
@@ -249,7 +327,7 @@ void isc_trail_found_print(GString *out, const IscTrailFound *r, const gchar *na
 	const IscTrailReport *t = &r->report;
 	g_autofree gchar *whose = isc_text_escape(name ? name : *t->name ? t->name : "?", -1, 64);
 	g_autofree gchar *first = when(t->first_time), *last = when(t->last_time),
-			 *end = isc_audit_anchor_print(t);
+			 *end = isc_audit_end_print(t);
 	if (t->fault != ISC_TRAIL_GOOD) {
 		g_autofree gchar *detail = isc_output_text(t->detail);
 		g_string_append_printf(out,

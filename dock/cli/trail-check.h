@@ -1,9 +1,9 @@
 #pragma once
-#include "cli/anchors.h"
 #include "cli/cli.h"
 #include "cli/segments.h"
 #include "cli/serials.h"
 #include "collector/trail-verify.h"
+#include "model/anchors.h"
 
 /* Checking one trail, for the verbs that do: what the command line says it must be, the look at it,
  * and how the finding is told. */
@@ -13,11 +13,20 @@ typedef struct {
 	guint8 key[32];
 	GArray *anchors;  /* of IscTrailAnchor: --anchor */
 	IscAnchors *book; /* --anchors, or NULL */
+	gchar *signer;    /* id of the key that signed them, or NULL */
+	gchar *noted;     /* whose word they are, and since when, as was signed, or NULL */
 } IscTrailWanted;
 
-/* Reads --key, --anchor and --anchors; @w is used as long as checks go on.  Errors:
- * ISC_ERROR_INVALID. */
-gboolean isc_trail_wanted_get(const IscCli *cli, IscTrailWanted *w, GError **error)
+/**
+ * isc_trail_wanted_get:
+ * @w: used as long as checks go on
+ *
+ * Reads --key, --anchor and --anchors.  The signature of the anchors is checked with --dock-key,
+ * else with the key in the folder of --export, else with the one that the dock tells; anchors
+ * without one are taken with a warning, but not beside --dock-key.
+ * Errors: ISC_ERROR_INVALID; ISC_ERROR_VERIFY: they are not what was signed.
+ */
+gboolean isc_trail_wanted_get(IscCli *cli, IscTrailWanted *w, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 void isc_trail_wanted_clear(IscTrailWanted *w);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IscTrailWanted, isc_trail_wanted_clear)
@@ -50,6 +59,12 @@ gboolean isc_trail_check(IscCli *cli, const gchar *name, const IscTrailWanted *w
 /* The same for a folder, without any dock.  @name: (nullable): whose trail it must be */
 gboolean isc_trail_check_folder(const gchar *path, const gchar *name, const IscTrailWanted *wanted,
 		IscTrailFound *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* One line: who signed the anchors.  Nothing where there are none, or no signature. */
+void isc_trail_wanted_print(GString *out, const IscTrailWanted *w);
+
+/* Adds "anchors": {"signed", "signer", "noted"} where there are any. */
+void isc_trail_wanted_json(IscJson *to, const IscTrailWanted *w);
 
 /* (transfer full) */
 IscJson *isc_trail_found_json(const IscTrailFound *r, const gchar *name);

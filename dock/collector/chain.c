@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/anchor.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -238,34 +239,7 @@ void isc_block_append(GByteArray *out, IscChainHeader *header, const void *paylo
 	sodium_memzero(secret, sizeof secret);
 }
 
-/* --- the dock's own key
- * --------------------------------------------------------------------------- */
-
-static gboolean parse_hex(const gchar *text, gsize len, guint8 *out, gsize out_len, GError **error)
-{
-	static const gchar prefix[] = "ed25519 ";
-	gsize at = sizeof prefix - 1;
-	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\0'))
-		len--;
-	for (gsize i = at; i < len; i++)
-		if (!g_ascii_isxdigit(text[i]))
-			len = 0;
-	if (len != at + 2 * out_len || memcmp(text, prefix, at) != 0) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
-				"no seal key: want \"ed25519 \" and %" G_GSIZE_FORMAT " hex digits",
-				2 * out_len);
-		return FALSE;
-	}
-	for (gsize i = 0; i < out_len; i++)
-		out[i] = (guint8)(g_ascii_xdigit_value(text[at + 2 * i]) << 4 |
-				  g_ascii_xdigit_value(text[at + 2 * i + 1]));
-	return TRUE;
-}
-
-gboolean isc_seal_pub_parse(const gchar *text, gsize len, guint8 out[32], GError **error)
-{
-	return parse_hex(text, len, out, 32, error);
-}
+/* --- the dock's own key ----------------------------------------------------------------------- */
 
 static gboolean write_hex(
 		int dir_fd, const gchar *name, const guint8 *bytes, mode_t mode, GError **error)
@@ -295,7 +269,7 @@ gboolean isc_seal_key_load(int dir_fd, IscSealKey *out, GError **error)
 	} else {
 		gsize len;
 		gchar *text = isc_file_read(dir_fd, "seal.key", 128, &len, error);
-		gboolean ok = text && parse_hex(text, len, seed, sizeof seed, error);
+		gboolean ok = text && isc_seal_pub_parse(text, len, seed, error);
 		if (text)
 			sodium_memzero(text, len);
 		g_free(text);
@@ -307,10 +281,10 @@ gboolean isc_seal_key_load(int dir_fd, IscSealKey *out, GError **error)
 	crypto_sign_seed_keypair(out->pub, out->secret, seed);
 	sodium_memzero(seed, sizeof seed);
 
-	g_autofree gchar *pub = isc_file_read(dir_fd, "seal.pub", 128, NULL, NULL);
+	g_autofree gchar *pub = isc_file_read(dir_fd, ISC_SEAL_PUB, 128, NULL, NULL);
 	guint8 there[32];
 	if (pub && isc_seal_pub_parse(pub, strlen(pub), there, NULL) &&
 			memcmp(there, out->pub, 32) == 0)
 		return TRUE;
-	return write_hex(dir_fd, "seal.pub", out->pub, 0644, error);
+	return write_hex(dir_fd, ISC_SEAL_PUB, out->pub, 0644, error);
 }

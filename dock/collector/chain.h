@@ -143,10 +143,6 @@ typedef struct {
  * ISC_ERROR_FAILED. */
 gboolean isc_seal_key_load(int dir_fd, IscSealKey *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The text of seal.pub.  Errors: ISC_ERROR_INVALID. */
-gboolean isc_seal_pub_parse(const gchar *text, gsize len, guint8 out[32], GError **error)
-		G_GNUC_WARN_UNUSED_RESULT;
-
 /* The evolving key.  Secret: clear with sodium_memzero(). */
 typedef struct {
 	guint64 index;

@@ -46,32 +46,6 @@ const gchar *isc_trail_fault_name(IscTrailFault fault)
 	return (guint)fault < G_N_ELEMENTS(names) ? names[fault] : "?";
 }
 
-gchar *isc_trail_anchor_print(const IscTrailAnchor *anchor)
-{
-	gchar hex[2 * sizeof anchor->head + 1];
-	sodium_bin2hex(hex, sizeof hex, anchor->head, sizeof anchor->head);
-	return g_strdup_printf("%" G_GUINT64_FORMAT ":%s", anchor->block, hex);
-}
-
-gboolean isc_trail_anchor_parse(const gchar *text, IscTrailAnchor *out, GError **error)
-{
-	const gchar *colon = strchr(text, ':');
-	g_autofree gchar *number = colon ? g_strndup(text, (gsize)(colon - text)) : NULL;
-	gsize n;
-
-	if (number && g_ascii_string_to_unsigned(number, 10, 0, G_MAXUINT64, &out->block, NULL) &&
-			strlen(colon + 1) == 2 * sizeof out->head &&
-			sodium_hex2bin(out->head, sizeof out->head, colon + 1, 2 * sizeof out->head,
-					NULL, &n, NULL) == 0 &&
-			n == sizeof out->head)
-		return TRUE;
-	g_autofree gchar *shown = isc_text_escape(text, -1, 64);
-	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
-			"'%s' is no anchor: want the number of a block, ':' and 16 hex digits",
-			shown);
-	return FALSE;
-}
-
 void isc_trail_report_clear(IscTrailReport *report)
 {
 	g_clear_pointer(&report->detail, g_free);

@@ -1,6 +1,7 @@
 #pragma once
 #include <glib.h>
 
+#include "base/anchor.h"
 #include "collector/chain.h"
 
 /*
@@ -68,19 +69,6 @@ typedef struct {
 
 void isc_trail_report_clear(IscTrailReport *report);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IscTrailReport, isc_trail_report_clear)
-
-/* A point of a trail that was noted elsewhere (syslog, register, paper). */
-typedef struct {
-	guint64 block;
-	guint8 head[8]; /* first bytes of the block's hash */
-} IscTrailAnchor;
-
-/* "BLOCK:16 hex digits", as the collector writes it into the journal.  Returns: (transfer full) */
-gchar *isc_trail_anchor_print(const IscTrailAnchor *anchor);
-
-/* Errors: ISC_ERROR_INVALID. */
-gboolean isc_trail_anchor_parse(const gchar *text, IscTrailAnchor *out, GError **error)
-		G_GNUC_WARN_UNUSED_RESULT;
 
 typedef struct {
 	const gchar *name;  /* node that it must be of; NULL: any */

@@ -75,12 +75,17 @@ gboolean isc_copies_add_files(
 	return TRUE;
 }
 
+gchar *isc_copies_sign_text(IscDock *dock, const gchar *text, const gchar *comment, GError **error)
+{
+	g_autofree gchar *secret = key_path(dock, "signing.key");
+	return isc_minisign_sign(secret, text, strlen(text), comment, error);
+}
+
 gboolean isc_copies_write_signed(IscDock *dock, const gchar *path, const gchar *text,
 		const gchar *comment, GError **error)
 {
-	g_autofree gchar *secret = key_path(dock, "signing.key");
 	g_autofree gchar *sig_path = g_strconcat(path, ".minisig", NULL);
-	g_autofree gchar *sig = isc_minisign_sign(secret, text, strlen(text), comment, error);
+	g_autofree gchar *sig = isc_copies_sign_text(dock, text, comment, error);
 	return sig && isc_file_write(AT_FDCWD, path, text, strlen(text), 0400, error) &&
 	       isc_file_write(AT_FDCWD, sig_path, sig, strlen(sig), 0400, error);
 }

@@ -19,6 +19,11 @@ IscCopy *isc_copies_describe(IscCopyKind kind, const IscNode *node, const gchar 
 gboolean isc_copies_add_files(IscCopy *copy, const gchar *dir, const gchar *const *files,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The signature of @text, as a .minisig file has it.  @comment: one line, signed, too.  Returns:
+ * (transfer full) */
+gchar *isc_copies_sign_text(IscDock *dock, const gchar *text, const gchar *comment, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* Writes @text to @path and its signature to @path.minisig, in this order: what has no signature
  * was not finished. */
 gboolean isc_copies_write_signed(IscDock *dock, const gchar *path, const gchar *text,

@@ -38,6 +38,11 @@ ISC_HANDLE(evidence_list);
 ISC_HANDLE(evidence_open);
 ISC_HANDLE(evidence_open_key);
 ISC_HANDLE(evidence_remove);
+
+/* handlers-anchor.c */
+ISC_HANDLE(note_anchors);
+ISC_HANDLE(public_key);
+
 /* handlers-upgrade.c */
 ISC_HANDLE(upgrade);
 ISC_HANDLE(rollback);

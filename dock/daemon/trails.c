@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/anchor.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/name.h"
@@ -162,7 +163,7 @@ static gint add_file(GUnixFDList *fds, int dir_fd, const gchar *base, guint numb
 /* seal.pub; where it is gone, trails can still be read, if not verified: then it is empty. */
 static gint add_key(GUnixFDList *fds, const gchar *log_dir, GError **error)
 {
-	g_autofree gchar *path = g_build_filename(log_dir, "seal.pub", NULL);
+	g_autofree gchar *path = g_build_filename(log_dir, ISC_SEAL_PUB, NULL);
 	isc_autofd int fd = open(path, READ_FLAGS);
 	if (fd < 0 && errno == ENOENT)
 		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -300,36 +301,4 @@ GVariant *isc_trails_list(IscCall *call, GError **error)
 	g_ptr_array_sort(names, by_text);
 	return g_variant_new("(@as)",
 			g_variant_new_strv((const gchar *const *)names->pdata, (gssize)names->len));
-}
-
-/* --- anchors ---------------------------------------------------------------------------------- */
-
-/* "12:0011223344556677" */
-static gboolean is_anchor(const gchar *text)
-{
-	gsize digits = strspn(text, "0123456789");
-	return digits > 0 && digits <= 20 && text[digits] == ':' &&
-	       strspn(text + digits + 1, "0123456789abcdef") == 16 && strlen(text) == digits + 17;
-}
-
-GVariant *isc_trails_note_anchors(IscCall *call, GError **error)
-{
-	g_autoptr(GVariant) all = g_variant_get_child_value(call->params, 0);
-	const gchar *name, *end;
-	guint64 records;
-	GVariantIter i;
-	g_variant_iter_init(&i, all);
-	while (g_variant_iter_next(&i, "(&s&st)", &name, &end, &records))
-		if (!isc_name_is_trail(name + (*name == ISC_TRAIL_PACKETS)) || !is_anchor(end)) {
-			g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
-					"an anchor is a name, BLOCK:HASH and a number");
-			return NULL;
-		}
-	g_variant_iter_init(&i, all);
-	while (g_variant_iter_next(&i, "(&s&st)", &name, &end, &records))
-		isc_dock_event(call->dock, isc_name_is_valid(name) ? name : "", "audit.anchor",
-				"info", call->uid,
-				"the trail of %s ends at %s, %" G_GUINT64_FORMAT " records", name,
-				end, records);
-	return g_variant_new("()");
 }

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "cli/cli.h"
 #include "iscdock-dbus.h"
+#include "model/anchors.h"
 #include "model/image.h"
 #include "trail-fixture.h"
 
@@ -208,6 +209,8 @@ static int set_up(void **state)
 	assert_no_error(error);
 	fake->answers = g_hash_table_new(g_str_hash, g_str_equal);
 	answer(fake, "ListNodes", "([{'name': <'web'>}, {'name': <'db-1'>}],)");
+	answer(fake, "PublicKey",
+			"('RWQAAQIDBAUGBwABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\\n',)");
 	fake->calls = g_string_new(NULL);
 	fake->imported = g_string_new(NULL);
 	fake->dir = g_dir_make_tmp("isc-client-XXXXXX", NULL);
@@ -361,10 +364,10 @@ static void wrong_command_lines_never_reach_the_dock(void **state)
 		"completion tcsh", "help nothing", "audit", "audit verify",
 		"audit verify web --all", "audit verify --all --export /tmp",
 		"audit verify web db-1 --anchor 1:0011223344556677",
-		"audit verify web --anchor 1:00", "audit verify ../x", "audit web --success maybe",
-		"audit web --since gestern", "audit web --type FOO", "audit web --uid root",
-		"audit export web", "audit report", "audit report web --top x",
-		"audit web verify" };
+		"audit verify web --anchor 1:00", "audit verify web --dock-key /tmp/x",
+		"audit verify ../x", "audit web --success maybe", "audit web --since gestern",
+		"audit web --type FOO", "audit web --uid root", "audit export web", "audit report",
+		"audit report web --top x", "audit web verify" };
 	for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
 		g_auto(Run) run = isc_vm(fake, lines[i]);
 		if (run.status != 2 || fake->calls->len > 0)
@@ -1046,6 +1049,130 @@ static void audit_exports_are_verified_without_a_dock(void **state)
 	g_string_free(none.calls, TRUE);
 }
 
+/* A dock with a signing key, and what it answers to "audit anchor web".  The trail's end is where
+ * it is now. */
+typedef struct {
+	gchar *text, *path, *pub, *note, *key; /* path, pub: files with text and public key */
+} Anchored;
+
+static void anchored_clear(Anchored *a)
+{
+	g_free(a->text);
+	g_free(a->path);
+	g_free(a->pub);
+	g_free(a->note);
+	g_free(a->key);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Anchored, anchored_clear)
+
+static gchar *as_answer(const gchar *text)
+{
+	g_autoptr(GVariant) v = g_variant_ref_sink(g_variant_new("(s)", text));
+	return g_variant_print(v, FALSE);
+}
+
+static void set_up_anchors(Fake *fake, Anchored *a)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree gchar *secret = g_build_filename(fake->dir, "signing.key", NULL), *pub = NULL;
+	g_autoptr(GString) text = g_string_new(NULL);
+	IscTrailAnchor end;
+	make_chain(fake, 4, FALSE);
+	g_auto(Run) now = isc_vm(fake, "audit verify web --json");
+	g_autoptr(IscJson) json = json_tokener_parse(now.out);
+	const gchar *at = json_object_get_string(json_object_object_get(json, "end"));
+	assert_true(isc_trail_anchor_parse(at, &end, &error));
+	isc_anchors_print_head(text, 1700000000, fake->chain->root.pub);
+	isc_anchors_print_trail(text, "web", &end, 8);
+
+	a->pub = g_build_filename(fake->dir, "dock.pub", NULL);
+	a->path = g_build_filename(fake->dir, "anchors", NULL);
+	assert_true(isc_minisign_keygen(secret, a->pub, &error));
+	g_autofree gchar *sig = isc_minisign_sign(secret, text->str, text->len, "uid 7", &error);
+	assert_no_error(error);
+	a->text = g_strconcat(text->str, sig, NULL);
+	assert_true(g_file_set_contents(a->path, a->text, -1, NULL));
+	assert_true(g_file_get_contents(a->pub, &pub, NULL, NULL));
+	a->note = as_answer(a->text);
+	a->key = as_answer(pub);
+	answer(fake, "NoteAnchors", a->note);
+	answer(fake, "PublicKey", a->key);
+}
+
+static void anchors_must_be_what_the_dock_signed(void **state)
+{
+	Fake *fake = *state;
+	g_auto(Anchored) a = { 0 };
+	set_up_anchors(fake, &a);
+	g_auto(Run) made = isc_vm(fake, "audit anchor web");
+	assert_int_equal(made.status, 0);
+	assert_string_equal(made.out, a.text);
+	g_autofree gchar *line = g_strdup_printf("audit verify web --anchors %s", a.path);
+	g_auto(Run) good = isc_vm(fake, line);
+	assert_int_equal(good.status, 0);
+	assert_string_equal(good.err, "");
+	assert_true(g_str_has_prefix(good.out, "anchors: signed by key "));
+	assert_non_null(strstr(good.out, ": uid 7\nweb: good: 8 records"));
+
+	/* An earlier end in the place of the one that was noted. */
+	g_autofree gchar *changed = g_strdup(a.text);
+	*strstr(changed, "web ") = 'x';
+	assert_true(g_file_set_contents(a.path, changed, -1, NULL));
+	g_auto(Run) bad = isc_vm(fake, line);
+	assert_int_equal(bad.status, 7);
+	assert_non_null(strstr(bad.err, "the content was changed after it was signed"));
+	assert_null(strstr(fake->calls->str, "OpenChain"));
+
+	/* As earlier docks made them. */
+	g_autofree gchar *strict = g_strdup_printf("%s --dock-key %s", line, a.pub);
+	*strstr(a.text, "untrusted") = '\0';
+	assert_true(g_file_set_contents(a.path, a.text, -1, NULL));
+	g_auto(Run) old = isc_vm(fake, line);
+	assert_int_equal(old.status, 0);
+	assert_non_null(strstr(old.err, "are not signed"));
+	g_auto(Run) refused = isc_vm(fake, strict);
+	assert_int_equal(refused.status, 7);
+	assert_non_null(strstr(refused.err, "not signed"));
+}
+
+static void anchors_are_checked_without_a_dock(void **state)
+{
+	Fake *fake = *state, none = { .calls = g_string_new(NULL) };
+	g_auto(Anchored) a = { 0 };
+	set_up_anchors(fake, &a);
+	g_autofree gchar *out = g_build_filename(fake->dir, "export", NULL);
+	g_autofree gchar *export = g_strdup_printf("audit export web %s", out);
+	g_auto(Run) made = isc_vm(fake, export);
+	assert_int_equal(made.status, 0);
+
+	g_autofree gchar *line =
+			g_strdup_printf("audit verify web --export %s --anchors %s", out, a.path);
+	g_auto(Run) good = isc_vm(&none, line);
+	assert_int_equal(good.status, 0);
+	assert_non_null(strstr(good.out, "anchors: signed by key "));
+	g_autofree gchar *data = g_strconcat(line, " --json", NULL);
+	g_auto(Run) shown = isc_vm(&none, data);
+	g_autoptr(IscJson) json = json_tokener_parse(shown.out);
+	assert_true(json_object_get_boolean(
+			json_object_object_get(json_object_object_get(json, "anchors"), "signed")));
+
+	g_autofree gchar *inside = g_build_filename(out, "dock.pub", NULL);
+	assert_int_equal(g_unlink(inside), 0);
+	g_auto(Run) keyless = isc_vm(&none, line);
+	assert_int_equal(keyless.status, 7);
+	assert_non_null(strstr(keyless.err, "--dock-key"));
+	g_autofree gchar *given = g_strdup_printf("%s --dock-key %s", line, a.pub);
+	g_auto(Run) with = isc_vm(&none, given);
+	assert_int_equal(with.status, 0);
+	/* Somebody else's dock.pub. */
+	assert_true(g_file_set_contents(inside,
+			"RWQAAQIDBAUGBwABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n", -1, NULL));
+	g_auto(Run) other = isc_vm(&none, line);
+	assert_int_equal(other.status, 7);
+	assert_true(isc_file_remove_tree(out, NULL));
+	g_string_free(none.calls, TRUE);
+}
+
 static void audit_report_counts_what_was_verified(void **state)
 {
 	Fake *fake = *state;
@@ -1224,6 +1351,8 @@ int main(int argc, char **argv)
 		TEST(audit_verify_names_the_first_bad_record),
 		TEST(audit_verify_takes_no_other_name_key_or_end),
 		TEST(audit_exports_are_verified_without_a_dock),
+		TEST(anchors_must_be_what_the_dock_signed),
+		TEST(anchors_are_checked_without_a_dock),
 		TEST(audit_report_counts_what_was_verified),
 		TEST(dropped_packets_are_shown_by_kind_and_time),
 		TEST(a_node_may_be_called_as_a_verb),

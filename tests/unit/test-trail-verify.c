@@ -297,25 +297,6 @@ static void an_older_state_is_told_by_an_anchor(void **state)
 	assert_fault(&twice, ISC_TRAIL_REPLAYED, 13);
 }
 
-static void an_anchor_is_read_as_it_is_printed(void **state)
-{
-	(void)state;
-	g_autoptr(GError) error = NULL;
-	IscTrailAnchor a = { 18446744073709551615u, { 0, 1, 2, 0xfe, 0xff, 5, 6, 7 } }, b;
-	g_autofree gchar *text = isc_trail_anchor_print(&a);
-	assert_string_equal(text, "18446744073709551615:000102feff050607");
-	assert_true(isc_trail_anchor_parse(text, &b, &error));
-	assert_true(a.block == b.block);
-	assert_memory_equal(a.head, b.head, sizeof a.head);
-	static const gchar *const bad[] = { "", "1", "1:", "1:000102feff0506",
-		"1:000102feff05060708", "1:000102feff05060g", "-1:000102feff050607",
-		":000102feff050607", "1:00:102feff05060" };
-	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
-		assert_false(isc_trail_anchor_parse(bad[i], &b, &error));
-		assert_error(error, ISC_ERROR_INVALID, "anchor");
-	}
-}
-
 static void a_swapped_file_is_named(void **state)
 {
 	Folder *f = *state, *other = NULL;
@@ -438,7 +419,6 @@ int main(void)
 		in_folder(a_truncated_trail_is_named),
 		in_folder(a_resealed_trail_is_named),
 		in_folder(an_older_state_is_told_by_an_anchor),
-		cmocka_unit_test(an_anchor_is_read_as_it_is_printed),
 		in_folder(a_swapped_file_is_named),
 		in_folder(files_of_a_rotated_trail_cannot_change_places),
 		in_folder(a_trail_that_is_being_written_is_good_at_each_moment),
