@@ -127,7 +127,7 @@ static IscInitFailure prepare(IscAgent *agent, const Disks *disks, int *error)
 	if ((e = isc_tree_write_etc(&agent->conf)))
 		return *error = -e, ISC_INIT_CONFIG;
 	isc_sysctl_harden();
-	isc_service_limit(RESERVE_BYTES);
+	agent->service.memory = isc_service_limit(RESERVE_BYTES);
 	if ((e = isc_service_prepare(&agent->service, &agent->conf, disks->has_overlay, agent->port,
 			     sizeof agent->port)))
 		return *error = -e, ISC_INIT_SERVICE;

@@ -170,7 +170,8 @@ static void take_fds(int link, int out, int err)
 	syscall(SYS_close_range, FD_LINK + 1, ~0u, 0);
 }
 
-static _Noreturn void ns_init(const IscNodeConf *conf, bool overlay, int link, int out, int err)
+static _Noreturn void ns_init(
+		const IscNodeConf *conf, bool overlay, uint64_t memory, int link, int out, int err)
 {
 	int failure = ISC_INIT_SERVICE, error, status;
 	pid_t pid;
@@ -180,7 +181,7 @@ static _Noreturn void ns_init(const IscNodeConf *conf, bool overlay, int link, i
 	prctl(PR_SET_NAME, "isc-ns-init");
 	error = unshare(CLONE_NEWCGROUP) == 0 ? 0 : -errno;
 	if (!error)
-		error = isc_tree_build(conf, overlay, &failure);
+		error = isc_tree_build(conf, overlay, memory, &failure);
 	if (error) {
 		say(FD_LINK, SAYS_FAILED, failure, -error, 0);
 		_exit(1);
@@ -264,7 +265,7 @@ int isc_service_prepare(IscService *service, const IscNodeConf *conf, bool overl
 		return -errno;
 	if (pid == 0) {
 		explicit_bzero(scrub, scrub_len);
-		ns_init(conf, overlay, link[1], out, err);
+		ns_init(conf, overlay, service->memory, link[1], out, err);
 	}
 	service->ns_init = pid;
 	service->link = link[0];
@@ -365,23 +366,23 @@ static uint64_t memory_available(void)
 	return line ? strtoull(line + 13, NULL, 10) * 1024 : 0;
 }
 
-void isc_service_limit(uint64_t reserve)
+uint64_t isc_service_limit(uint64_t reserve)
 {
-	uint64_t memory = memory_available(), pids;
+	uint64_t available = memory_available(), pids;
+	uint64_t memory = available - (available / 3 > reserve ? reserve : available / 3);
 	char text[32];
 
 	if (isc_put(ISC_MNT_CGROUP "/cgroup.subtree_control", "+memory +pids") != 0 ||
 			mkdir(CGROUP, 0755) != 0)
-		return;
+		return memory;
 	/* All of the service together then weighs as much as one thread out here does: kauditd has
 	 * its half of a busy machine however many it starts and whatever nice value they have. */
 	isc_put(ISC_MNT_CGROUP "/cgroup.subtree_control", "+cpu");
-	if (!memory)
-		return;
+	if (!available)
+		return 0;
 	/* A process that does nothing holds 100 KiB of the kernel's, and not all of that is counted
 	 * as the group's. */
-	pids = memory / (256 * 1024);
-	memory -= memory / 3 > reserve ? reserve : memory / 3;
+	pids = available / (256 * 1024);
 	snprintf(text, sizeof text, "%llu", (unsigned long long)memory);
 	isc_put(CGROUP "/memory.max", text);
 	snprintf(text, sizeof text, "%llu",
@@ -389,4 +390,5 @@ void isc_service_limit(uint64_t reserve)
 					     : pids > 32768 ? 32768
 							    : pids));
 	isc_put(CGROUP "/pids.max", text);
+	return memory;
 }

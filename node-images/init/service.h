@@ -24,12 +24,14 @@ typedef struct {
 	bool executed; /* the service's program runs */
 	bool ended;    /* the service has run and ended: status is what waitpid said */
 	int status;
-	int failure; /* IscInitFailure, if it could not be brought up */
+	uint64_t memory; /* bytes that it may use, of isc_service_limit() */
+	int failure;     /* IscInitFailure, if it could not be brought up */
 	int failure_errno;
 	int failure_status; /* a pre command's exit status, or 128 + signal */
 } IscService;
 
-/* Starts ns-init.  @scrub (@scrub_len bytes) is wiped in it: it has a copy of PID 1's memory.
+/* Starts ns-init; service->memory is set.  @scrub (@scrub_len bytes) is wiped in it: it has a copy
+ * of PID 1's memory.
  * @overlay: an overlay disk is mounted.  Returns 0 or -errno. */
 int isc_service_prepare(IscService *service, const IscNodeConf *conf, bool overlay, void *scrub,
 		size_t scrub_len);
@@ -49,5 +51,6 @@ void isc_service_signal(IscService *service, int signal);
 
 /* A control group for the service, so that neither its memory nor its processes push PID 1 aside,
  * nor the kernel's own threads, of which one brings the audit records.
- * Without cgroup2 nothing happens.  @reserve: bytes of memory that stay out of its reach. */
-void isc_service_limit(uint64_t reserve);
+ * Without cgroup2 nothing is limited.  @reserve: bytes of memory that stay out of its reach.
+ * Returns the bytes that are left for it, 0 where nobody knows. */
+uint64_t isc_service_limit(uint64_t reserve);

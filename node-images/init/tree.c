@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 
 enum {
 	FD_PATH = 32,
+	LEAST_PAGES = 256, /* of 4 KiB, of /tmp, /dev/shm and /run each */
 };
 
 /* A path below ISC_MNT_NEW, resolved as the service would: a symlink of the image (or one that the
@@ -481,7 +483,23 @@ static int make_devices(void)
 			       : -errno;
 }
 
-static int mount_dev(void)
+/* A tmpfs of @share of @memory.  What lies there is the service's memory and cannot be put aside:
+ * without a bound, filling it would kill the service for want of memory, instead of failing.  A
+ * file costs the kernel 1 KiB, though it may be empty. */
+static int mount_memory(const char *path, const char *name, unsigned long flags, uint64_t memory,
+		unsigned share, const char *owner)
+{
+	uint64_t pages = memory / share / 4096;
+	char options[128];
+
+	if (pages < LEAST_PAGES)
+		pages = LEAST_PAGES;
+	snprintf(options, sizeof options, "size=%" PRIu64 "k,nr_inodes=%" PRIu64 ",%s", pages * 4,
+			pages, owner);
+	return mount_at(path, name, "tmpfs", flags, options);
+}
+
+static int mount_dev(uint64_t memory)
 {
 	int error;
 
@@ -490,7 +508,7 @@ static int mount_dev(void)
 			(error = make_devices()) ||
 			(error = mount_at("/dev/pts", "devpts", "devpts", MS_NOSUID | MS_NOEXEC,
 					 "newinstance,ptmxmode=0666,mode=0620")) ||
-			(error = mount_at("/dev/shm", "shm", "tmpfs", HARD, "mode=1777,size=30%")))
+			(error = mount_memory("/dev/shm", "shm", HARD, memory, 8, "mode=1777")))
 		return error;
 	return mount_at("/dev", NULL, NULL,
 			MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC, NULL);
@@ -541,21 +559,20 @@ static int mount_sys(void)
 	return mount_at("/sys", NULL, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | HARD, NULL);
 }
 
-static int mount_tmp(const IscNodeConf *conf)
+static int mount_tmp(const IscNodeConf *conf, uint64_t memory)
 {
-	char options[96];
+	char owner[64];
 	int error;
 
-	snprintf(options, sizeof options, "mode=0755,size=20%%,nr_inodes=16k,uid=%u,gid=%u",
-			(unsigned)conf->uid, (unsigned)conf->gid);
-	error = mount_at("/run", "run", "tmpfs", HARD, options);
+	snprintf(owner, sizeof owner, "mode=0755,uid=%u,gid=%u", (unsigned)conf->uid,
+			(unsigned)conf->gid);
+	error = mount_memory("/run", "run", HARD, memory, 16, owner);
 	if (error)
 		return error;
 	if (mkdir(ISC_MNT_NEW "/run/lock", 01777) != 0 ||
 			chmod(ISC_MNT_NEW "/run/lock", 01777) != 0)
 		return -errno;
-	return mount_at("/tmp", "tmp", "tmpfs", MS_NOSUID | MS_NODEV,
-			"mode=1777,size=30%,nr_inodes=64k");
+	return mount_memory("/tmp", "tmp", MS_NOSUID | MS_NODEV, memory, 4, "mode=1777");
 }
 
 /* --- all together
@@ -578,7 +595,7 @@ static int enter(void)
 			       : -errno;
 }
 
-int isc_tree_build(const IscNodeConf *conf, bool overlay, int *failure)
+int isc_tree_build(const IscNodeConf *conf, bool overlay, uint64_t memory, int *failure)
 {
 	int error;
 
@@ -588,9 +605,9 @@ int isc_tree_build(const IscNodeConf *conf, bool overlay, int *failure)
 	error = mount_root(conf, overlay);
 	if (error)
 		return error;
-	if ((error = mount_etc(conf)) || (error = mount_tmp(conf)) || (error = mount_dev()) ||
-			(error = make_volatile(conf)) || (error = mount_sys()) ||
-			(error = mount_proc()))
+	if ((error = mount_etc(conf)) || (error = mount_tmp(conf, memory)) ||
+			(error = mount_dev(memory)) || (error = make_volatile(conf)) ||
+			(error = mount_sys()) || (error = mount_proc()))
 		return error;
 	*failure = ISC_INIT_OVERLAY;
 	if ((error = mount_all_writable(conf, overlay)))

@@ -29,6 +29,7 @@ int isc_tree_write_etc(const IscNodeConf *conf);
 bool isc_tree_needs_overlay(const IscNodeConf *conf);
 
 /* To be called in a new mount and pid namespace, as its first process.  @overlay: an overlay disk
- * is mounted. Returns 0 or -errno; *@failure is an IscInitFailure, and the console names the path
- * at fault. */
-int isc_tree_build(const IscNodeConf *conf, bool overlay, int *failure);
+ * is mounted.  @memory: bytes that the service may use, of which /tmp, /dev/shm and /run take a
+ * little more than half when they are full.  Returns 0 or -errno; *@failure is an IscInitFailure,
+ * and the console names the path at fault. */
+int isc_tree_build(const IscNodeConf *conf, bool overlay, uint64_t memory, int *failure);

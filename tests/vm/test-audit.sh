@@ -61,7 +61,7 @@ answered() {
 ratio() { jq -n --slurpfile a "$TMP/before.$2" --slurpfile b "$TMP/$1.$2" '$b[0].p50_ms / $a[0].p50_ms * 100 | round / 100'; }
 ok "the vandal's image is imported" vm image import "$BUILD/images/vandal"
 ok "the vandal runs" vm provision vandal --image vandal --memory 128 --expose 8081:8080
-ok "and a sibling of it" vm provision sibling --image vandal --memory 128 --expose 8082:8080
+ok "and a sibling of it" vm provision sibling --image vandal --memory 96 --expose 8082:8080
 pulse before 3
 is "$(order commands 1 "$COMMANDS")" "ran $COMMANDS" "it runs $COMMANDS commands"
 is "$(order odd)" "ran 9" "and some with odd arguments"
@@ -95,9 +95,19 @@ pulse flood "$((BOMB / 2))"
 wait $flood
 answered flood "and while it floods the audit"
 note "flood: $(cat "$TMP/flood")"
-like "$(order fill)" "filled [1-9][0-9]* KiB: No space left" "it fills its /tmp"
+full="filled [1-9][0-9]* KiB, [1-9][0-9]* files: No space left"
+filled=$(order fill)
+note "$filled"
+like "$filled" "$full" "it fills /tmp, /dev/shm and /run"
 is "$(order commands 200001 100)" "ran 100" "and runs commands without any room"
 is "$(order empty)" empty "and with room again"
+# All of it lies in memory, of which there is hardly any.
+filled=$(at 8082 fill)
+note "the sibling, 96 MiB: $filled"
+like "$filled" "$full" "the sibling fills them, too, and is not killed for it"
+is "$(at 8082 commands "$NEXT" 100)" "ran 100" "and runs commands without any room"
+NEXT=$((NEXT + 100))
+is "$(at 8082 empty)" empty "and with room again"
 is "$(vm list --json | jq -r 'map(.name + ":" + .state) | join(" ")')" "sibling:ready vandal:ready web:ready" "all three nodes stand"
 vm audit verify web >"$TMP/verify" && like "$(cat "$TMP/verify")" "web: good" "and its neighbour's trail is written"
 ok "it stops" vm disable vandal

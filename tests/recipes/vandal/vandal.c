@@ -6,8 +6,8 @@
  *   bomb SECONDS FIRST fork without end, as a real-time process that memory runs out for last; amid
  *                      it run commands "noop cmd-I" from FIRST on              ran N, …
  *   flood SECONDS      processes without end that run commands "noop flood"    ran N, …
- *   fill               write to /tmp until it is full                          filled N KiB: ERROR
- *   empty              take that away again                                    empty
+ *   fill               fill all that lies in memory, first with bytes, then    filled N KiB, N
+ * files: ERROR with empty files empty              take that away again empty
  *
  * RESULT is "no: ERROR" where the attack was refused, "YES" where it was not. */
 #include <arpa/inet.h>
@@ -18,6 +18,7 @@
 #include <linux/netlink.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,6 @@
 #define SELF "/usr/lib/vandal/vandal"
 #define LONG_ARG 131071 /* bytes: one less than the kernel takes, for the NUL */
 #define MANY 2000
-#define FILL "/tmp/fill"
 
 static FILE *out; /* the connection */
 static const char *const no_env[] = { NULL };
@@ -407,26 +407,73 @@ static void flood(char **words)
 		munmap(t, sizeof *t);
 }
 
-static void fill(char **words)
+static const char *const fills[] = { "/tmp", "/dev/shm", "/run/lock" };
+
+static int fill_bytes(const char *dir, long *kib)
 {
 	static const char block[4096] = "full";
-	long kib = 0;
-	int fd = open(FILL, O_CREAT | O_WRONLY | O_CLOEXEC, 0600), error = 0;
-	(void)words;
-	while (fd >= 0 && !error) {
+	char path[64];
+	int error;
+	snprintf(path, sizeof path, "%s/fill", dir);
+	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno;
+	do {
 		ssize_t n = write(fd, block, sizeof block);
 		error = last(n);
-		kib += n > 0 ? n / 1024 : 0;
+		*kib += n > 0 ? n / 1024 : 0;
+	} while (!error);
+	close(fd);
+	return error;
+}
+
+/* Names as long as they get: they are kept in memory, too. */
+static int file_in(const char *dir, long i, bool make)
+{
+	char path[300];
+	snprintf(path, sizeof path, "%s/%0250ld", dir, i);
+	if (!make)
+		return last(unlink(path));
+	int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
+}
+
+static int fill_files(const char *dir, long *files)
+{
+	int error;
+	for (long n = 0; !(error = file_in(dir, n, true)); n++)
+		++*files;
+	return error;
+}
+
+static void fill(char **words)
+{
+	long kib = 0, files = 0;
+	int error = ENOSPC;
+	(void)words;
+	for (size_t i = 0; i < sizeof fills / sizeof *fills && error == ENOSPC; i++) {
+		error = fill_bytes(fills[i], &kib);
+		if (error == ENOSPC)
+			error = fill_files(fills[i], &files);
 	}
-	if (fd >= 0)
-		close(fd);
-	fprintf(out, "filled %ld KiB: %s\n", kib, strerror(error));
+	fprintf(out, "filled %ld KiB, %ld files: %s\n", kib, files, strerror(error));
 }
 
 static void empty(char **words)
 {
+	int error = 0;
 	(void)words;
-	fprintf(out, "%s\n", unlink(FILL) == 0 ? "empty" : strerror(errno));
+	for (size_t i = 0; i < sizeof fills / sizeof *fills; i++) {
+		char path[64];
+		snprintf(path, sizeof path, "%s/fill", fills[i]);
+		error |= last(unlink(path));
+		for (long n = 0; file_in(fills[i], n, false) == 0; n++)
+			;
+	}
+	fprintf(out, "%s\n", error ? strerror(error) : "empty");
 }
 
 /* --- orders --- */
