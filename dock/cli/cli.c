@@ -131,12 +131,17 @@ GVariant *isc_cli_options(const IscCli *cli, const gchar *name, GVariant *value)
 	return g_variant_dict_end(&dict);
 }
 
+GVariant *isc_cli_ask(IscCli *cli, const gchar *node, const gchar *method, GVariant *params,
+		const gchar *type, GError **error)
+{
+	g_autoptr(GVariant) owned = params ? g_variant_ref_sink(params) : NULL;
+	IscClient *client = isc_cli_client(cli, error);
+	return client ? isc_client_ask(client, node, method, owned, type, error) : NULL;
+}
+
 gboolean isc_cli_list(IscCli *cli, const gchar *method, const IscColumn *columns, GError **error)
 {
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) rows =
-			client ? isc_client_ask(client, NULL, method, NULL, "(aa{sv})", error)
-			       : NULL;
+	g_autoptr(GVariant) rows = isc_cli_ask(cli, NULL, method, NULL, "(aa{sv})", error);
 	if (!rows)
 		return FALSE;
 	if (isc_args_has(cli->args, "names"))

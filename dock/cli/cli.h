@@ -64,6 +64,11 @@ int isc_cli_main(int argc, char **argv);
 /* The connection, made at first use.  Errors: as isc_client_new().  Returns: borrowed */
 IscClient *isc_cli_client(IscCli *cli, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* isc_client_ask() of the dock (@node: NULL) or a node's object, where there is a connection; takes
+ * @params. */
+GVariant *isc_cli_ask(IscCli *cli, const gchar *node, const gchar *method, GVariant *params,
+		const gchar *type, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The n-th word as a name, NULL where absent or no valid name.  @what: "node", "snapshot".
  * Errors: ISC_ERROR_INVALID.  Returns: borrowed */
 const gchar *isc_cli_name(const IscCli *cli, guint n, const gchar *what, GError **error)

@@ -15,10 +15,7 @@ static GStrv names_to_anchor(IscCli *cli, GError **error)
 			return NULL;
 	if (cli->n_words > 0)
 		return g_strdupv((gchar **)cli->words);
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) names =
-			client ? isc_client_ask(client, NULL, "ListTrails", NULL, "(as)", error)
-			       : NULL;
+	g_autoptr(GVariant) names = isc_cli_ask(cli, NULL, "ListTrails", NULL, "(as)", error);
 	return names ? g_variant_dup_strv(names, NULL) : NULL;
 }
 
@@ -26,14 +23,8 @@ static GStrv names_to_anchor(IscCli *cli, GError **error)
  * the text to keep; "" of none */
 static gchar *note(IscCli *cli, GVariantBuilder *anchors, GError **error)
 {
-	GVariant *params = g_variant_new("(a(sst))", anchors);
-	IscClient *client = isc_cli_client(cli, error);
-	if (!client) {
-		g_variant_unref(g_variant_ref_sink(params));
-		return NULL;
-	}
-	g_autoptr(GVariant) reply =
-			isc_client_ask(client, NULL, "NoteAnchors", params, "(s)", error);
+	g_autoptr(GVariant) reply = isc_cli_ask(
+			cli, NULL, "NoteAnchors", g_variant_new("(a(sst))", anchors), "(s)", error);
 	return reply ? g_variant_dup_string(reply, NULL) : NULL;
 }
 

@@ -91,10 +91,7 @@ static GStrv names_to_verify(IscCli *cli, const IscTrailWanted *wanted, GError *
 			g_strv_builder_add(names, ISC_TRAIL_DOCK);
 		return g_strv_builder_end(names);
 	}
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) listed =
-			client ? isc_client_ask(client, NULL, "ListTrails", NULL, "(as)", error)
-			       : NULL;
+	g_autoptr(GVariant) listed = isc_cli_ask(cli, NULL, "ListTrails", NULL, "(as)", error);
 	return listed ? with_anchored(g_variant_get_strv(listed, NULL), wanted) : NULL;
 }
 

@@ -20,10 +20,7 @@ gboolean isc_cmd_dock_status(IscCli *cli, GError **error)
 {
 	static const gchar *const first[] = { "state", "boundary", "draining", "nodes", "disk",
 		"uptime", "accelerator", "emulated", "address", "version", "hypervisor", NULL };
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) status =
-			client ? isc_client_ask(client, NULL, "Status", NULL, "(a{sv})", error)
-			       : NULL;
+	g_autoptr(GVariant) status = isc_cli_ask(cli, NULL, "Status", NULL, "(a{sv})", error);
 	return isc_cli_print_pairs(cli, status, first);
 }
 
@@ -68,10 +65,7 @@ gboolean isc_cmd_dock_drain(IscCli *cli, GError **error)
 
 gboolean isc_cmd_dock_undrain(IscCli *cli, GError **error)
 {
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) result =
-			client ? isc_client_ask(client, NULL, "Undrain", NULL, "(a{sv})", error)
-			       : NULL;
+	g_autoptr(GVariant) result = isc_cli_ask(cli, NULL, "Undrain", NULL, "(a{sv})", error);
 	if (!result)
 		return FALSE;
 	if (cli->json)
@@ -83,13 +77,9 @@ gboolean isc_cmd_dock_undrain(IscCli *cli, GError **error)
 
 gboolean isc_cmd_dock_teardown(IscCli *cli, GError **error)
 {
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) result =
-			client ? isc_client_ask(client, NULL, "Teardown",
-						 g_variant_new("(@a{sv})",
-								 isc_cli_options(cli, NULL, NULL)),
-						 "(a{sv})", error)
-			       : NULL;
+	g_autoptr(GVariant) result = isc_cli_ask(cli, NULL, "Teardown",
+			g_variant_new("(@a{sv})", isc_cli_options(cli, NULL, NULL)), "(a{sv})",
+			error);
 	if (!result)
 		return FALSE;
 	if (cli->json)

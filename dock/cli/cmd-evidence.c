@@ -263,13 +263,9 @@ gboolean isc_cmd_evidence_rm(IscCli *cli, GError **error)
 				"--reason TEXT must be given: it goes on record");
 		return FALSE;
 	}
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) result =
-			client ? isc_client_ask(client, NULL, "RemoveEvidence",
-						 g_variant_new("(ss@a{sv})", name, reason,
-								 isc_cli_options(cli, NULL, NULL)),
-						 "(a{sv})", error)
-			       : NULL;
+	g_autoptr(GVariant) result = isc_cli_ask(cli, NULL, "RemoveEvidence",
+			g_variant_new("(ss@a{sv})", name, reason, isc_cli_options(cli, NULL, NULL)),
+			"(a{sv})", error);
 	if (!result)
 		return FALSE;
 	if (cli->json)

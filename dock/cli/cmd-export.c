@@ -158,10 +158,8 @@ gboolean isc_cmd_audit_export(IscCli *cli, GError **error)
 	g_auto(IscSegments) segments = { 0 };
 	g_auto(IscTrailWanted) wanted = { 0 };
 	g_auto(IscTrailFound) result = { 0 };
-	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
 	g_autoptr(GVariant) dock_key =
-			client ? isc_client_ask(client, NULL, "PublicKey", NULL, "(s)", error)
-			       : NULL;
+			name ? isc_cli_ask(cli, NULL, "PublicKey", NULL, "(s)", error) : NULL;
 	if (!dock_key || !isc_trail_wanted_get(cli, &wanted, error) ||
 			!isc_trail_open(cli, name, &segments, error))
 		return FALSE;

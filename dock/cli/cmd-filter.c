@@ -6,14 +6,8 @@
 
 static GVariant *ask(IscCli *cli, const gchar *method, GVariant *options, GError **error)
 {
-	IscClient *client = isc_cli_client(cli, error);
-	if (!client) {
-		if (options)
-			g_variant_unref(g_variant_ref_sink(options));
-		return NULL;
-	}
-	return isc_client_ask(client, NULL, method,
-			options ? g_variant_new("(@a{sv})", options) : NULL, "(a{sv})", error);
+	return isc_cli_ask(cli, NULL, method, options ? g_variant_new("(@a{sv})", options) : NULL,
+			"(a{sv})", error);
 }
 
 /* TRUE where all is printed. */

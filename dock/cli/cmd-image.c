@@ -160,11 +160,8 @@ gboolean isc_cmd_image_show(IscCli *cli, GError **error)
 {
 	static const gchar *const first[] = { "name", "version", "digest", "description", "size",
 		"imported", "verified", "nodes", "service", "ports", "writable", NULL };
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) image = client ? isc_client_ask(client, NULL, "ShowImage",
-							     g_variant_new("(s)", cli->words[0]),
-							     "(a{sv})", error)
-					   : NULL;
+	g_autoptr(GVariant) image = isc_cli_ask(cli, NULL, "ShowImage",
+			g_variant_new("(s)", cli->words[0]), "(a{sv})", error);
 	return isc_cli_print_pairs(cli, image, first);
 }
 

@@ -54,13 +54,10 @@ gboolean isc_cmd_limit(IscCli *cli, GError **error)
 		return FALSE;
 	}
 	g_ptr_array_add(texts, NULL);
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) result =
-			client ? isc_client_ask(client, name, "Limit",
-						 g_variant_new("(^as@a{sv})", texts->pdata,
-								 isc_cli_options(cli, NULL, NULL)),
-						 "(a{sv})", error)
-			       : NULL;
+	g_autoptr(GVariant) result = isc_cli_ask(cli, name, "Limit",
+			g_variant_new("(^as@a{sv})", texts->pdata,
+					isc_cli_options(cli, NULL, NULL)),
+			"(a{sv})", error);
 	if (!result)
 		return FALSE;
 	print_result(cli, name, result);

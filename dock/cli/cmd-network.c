@@ -114,11 +114,10 @@ gboolean isc_cmd_network_show(IscCli *cli, GError **error)
 		"address", "network", "pinned", "expose", "egress", "names", "bandwidth", "health",
 		"counters", NULL };
 	const gchar *name = cli->n_words ? isc_cli_name(cli, 0, "node", error) : "";
-	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
 	g_autoptr(GVariant) result =
-			client ? isc_client_ask(client, NULL, "ShowNetwork",
-						 g_variant_new("(s)", name), "(a{sv})", error)
-			       : NULL;
+			name ? isc_cli_ask(cli, NULL, "ShowNetwork", g_variant_new("(s)", name),
+					       "(a{sv})", error)
+			     : NULL;
 	if (!result)
 		return FALSE;
 	if (cli->json)
@@ -140,12 +139,8 @@ gboolean isc_cmd_network_explain(IscCli *cli, GError **error)
 					i + 1);
 			return FALSE;
 		}
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) result =
-			client ? isc_client_ask(client, NULL, "ExplainNetwork",
-						 g_variant_new("(sss)", cli->words[0],
-								 cli->words[1], cli->words[2]),
-						 "(a{sv})", error)
-			       : NULL;
+	g_autoptr(GVariant) result = isc_cli_ask(cli, NULL, "ExplainNetwork",
+			g_variant_new("(sss)", cli->words[0], cli->words[1], cli->words[2]),
+			"(a{sv})", error);
 	return isc_cli_print_pairs(cli, result, first);
 }

@@ -287,11 +287,10 @@ gboolean isc_cmd_snapshot_verify(IscCli *cli, GError **error)
 {
 	const gchar *name = isc_cli_name(cli, 0, "node", error);
 	const gchar *snap = name ? isc_cli_name(cli, 1, "snapshot", error) : NULL;
-	IscClient *client = snap ? isc_cli_client(cli, error) : NULL;
 	g_autoptr(GVariant) result =
-			client ? isc_client_ask(client, name, "SnapshotVerify",
-						 g_variant_new("(s)", snap), "(a{sv})", error)
-			       : NULL;
+			snap ? isc_cli_ask(cli, name, "SnapshotVerify", g_variant_new("(s)", snap),
+					       "(a{sv})", error)
+			     : NULL;
 	guint32 files = 0;
 	if (!result)
 		return FALSE;
@@ -334,9 +333,8 @@ gboolean isc_cmd_snapshot_list(IscCli *cli, GError **error)
 		{ NULL },
 	};
 	const gchar *name = isc_cli_name(cli, 0, "node", error);
-	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
-	g_autoptr(GVariant) rows = client ? isc_client_ask(client, name, "SnapshotList", NULL,
-							    "(aa{sv})", error)
-					  : NULL;
+	g_autoptr(GVariant) rows =
+			name ? isc_cli_ask(cli, name, "SnapshotList", NULL, "(aa{sv})", error)
+			     : NULL;
 	return isc_cli_print_rows(cli, rows, columns);
 }

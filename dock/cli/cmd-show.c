@@ -65,10 +65,7 @@ gboolean isc_cmd_list(IscCli *cli, GError **error)
 		others[i] = all[i + 1];
 	if (isc_args_has(cli->args, "destroyed"))
 		return isc_cli_list_destroyed(cli, error);
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) rows =
-			client ? isc_client_ask(client, NULL, "ListNodes", NULL, "(aa{sv})", error)
-			       : NULL;
+	g_autoptr(GVariant) rows = isc_cli_ask(cli, NULL, "ListNodes", NULL, "(aa{sv})", error);
 	if (!rows)
 		return FALSE;
 	if (isc_args_has(cli->args, "names")) {
@@ -79,7 +76,7 @@ gboolean isc_cmd_list(IscCli *cli, GError **error)
 		isc_cli_print_json(cli, rows);
 		return TRUE;
 	}
-	warn_if_degraded(client);
+	warn_if_degraded(cli->client);
 	isc_output_table(cli->out, rows, has_jobs(rows) ? all : others);
 	return TRUE;
 }
@@ -94,10 +91,8 @@ gboolean isc_cmd_show(IscCli *cli, GError **error)
 		"restart", "restarts", "restart-reason", "restart-last", "restart-at", "snapshots",
 		"uuid", "domain", "uid", "pid", "tap", "mac", NULL };
 	const gchar *name = isc_cli_name(cli, 0, "node", error);
-	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
 	g_autoptr(GVariant) node =
-			client ? isc_client_ask(client, name, "Show", NULL, "(a{sv})", error)
-			       : NULL;
+			name ? isc_cli_ask(cli, name, "Show", NULL, "(a{sv})", error) : NULL;
 	return isc_cli_print_pairs(cli, node, first);
 }
 
@@ -109,10 +104,7 @@ gboolean isc_cmd_doctor(IscCli *cli, GError **error)
 		{ "FOUND", "found", NULL },
 		{ NULL },
 	};
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) rows =
-			client ? isc_client_ask(client, NULL, "Doctor", NULL, "(aa{sv})", error)
-			       : NULL;
+	g_autoptr(GVariant) rows = isc_cli_ask(cli, NULL, "Doctor", NULL, "(aa{sv})", error);
 	if (!isc_cli_print_rows(cli, rows, columns))
 		return FALSE;
 

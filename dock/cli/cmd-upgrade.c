@@ -47,13 +47,9 @@ static gboolean call(IscCli *cli, const gchar *method, const gchar *image, GErro
 	GVariant *options = name ? options_of(cli, error) : NULL;
 	if (!options)
 		return FALSE;
-	GVariant *params = g_variant_ref_sink(image ? g_variant_new("(s@a{sv})", image, options)
-						    : g_variant_new("(@a{sv})", options));
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) result =
-			client ? isc_client_ask(client, name, method, params, "(a{sv})", error)
-			       : NULL;
-	g_variant_unref(params);
+	GVariant *params = image ? g_variant_new("(s@a{sv})", image, options)
+				 : g_variant_new("(@a{sv})", options);
+	g_autoptr(GVariant) result = isc_cli_ask(cli, name, method, params, "(a{sv})", error);
 	if (!result)
 		return FALSE;
 	print_result(cli, result);

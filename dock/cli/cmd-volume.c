@@ -48,11 +48,7 @@ static void print_result(IscCli *cli, const gchar *name, GVariant *result, const
 static gboolean ask(IscCli *cli, const gchar *name, const gchar *method, GVariant *params,
 		const gchar *done, GError **error)
 {
-	g_autoptr(GVariant) held = g_variant_ref_sink(params);
-	IscClient *client = isc_cli_client(cli, error);
-	g_autoptr(GVariant) result =
-			client ? isc_client_ask(client, NULL, method, held, "(a{sv})", error)
-			       : NULL;
+	g_autoptr(GVariant) result = isc_cli_ask(cli, NULL, method, params, "(a{sv})", error);
 	if (!result)
 		return FALSE;
 	print_result(cli, name, result, done);
@@ -136,11 +132,10 @@ gboolean isc_cmd_volume_show(IscCli *cli, GError **error)
 	static const gchar *const first[] = { "name", "size", "used", "node", "path", "opens",
 		"problem", "created", NULL };
 	const gchar *name = isc_cli_name(cli, 0, "volume", error);
-	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
 	g_autoptr(GVariant) volume =
-			client ? isc_client_ask(client, NULL, "ShowVolume",
-						 g_variant_new("(s)", name), "(a{sv})", error)
-			       : NULL;
+			name ? isc_cli_ask(cli, NULL, "ShowVolume", g_variant_new("(s)", name),
+					       "(a{sv})", error)
+			     : NULL;
 	return isc_cli_print_pairs(cli, volume, first);
 }
 

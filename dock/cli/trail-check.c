@@ -49,10 +49,8 @@ static gchar *get_dock_key(IscCli *cli, gsize *len, gchar **from, GError **error
 	const gchar *given = isc_args_get(cli->args, "dock-key");
 	const gchar *folder = isc_args_get(cli->args, "export");
 	if (!given && !folder) {
-		IscClient *client = isc_cli_client(cli, error);
-		g_autoptr(GVariant) answer = client ? isc_client_ask(client, NULL, "PublicKey",
-								      NULL, "(s)", error)
-						    : NULL;
+		g_autoptr(GVariant) answer =
+				isc_cli_ask(cli, NULL, "PublicKey", NULL, "(s)", error);
 		*from = g_strdup("the dock's public key");
 		return answer ? g_variant_dup_string(answer, len) : NULL;
 	}
