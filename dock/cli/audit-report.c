@@ -14,8 +14,8 @@
 
 struct IscAuditReport {
 	IscAudit *audit;
-	GHashTable *commands, *keys, *types, *drops; /* owned text → count */
-	guint64 dropped, logged;                     /* packets */
+	GHashTable *commands, *keys, *types, *drops, *accepted; /* owned text → count */
+	guint64 dropped, logged;                                /* packets */
 	guint64 run, good_logins, failed_logins, sessions, failed_calls, failed_acts, privilege;
 };
 
@@ -27,6 +27,7 @@ IscAuditReport *isc_audit_report_new(void)
 	r->keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	r->types = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	r->drops = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	r->accepted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	return r;
 }
 
@@ -39,6 +40,7 @@ void isc_audit_report_free(IscAuditReport *r)
 	g_hash_table_unref(r->keys);
 	g_hash_table_unref(r->types);
 	g_hash_table_unref(r->drops);
+	g_hash_table_unref(r->accepted);
 	g_free(r);
 }
 
@@ -143,6 +145,11 @@ void isc_audit_report_take_packet(const IscTrailRecord *record, gpointer data)
 	if (!isc_packet_line_parse(record->line, len, &line) || !*line.kind)
 		return;
 	guint64 n = isc_packet_line_count(&line);
+	if (isc_packet_line_is_accepted(&line)) {
+		if (n > 0)
+			count_more(r->accepted, line.kind, n);
+		return;
+	}
 	r->logged += !line.is_note;
 	r->dropped += n;
 	if (n > 0)
@@ -222,6 +229,7 @@ IscJson *isc_audit_report_finish(IscAuditReport *r, guint top)
 	add_number(network, "dropped", r->dropped);
 	add_number(network, "logged", r->logged);
 	json_object_object_add(network, "kinds", table_json(r->drops));
+	json_object_object_add(network, "accepted", table_json(r->accepted));
 	json_object_object_add(all, "network", network);
 	return all;
 }
@@ -270,14 +278,17 @@ void isc_audit_report_print(GString *out, IscJson *counts)
 					json_object_object_get(counts, "privilege-changes")));
 	print_table(out, "calls on record, by key:", json_object_object_get(counts, "keys"));
 	print_table(out, "records, by type:", json_object_object_get(counts, "types"));
+	IscJson *network = json_object_object_get(counts, "network");
+	IscJson *accepted = json_object_object_get(network, "accepted");
+	if (json_object_object_length(accepted) > 0)
+		print_table(out, "connections let through, by kind:", accepted);
 	if (number_in(counts, "network", "dropped") == 0)
 		return;
 	g_autofree gchar *title = g_strdup_printf("packets dropped: %" N ", %" N
 						  " of them one by one on record; by kind:",
 			number_in(counts, "network", "dropped"),
 			number_in(counts, "network", "logged"));
-	print_table(out, title,
-			json_object_object_get(json_object_object_get(counts, "network"), "kinds"));
+	print_table(out, title, json_object_object_get(network, "kinds"));
 #undef N
 }
 

@@ -22,7 +22,8 @@ void isc_audit_report_take_packet(const IscTrailRecord *record, gpointer report)
  *
  * {"commands": {"run", "distinct", "top": [{"command", "count"}]}, "logins": {"good", "failed",
  * "sessions"}, "failures": {"calls", "acts"}, "privilege-changes", "keys": {KEY: n}, "types":
- * {TYPE: n}, "network": {"dropped", "logged", "kinds": {KIND: n}}} Call it once, at the end.
+ * {TYPE: n}, "network": {"dropped", "logged", "kinds": {KIND: n}, "accepted": {KIND: n}}}; "logged" of
+ * those that were dropped. Call it once, at the end.
  * Returns: (transfer full)
  */
 IscJson *isc_audit_report_finish(IscAuditReport *report, guint top);

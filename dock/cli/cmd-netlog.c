@@ -1,4 +1,5 @@
-/* network log: what the boundary dropped, of one node or of all, in the order of time. */
+/* network log: what the boundary dropped and which connections it let through, of one node or of
+ * all, in the order of time. */
 #include <glib-unix.h>
 #include <string.h>
 
@@ -35,6 +36,7 @@ typedef struct {
 	GPtrArray *sources; /* of Source */
 	const gchar *only;  /* the trail that was asked for; NULL: all */
 	gint64 since, until;
+	gboolean is_dropped, is_accepted; /* only such */
 	gchar *const *kinds;
 	GArray *items; /* of Item: read, not printed yet */
 	guint keep;    /* the last so many; 0: all */
@@ -65,6 +67,9 @@ static void item_clear(gpointer item)
 static gboolean is_wanted(const Log *l, const IscPacketLine *p)
 {
 	if (p->time < l->since || p->time > l->until)
+		return FALSE;
+	if ((l->is_dropped && !isc_packet_line_is_dropped(p)) ||
+			(l->is_accepted && !isc_packet_line_is_accepted(p)))
 		return FALSE;
 	if (!l->kinds[0])
 		return TRUE;
@@ -265,6 +270,14 @@ static gboolean take_wishes(Log *l, GError **error)
 	const IscCli *cli = l->cli;
 	l->until = G_MAXINT64;
 	l->kinds = isc_args_list(cli->args, "kind");
+	l->is_dropped = isc_args_has(cli->args, "dropped");
+	l->is_accepted = isc_args_has(cli->args, "accepted");
+	if (l->is_dropped && l->is_accepted) {
+		g_set_error_literal(error, ISC_ERROR, ISC_ERROR_INVALID,
+				"--dropped and --accepted exclude each other; without both, all is "
+				"shown");
+		return FALSE;
+	}
 	if (!take_time(cli, "since", &l->since, error) ||
 			!take_time(cli, "until", &l->until, error))
 		return FALSE;

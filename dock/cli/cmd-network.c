@@ -85,7 +85,7 @@ static gchar *show_dropped(GVariant *row, const gchar *key)
 
 static void print_all(IscCli *cli, GVariant *all)
 {
-	static const gchar *const first[] = { "boundary", "outside", "opened", NULL };
+	static const gchar *const first[] = { "boundary", "outside", "opened", "allowed", NULL };
 	static const IscColumn columns[] = {
 		{ "NAME", "name", NULL },
 		{ "BOUNDARY", "boundary", NULL },
@@ -112,7 +112,7 @@ gboolean isc_cmd_network_show(IscCli *cli, GError **error)
 {
 	static const gchar *const first[] = { "name", "state", "boundary", "link", "tap", "mac",
 		"address", "network", "pinned", "expose", "egress", "names", "bandwidth", "health",
-		"counters", NULL };
+		"counters", "opened", "allowed", NULL };
 	const gchar *name = cli->n_words ? isc_cli_name(cli, 0, "node", error) : "";
 	g_autoptr(GVariant) result =
 			name ? isc_cli_ask(cli, NULL, "ShowNetwork", g_variant_new("(s)", name),

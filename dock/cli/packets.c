@@ -117,6 +117,17 @@ gchar *isc_packet_line_text(const IscPacketLine *line, const gchar *node)
 			*line->kind ? line->kind : "-", rest);
 }
 
+/* As collector/packet.h has them. */
+gboolean isc_packet_line_is_accepted(const IscPacketLine *line)
+{
+	return g_str_equal(line->kind, "exposed") || g_str_equal(line->kind, "allowed");
+}
+
+gboolean isc_packet_line_is_dropped(const IscPacketLine *line)
+{
+	return *line->kind && !isc_packet_line_is_accepted(line);
+}
+
 guint64 isc_packet_line_count(const IscPacketLine *line)
 {
 	gsize len;

@@ -17,13 +17,18 @@ typedef struct {
 gboolean isc_packet_line_parse(const gchar *line, gsize len, IscPacketLine *out);
 
 /* {"node": "web", "time": …, "kind": "mac", "rule": "bridge/drop-mac", "saddr": …}; numbers as
- * numbers.  What was left out has "op", "left-out", "lines" and "dropped".  Returns: (transfer
- * full) */
+ * numbers.  What was left out has "op", "left-out", "lines" and "dropped" or "accepted".  Returns:
+ * (transfer full) */
 IscJson *isc_packet_line_json(const IscPacketLine *line, const gchar *node);
 
 /* "2024-05-01 12:00:03.123  web  mac bridge/drop-mac smac=…", cleaned for a terminal.  Returns:
  * (transfer full) */
 gchar *isc_packet_line_text(const IscPacketLine *line, const gchar *node);
+
+/* Of a connection that was let through, or of such as were left out; of what was dropped.  Neither
+ * where the line is of no kind. */
+gboolean isc_packet_line_is_accepted(const IscPacketLine *line);
+gboolean isc_packet_line_is_dropped(const IscPacketLine *line);
 
 /* Packets that the line stands for: one, or as many as it says were left out. */
 guint64 isc_packet_line_count(const IscPacketLine *line);

@@ -16,6 +16,8 @@
 #define SETTLE_US (400 * 1000)       /* what the kernel counted is on its way for so long */
 #define ASK_FIRST_US G_USEC_PER_SEC  /* from the first packet to the first question */
 #define ASK_US (5 * G_USEC_PER_SEC)  /* from question to question */
+#define ASK_CALM_US (20 * G_USEC_PER_SEC) /* … while all of its packets are let through */
+#define URGENT 2u /* questions after a drop: the second is for what came after the first */
 #define GONE_US (5 * G_USEC_PER_SEC) /* late packets of a node whose tap is gone */
 #define WARN_US ((gint64)60 * G_USEC_PER_SEC)
 #define LAST_MS 500u /* for the last lines of a node */
@@ -86,11 +88,15 @@ static void on_packet(const IscPacket *p, gpointer data)
 	if (!*p->kind)
 		return;
 	IscPacketNode *n = isc_packet_who_of(l->who, p);
+	gint64 now = g_get_monotonic_time();
+	gboolean is_accepted = isc_packet_kind_is_accepted(p->kind);
 	if (!n->is_watched)
-		n->asked_at = g_get_monotonic_time() - ASK_US + ASK_FIRST_US;
+		n->asked_at = is_accepted ? now : now - ASK_US + ASK_FIRST_US;
 	n->is_lively = n->is_watched = TRUE;
+	if (!is_accepted)
+		n->urgent = URGENT;
 	schedule(l);
-	if (!isc_packet_count_take(n, p->kind, g_get_monotonic_time()))
+	if (!isc_packet_count_take(n, p->kind, now))
 		return;
 	g_string_truncate(l->text, 0);
 	isc_packet_print(l->text, p);
@@ -98,7 +104,8 @@ static void on_packet(const IscPacket *p, gpointer data)
 		g_string_append_printf(l->text, " tap=%s", n->tap);
 	else if (p->port)
 		g_string_append_printf(l->text, " if=%u", p->port);
-	isc_packet_trail_add(trail_of(l, n), g_get_real_time(), l->text->str);
+	(is_accepted ? isc_packet_trail_add_calm : isc_packet_trail_add)(
+			trail_of(l, n), g_get_real_time(), l->text->str);
 }
 
 /* What there is no line for goes on record as a number.  Returns: whether there was something */
@@ -113,9 +120,9 @@ static gboolean tell_left_out(IscPacketLog *l, IscPacketNode *n)
 		any = TRUE;
 		g_string_printf(l->text,
 				"op=network-left-out kind=%s left-out=%" G_GUINT64_FORMAT
-				" lines=%" G_GUINT64_FORMAT " dropped=%" G_GUINT64_FORMAT
-				" res=success",
+				" lines=%" G_GUINT64_FORMAT " %s=%" G_GUINT64_FORMAT " res=success",
 				c->kind, left_out, c->lines,
+				isc_packet_kind_is_accepted(c->kind) ? "accepted" : "dropped",
 				MAX(c->total - c->base, c->lines + c->told));
 		isc_packet_trail_note(trail_of(l, n), g_get_real_time(), l->text->str);
 	}
@@ -216,6 +223,7 @@ static void ask(IscPacketLog *l, IscPacketNode *n, gint64 now)
 	g_strlcpy(m.node, n->name, sizeof m.node);
 	n->asked_at = now;
 	n->is_lively = FALSE;
+	n->urgent -= MIN(n->urgent, 1);
 	l->tell(l->self, &m);
 }
 
@@ -229,7 +237,8 @@ static void look_at(IscPacketNode *n, gpointer data)
 		/* Nothing new and nothing left to tell: that was all for now. */
 		n->is_watched = tell_left_out(l, n) || n->is_lively;
 	}
-	if (n->is_watched && !n->count_at && now - n->asked_at >= ASK_US)
+	if (n->is_watched && !n->count_at &&
+			now - n->asked_at >= (n->urgent ? ASK_US : ASK_CALM_US))
 		ask(l, n, now);
 	if (n->trail)
 		isc_packet_trail_flush(n->trail);
@@ -271,6 +280,8 @@ static void take_fence(IscPacketLog *l, const IscLinkMsg *m)
 		read_some(l);
 		tell_left_out(l, n);
 		n->gone_at = now;
+		if (n->trail)
+			isc_packet_trail_hurry(n->trail);
 		n->is_watched = FALSE;
 		n->count_at = 0;
 		schedule(l);
@@ -339,6 +350,8 @@ static void last_words(IscPacketNode *n, gpointer data)
 {
 	IscPacketLog *l = data;
 	tell_left_out(l, n);
+	if (n->trail)
+		isc_packet_trail_hurry(n->trail);
 	/* A disk that refuses must not keep the process from its end. */
 	for (guint i = 0; i < LAST_MS && n->trail && isc_packet_trail_is_busy(n->trail); i++) {
 		isc_packet_trail_flush(n->trail);

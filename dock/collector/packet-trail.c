@@ -26,7 +26,9 @@ struct IscPacketTrail {
 	gchar node[ISC_LINK_NAME];
 	GArray *waiting; /* of Line */
 	guint64 lost;
-	gint64 failed_at; /* µs, monotonic; 0: it did not */
+	gint64 failed_at;  /* µs, monotonic; 0: it did not */
+	gint64 written_at; /* … when lines went to the thread last; 0: never */
+	gboolean is_due;   /* a line waits that should not */
 
 	/* of the thread, while busy */
 	IscTrailWriter *writer;
@@ -90,11 +92,23 @@ static void add(IscPacketTrail *t, gint64 time, gboolean is_note, const gchar *t
 void isc_packet_trail_add(IscPacketTrail *t, gint64 time, const gchar *text)
 {
 	add(t, time, FALSE, text);
+	t->is_due = TRUE;
+}
+
+void isc_packet_trail_add_calm(IscPacketTrail *t, gint64 time, const gchar *text)
+{
+	add(t, time, FALSE, text);
 }
 
 void isc_packet_trail_note(IscPacketTrail *t, gint64 time, const gchar *text)
 {
 	add(t, time, TRUE, text);
+	t->is_due = TRUE;
+}
+
+void isc_packet_trail_hurry(IscPacketTrail *t)
+{
+	t->is_due = TRUE;
 }
 
 /* --- in the thread -------------------------------------------------------------------------------
@@ -173,15 +187,25 @@ static void settle(IscPacketTrail *t)
 	t->flight_lost = 0;
 }
 
+/* Whether what waits may go on waiting. */
+static gboolean is_calm(const IscPacketTrail *t, gint64 now)
+{
+	return !t->is_due && t->written_at &&
+	       now - t->written_at < ISC_PACKET_TRAIL_CALM_S * G_USEC_PER_SEC;
+}
+
 void isc_packet_trail_flush(IscPacketTrail *t)
 {
+	gint64 now = g_get_monotonic_time();
 	if (g_atomic_int_get(&t->busy))
 		return;
 	if (t->flight->len > 0)
 		settle(t);
-	if (t->waiting->len == 0 ||
-			(t->failed_at && g_get_monotonic_time() - t->failed_at < RETRY_US))
+	if (t->waiting->len == 0 || is_calm(t, now) ||
+			(t->failed_at && now - t->failed_at < RETRY_US))
 		return;
+	t->written_at = now;
+	t->is_due = FALSE;
 	GArray *empty = t->flight;
 	t->flight = t->waiting;
 	t->waiting = empty;

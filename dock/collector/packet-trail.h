@@ -35,11 +35,17 @@ void isc_packet_trail_free(IscPacketTrail *trail);
 
 /* @text: printable. */
 void isc_packet_trail_add(IscPacketTrail *trail, gint64 time, const gchar *text);
+
+/* One that may wait for others, for up to ISC_PACKET_TRAIL_CALM_S: what is let through is no news,
+ * and each commit costs the disk two syncs. */
+#define ISC_PACKET_TRAIL_CALM_S 10
+void isc_packet_trail_add_calm(IscPacketTrail *trail, gint64 time, const gchar *text);
 void isc_packet_trail_note(IscPacketTrail *trail, gint64 time, const gchar *text);
 
 /* Has the pool write what there is; nothing where it is still at the last.  Lines that the disk
  * refuses are lost, and the next line says how many. */
 void isc_packet_trail_flush(IscPacketTrail *trail);
+void isc_packet_trail_hurry(IscPacketTrail *trail); /* nothing waits for others any more */
 gboolean isc_packet_trail_is_busy(const IscPacketTrail *trail); /* or has lines that wait */
 
 /* GFunc of the pool. */

@@ -36,6 +36,7 @@ typedef struct {
 	gint64 gone_at;            /* its tap is gone; 0: it is there */
 	gboolean is_lively;        /* packets came since it was last asked for */
 	gboolean is_watched;       /* is asked for now and then */
+	guint urgent; /* times that it is to be asked for soon: packets of it were dropped */
 } IscPacketNode;
 
 #define ISC_PACKET_KINDS 32

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netfilter/nfnetlink_log.h>
 #include <net/ethernet.h>
 #include <netinet/in.h>
@@ -166,6 +167,26 @@ static void parse_vlan(IscPacket *p, struct nlattr *const *tb)
 		p->vlan = get_u16(tci) & 0xfff;
 }
 
+/* CTA_TUPLE_ORIG, CTA_TUPLE_IP and _PROTO of linux/netfilter/nfnetlink_conntrack.h */
+static void parse_connection(IscPacket *p, struct nlattr *const *tb)
+{
+	struct nlattr *ct[CTA_MAX + 1], *tuple[CTA_TUPLE_MAX + 1], *in[CTA_IP_MAX + 1];
+	struct nlattr *proto[CTA_PROTO_MAX + 1];
+	if (!tb[NFULA_CT] || nla_parse_nested(ct, CTA_MAX, tb[NFULA_CT], NULL) < 0 ||
+			!ct[CTA_TUPLE_ORIG] ||
+			nla_parse_nested(tuple, CTA_TUPLE_MAX, ct[CTA_TUPLE_ORIG], NULL) < 0 ||
+			!tuple[CTA_TUPLE_IP] ||
+			nla_parse_nested(in, CTA_IP_MAX, tuple[CTA_TUPLE_IP], NULL) < 0)
+		return;
+	const guint8 *to = bytes_of(in, CTA_IP_V4_DST, 4), *port = NULL;
+	if (tuple[CTA_TUPLE_PROTO] &&
+			nla_parse_nested(proto, CTA_PROTO_MAX, tuple[CTA_TUPLE_PROTO], NULL) == 0)
+		port = bytes_of(proto, CTA_PROTO_DST_PORT, 2);
+	p->has_asked = to != NULL;
+	p->asked = to ? get_u32(to) : 0;
+	p->asked_port = port ? get_u16(port) : 0;
+}
+
 static gboolean parse_one(struct nlmsghdr *msg, IscPacket *p)
 {
 	struct nlattr *tb[NFULA_MAX + 1];
@@ -190,6 +211,7 @@ static gboolean parse_one(struct nlmsghdr *msg, IscPacket *p)
 	p->ethertype = packet ? get_u16(packet) : 0;
 	parse_macs(p, tb);
 	parse_vlan(p, tb);
+	parse_connection(p, tb);
 	if (tb[NFULA_PAYLOAD])
 		parse_payload(p, nla_data(tb[NFULA_PAYLOAD]), (gsize)nla_len(tb[NFULA_PAYLOAD]));
 	return TRUE;
@@ -258,6 +280,21 @@ static void print_ip(GString *out, const IscPacket *p)
 		g_string_append_c(out, '0');
 }
 
+gboolean isc_packet_kind_is_accepted(const gchar *kind)
+{
+	return strcmp(kind, "exposed") == 0 || strcmp(kind, "allowed") == 0;
+}
+
+/* Of a connection that was redirected: where its client believes to be. */
+static void print_asked(GString *out, const IscPacket *p)
+{
+	if (!p->has_asked || !p->is_ip || (p->asked == p->to && p->asked_port == p->to_port))
+		return;
+	print_address(out, "odaddr", p->asked);
+	if (p->asked_port)
+		g_string_append_printf(out, " odport=%u", p->asked_port);
+}
+
 void isc_packet_print(GString *out, const IscPacket *p)
 {
 	g_string_append_printf(out, "kind=%s rule=%s/%s", p->kind, p->is_bridge ? "bridge" : "inet",
@@ -278,6 +315,8 @@ void isc_packet_print(GString *out, const IscPacket *p)
 	}
 	if (p->is_ip || p->is_ip6)
 		print_ip(out, p);
+	if (isc_packet_kind_is_accepted(p->kind))
+		print_asked(out, p);
 	if (p->is_arp) {
 		g_string_append_printf(out, " arp=%u", p->arp_op);
 		print_mac(out, "arpmac", p->arp_mac);

@@ -36,6 +36,12 @@ typedef struct {
 	guint32 seq;  /* of the group */
 	gboolean has_seq;
 
+	/* conntrack's: where the first packet of the connection was sent to, before the dock
+	 * redirected it */
+	gboolean has_asked;
+	guint32 asked;      /* host byte order */
+	guint16 asked_port; /* 0: the protocol has none */
+
 	/* the packet's */
 	gboolean has_macs, has_to;
 	guint8 from_mac[6], to_mac[6]; /* to_mac where has_to */
@@ -68,6 +74,9 @@ typedef void (*IscPacketFunc)(const IscPacket *packet, gpointer data);
  * Calls @func for each packet in it.  Returns: how many
  */
 guint isc_packet_parse(const guint8 *bytes, gsize len, IscPacketFunc func, gpointer data);
+
+/* Whether packets of @kind were let through. */
+gboolean isc_packet_kind_is_accepted(const gchar *kind);
 
 /* Adds "kind=mac rule=bridge/drop-mac smac=… …", printable, at most ISC_PACKET_TEXT_MAX bytes. */
 #define ISC_PACKET_TEXT_MAX 512

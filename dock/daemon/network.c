@@ -102,6 +102,25 @@ static gchar *boundary_of(IscDock *dock, const IscNetworkNode *node, const IscFi
 	return g_strdup(view->is_quarantined ? "quarantined" : "in force");
 }
 
+static GVariant *show_sums(const IscFirewallCounters *sums)
+{
+	GVariantBuilder b;
+	g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
+	for (guint kind = 1; kind < ISC_N_DROPS; kind++)
+		if (sums->packets[kind])
+			put(&b, isc_drop_name((IscDropKind)kind),
+					g_variant_new_uint64(sums->packets[kind]));
+	return g_variant_builder_end(&b);
+}
+
+/* Connections that were let through. */
+static void put_passed(GVariantBuilder *b, const IscFirewallCounters *sums)
+{
+	for (guint kind = 0; kind < ISC_N_PASSES; kind++)
+		put(b, isc_pass_counter((IscPassKind)kind),
+				g_variant_new_uint64(sums->passed[kind]));
+}
+
 static GVariant *show_one(IscDock *dock, Wanted *w, guint i, IscFirewallShow *kernel)
 {
 	const IscNode *node = w->nodes->pdata[i];
@@ -133,18 +152,11 @@ static GVariant *show_one(IscDock *dock, Wanted *w, guint i, IscFirewallShow *ke
 	if (*bandwidth)
 		put_text(&b, "bandwidth", bandwidth);
 	put(&b, "health", g_variant_new_uint32(view.health_port));
-	put(&b, "counters", isc_steps_counters(dock, node));
-	return g_variant_builder_end(&b);
-}
-
-static GVariant *show_sums(const IscFirewallCounters *sums)
-{
-	GVariantBuilder b;
-	g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
-	for (guint kind = 1; kind < ISC_N_DROPS; kind++)
-		if (sums->packets[kind])
-			put(&b, isc_drop_name((IscDropKind)kind),
-					g_variant_new_uint64(sums->packets[kind]));
+	IscFirewallCounters sums = { 0 };
+	if (!isc_firewall_counters(dock->firewall, fence, &sums, NULL))
+		sums = (IscFirewallCounters){ 0 };
+	put(&b, "counters", show_sums(&sums));
+	put_passed(&b, &sums);
 	return g_variant_builder_end(&b);
 }
 
@@ -166,7 +178,7 @@ static GVariant *show_all(IscDock *dock, Wanted *w, IscFirewallShow *kernel, GEr
 	put_text(&b, "boundary", amiss ? amiss : "in force");
 	put_text(&b, "outside", dock->outside);
 	put(&b, "counters", show_sums(&sums));
-	put(&b, "opened", g_variant_new_uint64(sums.opened));
+	put_passed(&b, &sums);
 	put(&b, "nodes", g_variant_builder_end(&list));
 	return g_variant_builder_end(&b);
 }

@@ -8,6 +8,11 @@
 #include "daemon/steps.h"
 #include "engine/packet-log.h"
 
+/* What the kernel has counted of one node, or of nobody, by kind. */
+typedef struct {
+	guint64 dropped[ISC_N_DROPS], passed[ISC_N_PASSES];
+} Counts;
+
 #define EVENT_EVERY_US ((gint64)600 * G_USEC_PER_SEC) /* of one node and kind */
 #define PENDING_MAX 256u /* nodes that the collector may ask for at once */
 
@@ -46,13 +51,13 @@ static gboolean tell(IscDock *dock, IscLinkMsg *msg, const gchar *text, int fd)
 	return isc_link_send(dock->link, msg, fd, NULL);
 }
 
-static void send_count(IscDock *dock, const gchar *node, guint slot, IscDropKind kind, guint64 n,
+static void send_count(IscDock *dock, const gchar *node, guint slot, const gchar *kind, guint64 n,
 		gint64 how)
 {
 	IscLinkMsg msg = isc_link_msg(ISC_LINK_DROPPED, node, slot);
 	msg.a = (gint64)MIN(n, (guint64)G_MAXINT64);
 	msg.b = how;
-	tell(dock, &msg, how == 2 ? "end" : isc_drop_name(kind), -1);
+	tell(dock, &msg, kind, -1);
 }
 
 static void send_fence(IscDock *dock, const IscNode *node, guint port)
@@ -73,8 +78,8 @@ static void send_fence(IscDock *dock, const IscNode *node, guint port)
 /* --- counters ------------------------------------------------------------------------------------
  */
 
-/* Those of one node, or of nobody; @out has ISC_N_DROPS entries. */
-static gboolean read_counts(IscDock *dock, const IscNode *node, guint64 *out)
+/* Those of one node, or of nobody (@node NULL), to whom no connection is let through. */
+static gboolean read_counts(IscDock *dock, const IscNode *node, Counts *out)
 {
 	IscFirewallCounters counters;
 	g_autoptr(GError) why = NULL;
@@ -87,39 +92,47 @@ static gboolean read_counts(IscDock *dock, const IscNode *node, guint64 *out)
 		g_warning("packet log: %s", why->message);
 		return FALSE;
 	}
-	memset(out, 0, ISC_N_DROPS * sizeof *out);
+	memset(out, 0, sizeof *out);
+	if (node)
+		memcpy(out->passed, counters.passed, sizeof out->passed);
 	for (guint kind = 1; node && kind < ISC_N_DROPS; kind++)
-		out[kind] = kinds[kind].level ? counters.packets[kind] : 0;
+		out->dropped[kind] = kinds[kind].level ? counters.packets[kind] : 0;
 	for (gsize i = 0; !node && i < G_N_ELEMENTS(nobodys); i++)
-		out[nobodys[i]] = counters.packets[nobodys[i]];
+		out->dropped[nobodys[i]] = counters.packets[nobodys[i]];
 	return TRUE;
 }
 
-static void send_counts(IscDock *dock, const IscNode *node, const guint64 *counts, gint64 how)
+static void send_counts(IscDock *dock, const IscNode *node, const Counts *counts, gint64 how)
 {
+	const gchar *name = node ? node->spec->name : "";
+	guint slot = node ? node->slot : 0;
 	for (guint kind = 1; kind < ISC_N_DROPS; kind++)
-		if (counts[kind] > 0)
-			send_count(dock, node ? node->spec->name : "", node ? node->slot : 0,
-					(IscDropKind)kind, counts[kind], how);
+		if (counts->dropped[kind] > 0)
+			send_count(dock, name, slot, isc_drop_name((IscDropKind)kind),
+					counts->dropped[kind], how);
+	for (guint kind = 0; kind < ISC_N_PASSES; kind++)
+		if (counts->passed[kind] > 0)
+			send_count(dock, name, slot, isc_pass_name((IscPassKind)kind),
+					counts->passed[kind], how);
 }
 
 void isc_packets_node_up(IscDock *dock, const IscNode *node, gboolean is_new)
 {
 	g_autofree gchar *tap = isc_node_tap(node->slot);
 	guint port = if_nametoindex(tap);
-	guint64 counts[ISC_N_DROPS];
+	Counts counts;
 	if (port == 0)
 		return;
 	send_fence(dock, node, port);
-	if (!is_new && read_counts(dock, node, counts))
-		send_counts(dock, node, counts, 1);
+	if (!is_new && read_counts(dock, node, &counts))
+		send_counts(dock, node, &counts, 1);
 }
 
 void isc_packets_node_down(IscDock *dock, const IscNode *node)
 {
-	guint64 counts[ISC_N_DROPS];
-	if (read_counts(dock, node, counts))
-		send_counts(dock, node, counts, 0);
+	Counts counts;
+	if (read_counts(dock, node, &counts))
+		send_counts(dock, node, &counts, 0);
 	send_fence(dock, node, 0);
 }
 
@@ -144,16 +157,16 @@ static gboolean is_news(IscDock *dock, guint slot, guint kind)
 }
 
 /* Numbers of the kernel's and words of our own: no byte of a packet. */
-static void file_events(IscDock *dock, const IscNode *node, const guint64 *counts)
+static void file_events(IscDock *dock, const IscNode *node, const Counts *counts)
 {
 	for (guint kind = 1; kind < ISC_N_DROPS; kind++) {
-		if (counts[kind] == 0 || !is_news(dock, node ? node->slot : 0, kind))
+		if (counts->dropped[kind] == 0 || !is_news(dock, node ? node->slot : 0, kind))
 			continue;
 		const gchar *name = node ? node->spec->name : "";
 		isc_dock_event(dock, name, "network.dropped", kinds[kind].level, ISC_CALLER_DOCK,
 				"%s%s%s: %" G_GUINT64_FORMAT " packets dropped as '%s' so far; see "
 				"isc-vm network log%s%s",
-				name, node ? " " : "", kinds[kind].text, counts[kind],
+				name, node ? " " : "", kinds[kind].text, counts->dropped[kind],
 				isc_drop_name((IscDropKind)kind), node ? " " : "", name);
 	}
 }
@@ -164,15 +177,15 @@ static void file_events(IscDock *dock, const IscNode *node, const guint64 *count
 static void answer_count(IscDock *dock, gpointer data)
 {
 	g_autofree gchar *name = data;
-	guint64 counts[ISC_N_DROPS];
+	Counts counts;
 	g_autoptr(IscNode) node = *name ? isc_register_get_node(dock->reg, name, NULL) : NULL;
 
 	/* It may be gone; then its last counts are told. */
-	if ((node || !*name) && read_counts(dock, node, counts)) {
-		send_counts(dock, node, counts, 0);
-		file_events(dock, node, counts);
+	if ((node || !*name) && read_counts(dock, node, &counts)) {
+		send_counts(dock, node, &counts, 0);
+		file_events(dock, node, &counts);
 	}
-	send_count(dock, name, node ? node->slot : 0, 0, 0, 2);
+	send_count(dock, name, node ? node->slot : 0, "end", 0, 2);
 	g_mutex_lock(&dock->lock);
 	g_hash_table_remove(dock->packets.asked, name);
 	g_mutex_unlock(&dock->lock);
@@ -211,13 +224,13 @@ static void open_log(IscDock *dock)
 static void introduce(IscDock *dock, gpointer data)
 {
 	const IscLinkMsg *msg = data;
-	guint64 counts[ISC_N_DROPS];
+	Counts counts;
 	g_autoptr(GPtrArray) nodes = msg->b ? NULL : isc_register_list_nodes(dock->reg, NULL);
 
 	for (guint i = 0; nodes && i < nodes->len; i++)
 		isc_packets_node_up(dock, nodes->pdata[i], /* is_new= */ FALSE);
-	if (!msg->b && read_counts(dock, NULL, counts))
-		send_counts(dock, NULL, counts, 1);
+	if (!msg->b && read_counts(dock, NULL, &counts))
+		send_counts(dock, NULL, &counts, 1);
 	if (msg->a != ISC_PACKET_LOG_GROUP)
 		open_log(dock);
 	g_free(data);

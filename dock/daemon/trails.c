@@ -25,7 +25,7 @@ static gboolean sent_nothing(const gchar *name, GError **error)
 {
 	if (*name == ISC_TRAIL_PACKETS)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
-				"no packet of '%s' was dropped and logged so far", name + 1);
+				"no packet of '%s' was logged so far", name + 1);
 	else
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' has sent nothing yet",
 				name);

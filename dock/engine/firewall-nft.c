@@ -575,10 +575,10 @@ gboolean isc_firewall_counters(
 
 	memset(out, 0, sizeof *out);
 	if (!fence)
-		return isc_nft_read_sums(fw->reader, out->packets, out->bytes, &out->opened, error);
+		return isc_nft_read_sums(fw->reader, out->packets, out->bytes, out->passed, error);
 	g_autoptr(GArray) counts =
 			isc_nft_read_counts_of(fw->reader, fence->tap, fence->address, error);
-	if (!counts)
+	if (!counts || !isc_nft_read_passes_of(fw->reader, fence->address, out->passed, error))
 		return FALSE;
 	for (guint i = 0; i < counts->len; i++) {
 		const IscNftCount *count = &g_array_index(counts, IscNftCount, i);

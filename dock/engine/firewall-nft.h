@@ -135,10 +135,11 @@ gboolean isc_firewall_check_free(IscFirewall *fw, const IscExpose *expose, guint
 typedef struct {
 	guint64 packets[ISC_N_DROPS]; /* dropped, by kind */
 	guint64 bytes[ISC_N_DROPS];
-	guint64 opened; /* connections to exposed ports; the whole dock's only */
+	guint64 passed[ISC_N_PASSES]; /* connections that were let through */
 } IscFirewallCounters;
 
-/* Of the whole dock (@fence NULL), or of one node: what was dropped from it and to it. */
+/* Of the whole dock (@fence NULL), or of one node: what was dropped from it and to it, and which
+ * connections it was let have. */
 gboolean isc_firewall_counters(IscFirewall *fw, const IscFence *fence, IscFirewallCounters *out,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -364,14 +364,15 @@ GArray *isc_nft_read_counts(IscNftReader *reader, GError **error)
 	return g_steal_pointer(&out);
 }
 
-/* One element of "dropped"; the kernel answers with it, or with ENOENT. */
-static IscNlMsg *request_for_count(gboolean is_bridge, const guint8 *key, guint len)
+/* One element of @set; the kernel answers with it, or with ENOENT. */
+static IscNlMsg *request_for_count(
+		gboolean is_bridge, const gchar *set, const guint8 *key, guint len)
 {
 	IscNlMsg *msg = isc_nft_msg_new(NFT_MSG_GETSETELEM, NLM_F_ACK, is_bridge);
 	struct nlattr *list, *item;
 
 	if (nla_put_string(msg, NFTA_SET_ELEM_LIST_TABLE, ISC_NFT_TABLE) < 0 ||
-			nla_put_string(msg, NFTA_SET_ELEM_LIST_SET, "dropped") < 0 ||
+			nla_put_string(msg, NFTA_SET_ELEM_LIST_SET, set) < 0 ||
 			!(list = nla_nest_start(msg, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED)) ||
 			!(item = nla_nest_start(msg, NFTA_LIST_ELEM | NLA_F_NESTED)) ||
 			!isc_nft_msg_put_value(msg, NFTA_SET_ELEM_KEY, key, len))
@@ -397,7 +398,7 @@ GArray *isc_nft_read_counts_of(
 		else
 			memcpy(key, &sender, sizeof sender);
 		memcpy(key + len - 4, &mark, sizeof mark);
-		g_autoptr(IscNlMsg) msg = request_for_count(counts.is_bridge, key, len);
+		g_autoptr(IscNlMsg) msg = request_for_count(counts.is_bridge, "dropped", key, len);
 		int err = exchange(reader, msg, on_counts, &counts);
 		if (err < 0 && err != -NLE_OBJ_NOTFOUND) {
 			fail(error, err, "cannot read the counters");
@@ -407,8 +408,48 @@ GArray *isc_nft_read_counts_of(
 	return g_steal_pointer(&out);
 }
 
+/* The element of one node, or none. */
+static int on_passes(struct nl_msg *msg, void *data)
+{
+	guint64 *passed = data, bytes = 0;
+	struct nlattr *list = nlmsg_find_attr(
+			nlmsg_hdr(msg), sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_ELEMENTS);
+	struct nlattr *item;
+	int rest;
+
+	if (!list)
+		return NL_OK;
+	nla_for_each_nested(item, list, rest)
+	{
+		struct nlattr *tb[NFTA_SET_ELEM_MAX + 1], *expr[NFTA_EXPR_MAX + 1];
+		if (nla_parse_nested(tb, NFTA_SET_ELEM_MAX, item, NULL) == 0 &&
+				tb[NFTA_SET_ELEM_EXPR] &&
+				nla_parse_nested(expr, NFTA_EXPR_MAX, tb[NFTA_SET_ELEM_EXPR],
+						NULL) == 0)
+			take_counter(expr[NFTA_EXPR_DATA], passed, &bytes);
+	}
+	return NL_OK;
+}
+
+gboolean isc_nft_read_passes_of(
+		IscNftReader *reader, guint32 address, guint64 passed[ISC_N_PASSES], GError **error)
+{
+	const guint32 key = GUINT32_TO_BE(address);
+
+	for (guint kind = 0; kind < ISC_N_PASSES; kind++) {
+		g_autofree gchar *set = g_strconcat("count-", isc_pass_name(kind), NULL);
+		g_autoptr(IscNlMsg) msg =
+				request_for_count(FALSE, set, (const guint8 *)&key, sizeof key);
+		passed[kind] = 0;
+		int err = exchange(reader, msg, on_passes, &passed[kind]);
+		if (err < 0 && err != -NLE_OBJ_NOTFOUND)
+			return fail(error, err, "cannot read the counters");
+	}
+	return TRUE;
+}
+
 typedef struct {
-	guint64 *packets, *bytes, *opened;
+	guint64 *packets, *bytes, *passed;
 } Sums;
 
 static int on_sum(struct nl_msg *msg, void *data)
@@ -423,8 +464,9 @@ static int on_sum(struct nl_msg *msg, void *data)
 		return NL_OK;
 	const gchar *name = nla_get_string(tb[NFTA_OBJ_NAME]);
 	take_counter(tb[NFTA_OBJ_DATA], &packets, &bytes);
-	if (strcmp(name, "opened") == 0)
-		*sums->opened += packets;
+	for (guint kind = 0; kind < ISC_N_PASSES; kind++)
+		if (strcmp(name, isc_pass_counter(kind)) == 0)
+			sums->passed[kind] += packets;
 	for (guint kind = 1; kind < ISC_N_DROPS && g_str_has_prefix(name, "drop-"); kind++) {
 		if (strcmp(name + 5, isc_drop_name((IscDropKind)kind)) != 0)
 			continue;
@@ -435,15 +477,15 @@ static int on_sum(struct nl_msg *msg, void *data)
 }
 
 gboolean isc_nft_read_sums(IscNftReader *reader, guint64 packets[ISC_N_DROPS],
-		guint64 bytes[ISC_N_DROPS], guint64 *opened, GError **error)
+		guint64 bytes[ISC_N_DROPS], guint64 passed[ISC_N_PASSES], GError **error)
 {
-	Sums sums = { packets, bytes, opened };
+	Sums sums = { packets, bytes, passed };
 
 	for (guint tries = 0; tries < DUMP_TRIES; tries++) {
 		int err = 0;
 		memset(packets, 0, sizeof *packets * ISC_N_DROPS);
 		memset(bytes, 0, sizeof *bytes * ISC_N_DROPS);
-		*opened = 0;
+		memset(passed, 0, sizeof *passed * ISC_N_PASSES);
 		for (gint is_bridge = 0; is_bridge < 2 && err == 0; is_bridge++)
 			err = dump(reader, NFT_MSG_GETOBJ, is_bridge, NFTA_OBJ_TABLE, 0, NULL,
 					on_sum, &sums);

@@ -57,8 +57,11 @@ GArray *isc_nft_read_counts(IscNftReader *reader, GError **error) G_GNUC_WARN_UN
 GArray *isc_nft_read_counts_of(IscNftReader *reader, const gchar *tap, guint32 address,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Sums per kind over both tables; ISC_N_DROPS entries each; @opened: connections to exposed ports.
- */
+/* Connections that one node was let have, by kind. */
+gboolean isc_nft_read_passes_of(IscNftReader *reader, guint32 address, guint64 passed[ISC_N_PASSES],
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Sums per kind over both tables; ISC_N_DROPS entries each, and ISC_N_PASSES. */
 gboolean isc_nft_read_sums(IscNftReader *reader, guint64 packets[ISC_N_DROPS],
-		guint64 bytes[ISC_N_DROPS], guint64 *opened, GError **error)
+		guint64 bytes[ISC_N_DROPS], guint64 passed[ISC_N_PASSES], GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;

@@ -185,6 +185,22 @@ static void append_forget(Batch *b, const IscFence *fence, gboolean is_bridge, g
 	end_list(b, msg, list, "dropped");
 }
 
+/* The same of what was let through. */
+static void append_forget_passes(Batch *b, const IscFence *fence, IscPassKind kind, gboolean comes)
+{
+	const gchar *set = kind == ISC_PASS_EXPOSED ? "count-exposed" : "count-allowed";
+	const guint32 address = htonl(fence->address);
+	struct nlattr *list;
+	g_autoptr(IscNlMsg) msg = begin_list(comes, FALSE, set, &list);
+	struct nlattr *item = nla_nest_start(msg, NFTA_LIST_ELEM | NLA_F_NESTED);
+
+	if (!item || !isc_nft_msg_put_value(msg, NFTA_SET_ELEM_KEY, (const guint8 *)&address,
+				     sizeof address))
+		g_error("out of memory");
+	nla_nest_end(msg, item);
+	end_list(b, msg, list, set);
+}
+
 /* --- sending --------------------------------------------------------------------------------- */
 
 /* The kernel has done its work, and queued all answers, when send returns: one per message, and of
@@ -241,6 +257,8 @@ gboolean isc_nft_write(IscNftWriter *writer, const GPtrArray *gone, const GPtrAr
 	append_elements(&b, come, /* comes= */ TRUE);
 	for (guint i = 0; forget && i < 4; i++)
 		append_forget(&b, forget, /* is_bridge= */ i < 2, /* comes= */ i % 2 == 0);
+	for (guint i = 0; forget && i < 2 * ISC_N_PASSES; i++)
+		append_forget_passes(&b, forget, (IscPassKind)(i / 2), /* comes= */ i % 2 == 0);
 	if (sets->len == 0)
 		return TRUE;
 	append_mark(&b, NFNL_MSG_BATCH_END);

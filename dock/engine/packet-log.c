@@ -42,20 +42,29 @@ static int set(IscNlSock *sock, guint16 group, const Setting *s)
 	return nl_send_sync(sock, msg); /* takes it over */
 }
 
+/* Tells of each packet what conntrack knows of its connection, where the kernel can; the log does
+ * without else. */
+static int set_flags(IscNlSock *sock, guint16 group)
+{
+	const guint16 with = htons(NFULNL_CFG_F_SEQ | NFULNL_CFG_F_CONNTRACK);
+	const guint16 without = htons(NFULNL_CFG_F_SEQ);
+	int err = set(sock, group, &(Setting){ NFULA_CFG_FLAGS, &with, sizeof with });
+	return err < 0 ? set(sock, group, &(Setting){ NFULA_CFG_FLAGS, &without, sizeof without })
+		       : err;
+}
+
 static int set_all(IscNlSock *sock, guint16 group)
 {
 	const struct nfulnl_msg_config_cmd bind = { .command = NFULNL_CFG_CMD_BIND };
 	const struct nfulnl_msg_config_mode mode = { .copy_range = htonl(ISC_PACKET_LOG_BYTES),
 		.copy_mode = NFULNL_COPY_PACKET };
 	const guint32 bytes = htonl(BUNDLE_BYTES), bundle = htonl(BUNDLE), wait = htonl(BUNDLE_CS);
-	const guint16 flags = htons(NFULNL_CFG_F_SEQ);
 	const Setting settings[] = {
 		{ NFULA_CFG_CMD, &bind, sizeof bind },
 		{ NFULA_CFG_MODE, &mode, sizeof mode },
 		{ NFULA_CFG_NLBUFSIZ, &bytes, sizeof bytes },
 		{ NFULA_CFG_QTHRESH, &bundle, sizeof bundle },
 		{ NFULA_CFG_TIMEOUT, &wait, sizeof wait },
-		{ NFULA_CFG_FLAGS, &flags, sizeof flags },
 	};
 
 	for (gsize i = 0; i < G_N_ELEMENTS(settings); i++) {
@@ -63,7 +72,7 @@ static int set_all(IscNlSock *sock, guint16 group)
 		if (err < 0)
 			return err;
 	}
-	return 0;
+	return set_flags(sock, group);
 }
 
 int isc_packet_log_open(guint16 group, GError **error)

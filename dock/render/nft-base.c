@@ -24,7 +24,11 @@
  *
  * A dropped packet goes to the chain of its kind: a named counter, the kind as mark (it is dropped,
  * so the mark reaches nobody), a counter per node and kind, a log line unless that node and kind
- * have had theirs, drop. */
+ * have had theirs, drop.
+ *
+ * A connection that is let through goes, with its first packet alone, to the chain of its kind: a
+ * counter, one per node, a log line unless the node has had its share, accept.  No mark: those of
+ * packets from outside are somebody else's. */
 
 /* RFC 6890 and what clouds put there.  The documentation networks (192.0.2.0/24, …) are left out:
  * nothing lives there but examples and tests. */
@@ -116,6 +120,16 @@ static const DropChain drop_chains[] = {
 	{ FALSE, ISC_DROP_SPOOF,      "",     BY_NOBODY,   FALSE, "drop" },
 	{ FALSE, ISC_DROP_LOCAL,      "",     BY_NOBODY,   FALSE, "reject with icmpx admin-prohibited" },
 	{ FALSE, ISC_DROP_UID,        "",     BY_OWNER,    FALSE, "reject with icmpx admin-prohibited" },
+};
+
+/* conntrack confirms a connection when its first packet leaves: what finds it so is sent again, or
+ * is one of several before the first answer. */
+static const struct {
+	IscPassKind kind;
+	const gchar *chain, *key, *whose, *verdict;
+} pass_chains[] = {
+	{ ISC_PASS_EXPOSED, "open",  "ip daddr", "to",   "accept" },
+	{ ISC_PASS_ALLOWED, "allow", "ip saddr", "from", "goto pass" },
 };
 
 static const struct {
@@ -242,25 +256,25 @@ static const gchar inet_rules[] =
 	"\t\tip daddr @rate-down goto drop-rate-in\n"
 	"\t}\n"
 	"\tchain to-peer {\n"
-	"\t\tmeta l4proto { tcp, udp } ip saddr . ip daddr . meta l4proto . th dport @peers goto pass\n"
+	"\t\tmeta l4proto { tcp, udp } ip saddr . ip daddr . meta l4proto . th dport @peers goto allow\n"
 	/* A node of a group is one element, and so is a rule for all of the group: joining costs the same in any. */
 	"\t\tmeta mark set ip daddr map @groups\n"
-	"\t\tmeta l4proto { tcp, udp } ip saddr . meta mark . meta l4proto . th dport @group-peers goto pass\n"
+	"\t\tmeta l4proto { tcp, udp } ip saddr . meta mark . meta l4proto . th dport @group-peers goto allow\n"
 	"\t\tgoto drop-peer\n"
 	"\t}\n"
 	"\tchain outward {\n"
-	"\t\tmeta l4proto { tcp, udp } ip saddr . meta l4proto . ip daddr . th dport @egress goto pass\n"
+	"\t\tmeta l4proto { tcp, udp } ip saddr . meta l4proto . ip daddr . th dport @egress goto allow\n"
 	"\t\tmeta mark set ip saddr map @egress-class\n"
-	"\t\tmeta l4proto { tcp, udp } meta mark . meta l4proto . ip daddr . th dport @wide-named goto pass\n"
-	"\t\ticmp type echo-request meta mark . ip daddr @icmp-named goto pass\n"
-	"\t\tip saddr @egress-open ip daddr @resolvers meta l4proto { tcp, udp } th dport 53 goto pass\n"
+	"\t\tmeta l4proto { tcp, udp } meta mark . meta l4proto . ip daddr . th dport @wide-named goto allow\n"
+	"\t\ticmp type echo-request meta mark . ip daddr @icmp-named goto allow\n"
+	"\t\tip saddr @egress-open ip daddr @resolvers meta l4proto { tcp, udp } th dport 53 goto allow\n"
 	"\t\tip daddr @reserved goto drop-reserved\n"
 	"\t\toifname != $OUTSIDE goto drop-egress\n"
-	"\t\tip saddr @egress-open goto pass\n"
+	"\t\tip saddr @egress-open goto allow\n"
 	/* Names stand behind the reserved networks: whoever answers for one opens no way into them. */
-	"\t\tmeta l4proto { tcp, udp } ip saddr . meta l4proto . ip daddr . th dport @egress-host goto pass\n"
-	"\t\tmeta l4proto { tcp, udp } meta mark . meta l4proto . ip daddr . th dport @wide goto pass\n"
-	"\t\ticmp type echo-request meta mark . ip daddr @icmp-wide goto pass\n"
+	"\t\tmeta l4proto { tcp, udp } ip saddr . meta l4proto . ip daddr . th dport @egress-host goto allow\n"
+	"\t\tmeta l4proto { tcp, udp } meta mark . meta l4proto . ip daddr . th dport @wide goto allow\n"
+	"\t\ticmp type echo-request meta mark . ip daddr @icmp-wide goto allow\n"
 	"\t\tgoto drop-egress\n"
 	"\t}\n"
 	"\tchain to-node {\n"
@@ -325,12 +339,17 @@ static const gchar guard_rules[] =
 	"\t}\n";
 /* clang-format on */
 
+static guint log_rate(const IscNftConfig *config)
+{
+	return config->log_rate ? config->log_rate : 5;
+}
+
 /* Each node has its own share of each kind, in one look-up however many nodes there are: a flood by
  * one neither hides what another does nor costs the dock more than these few packets. */
 static void append_log(GString *s, const IscNftConfig *config, const DropChain *c)
 {
 	const gchar *name = isc_drop_name(c->kind), *key = whose[c->whose].key;
-	guint rate = config->log_rate ? config->log_rate : 5;
+	guint rate = log_rate(config);
 
 	if (config->log_group == 0 || c->is_silent)
 		return;
@@ -360,16 +379,34 @@ static void append_drop_chain(GString *s, const IscNftConfig *config, const Drop
 	g_string_append_printf(s, "\t\t%s\n\t}\n", c->verdict);
 }
 
+static void append_pass_chain(GString *s, const IscNftConfig *config, gsize row)
+{
+	const gchar *name = isc_pass_name(pass_chains[row].kind), *key = pass_chains[row].key;
+	const gchar *verdict = pass_chains[row].verdict, *chain = pass_chains[row].chain;
+	guint rate = log_rate(config);
+
+	g_string_append_printf(s,
+			"\tchain %s {\n"
+			"\t\tct status confirmed %s\n"
+			"\t\tcounter name \"%s\"\n"
+			"\t\tupdate @count-%s { %s counter }\n",
+			chain, verdict, isc_pass_counter(pass_chains[row].kind), name, key);
+	if (config->log_group)
+		g_string_append_printf(s,
+				"\t\tupdate @log-%s { %s limit rate %u/second burst %u packets } "
+				"log prefix \"isc:%s:%s:%s\" group %u snaplen 128\n",
+				name, key, rate, 2 * rate, name, pass_chains[row].whose, chain,
+				config->log_group);
+	g_string_append_printf(s, "\t\t%s\n\t}\n", verdict);
+}
+
 static void append_chains(GString *s, const IscNftConfig *config, gboolean is_bridge)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(drop_chains); i++)
 		if (drop_chains[i].is_bridge == is_bridge)
 			append_drop_chain(s, config, &drop_chains[i]);
-	if (is_bridge)
-		return;
-	/* A connection to an exposed port: counted, not logged, for it is what the port is there
-	 * for. */
-	g_string_append(s, "\tchain open {\n\t\tcounter name \"opened\"\n\t\taccept\n\t}\n");
+	for (gsize i = 0; i < G_N_ELEMENTS(pass_chains) && !is_bridge; i++)
+		append_pass_chain(s, config, i);
 }
 
 /* Sets, maps and counters: declared anew they keep what they hold. */
@@ -395,10 +432,19 @@ static void append_state(GString *s, gboolean is_bridge)
 	if (is_bridge)
 		g_string_append(s, "\tset arp-rate {\n\t\ttype ifname\n\t\tsize 65536\n"
 				   "\t\tflags dynamic,timeout\n\t\ttimeout 1m\n\t}\n");
-	else
+	for (gsize i = 0; i < G_N_ELEMENTS(pass_chains) && !is_bridge; i++) {
+		const gchar *name = isc_pass_name(pass_chains[i].kind);
+		g_string_append_printf(s,
+				"\tcounter %s {\n\t}\n"
+				"\tset count-%s {\n\t\ttype ipv4_addr\n\t\tsize 65536\n"
+				"\t\tflags dynamic\n\t}\n"
+				"\tset log-%s {\n\t\ttype ipv4_addr\n\t\tsize 65536\n"
+				"\t\tflags dynamic,timeout\n\t\ttimeout 1m\n\t}\n",
+				isc_pass_counter(pass_chains[i].kind), name, name);
+	}
+	if (!is_bridge)
 		g_string_append(s, "\tset logged-uid {\n\t\ttype uid\n\t\tsize 65536\n"
 				   "\t\tflags dynamic,timeout\n\t\ttimeout 1m\n\t}\n"
-				   "\tcounter opened {\n\t}\n"
 				   "\tset reserved {\n\t\ttype ipv4_addr\n\t\tflags interval\n\t}\n"
 				   "\tset resolvers {\n\t\ttype ipv4_addr\n\t}\n");
 	isc_nft_append_sets(s, is_bridge);

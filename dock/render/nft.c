@@ -65,6 +65,16 @@ const gchar *isc_drop_name(IscDropKind kind)
 	return kind > 0 && kind < ISC_N_DROPS ? drop_names[kind] : "?";
 }
 
+const gchar *isc_pass_name(IscPassKind kind)
+{
+	return kind == ISC_PASS_EXPOSED ? "exposed" : "allowed";
+}
+
+const gchar *isc_pass_counter(IscPassKind kind)
+{
+	return kind == ISC_PASS_EXPOSED ? "opened" : "allowed";
+}
+
 const IscNftSetInfo *isc_nft_set_info(IscNftSet set)
 {
 	g_assert(set < ISC_N_NFT_SETS);

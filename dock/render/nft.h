@@ -51,6 +51,21 @@ typedef enum {
 /* "mac", "ip", …: counter, chain and log prefix "isc:mac:"; static. */
 const gchar *isc_drop_name(IscDropKind kind);
 
+/* Why a connection was let through.  Each is counted and logged once, for the node that is the
+ * dock's own end of it; what follows on it is neither. */
+typedef enum {
+	ISC_PASS_EXPOSED, /* from outside to an exposed port: for the node that has it */
+	ISC_PASS_ALLOWED, /* out, or to a peer, by a rule: for the node that opens it */
+	ISC_N_PASSES,
+} IscPassKind;
+
+/* "exposed", "allowed": log prefix "isc:exposed:" and sets "count-exposed", "log-exposed" of the
+ * nodes' shares; static. */
+const gchar *isc_pass_name(IscPassKind kind);
+
+/* The counter of all of them; static. */
+const gchar *isc_pass_counter(IscPassKind kind);
+
 /* What the tables look like on this dock. */
 typedef struct {
 	const gchar *bridge;     /* "isc0"; whatever else begins so is a bridge of nodes as well */

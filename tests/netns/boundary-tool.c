@@ -141,7 +141,9 @@ static gchar *print_counters(const IscFirewallCounters *c)
 		if (c->packets[k])
 			g_string_append_printf(s, "%s=%" G_GUINT64_FORMAT " ",
 					isc_drop_name((IscDropKind)k), c->packets[k]);
-	g_string_append_printf(s, "opened=%" G_GUINT64_FORMAT, c->opened);
+	for (guint k = 0; k < ISC_N_PASSES; k++)
+		g_string_append_printf(s, "%s%s=%" G_GUINT64_FORMAT, k ? " " : "",
+				isc_pass_counter((IscPassKind)k), c->passed[k]);
 	return g_string_free(s, FALSE);
 }
 

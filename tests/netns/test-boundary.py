@@ -423,6 +423,49 @@ law(not sees(outside_wire, socket.inet_aton(open_.address), 0.05), "outside neve
 law(tool.do("intact") == "intact" or tool.do("sync") == "" and tool.do("intact") == "intact",
     "rules and elements read back as written")
 
+# --- what is let through is counted and logged, a connection at a time ---------------------------------
+
+
+def passes(text, node, kind, n, act):
+    every = (web, db, app, open_)
+    before = [tool.counters(m.slot) for m in every]
+    act()
+    rise = [tool.counters(m.slot)[k] - old[k] for m, old in zip(every, before) for k in ("opened", "allowed")]
+    want = [n if m is node and k == kind else 0 for m in every for k in ("opened", "allowed")]
+    law(rise == want, f"{text}: counted as {n} '{kind}', for its node alone", f"{rise}, not {want}")
+
+
+def unanswered():
+    s = outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for _ in range(5):
+        s.sendto(b"no answer", (DOCK, 5002))
+        time.sleep(0.02)
+    s.close()
+
+
+def download():
+    stream_ = outside.socket()
+    stream_.settimeout(5)
+    stream_.connect((DOCK, 8081))
+    got = 0
+    while got < 400000:
+        got += len(stream_.recv(65536))
+    stream_.close()
+
+
+passes("two connections to an exposed port", web, "opened", 2,
+       lambda: [outside.connects(DOCK, 8080), outside.connects(DOCK, 8080)])
+passes("a long one", web, "opened", 1, download)
+passes("datagrams of one sender that nobody answers", web, "opened", 1, unanswered)
+passes("a question by UDP and its answer", web, "opened", 1, lambda: outside.asks_udp(DOCK, 5001))
+passes("a connection out", app, "allowed", 1, lambda: app.ns.connects(INTERNET, 9000))
+passes("one of a node with open egress", open_, "allowed", 1, lambda: open_.ns.connects(INTERNET, 9000))
+passes("one to a peer", app, "allowed", 1, lambda: app.ns.connects(web.address, 80))
+passes("one that is refused", db, "allowed", 0, lambda: db.ns.connects(INTERNET, 9000, 0.3))
+time.sleep(0.3)
+log.collect(logged)
+law({"isc:exposed:", "isc:allowed:"} <= logged, "and logged")
+
 # --- T6: who a node is --------------------------------------------------------------------------------
 
 attack("a frame from another MAC", db, Ether(src="52:54:4e:00:00:02", dst=GATEWAY_MAC) /
@@ -614,7 +657,7 @@ if IS_ROOT and os.access("/dev/net/tun", os.W_OK):
     os.close(tun)
     tool.do("untap 9")
     tool.do("remove 9")
-    law("isct9" not in sh("ip link; nft list tables") and tool.counters(9) == {"opened": 0},
+    law("isct9" not in sh("ip link; nft list tables") and tool.counters(9) == {"opened": 0, "allowed": 0},
         "an added node's tap, elements and counts are gone after its removal")
 else:
     skip("a node on a tap", "needs root and /dev/net/tun")

@@ -66,6 +66,9 @@ static void dropped_packets_are_counted_also_where_they_have_no_line(void **stat
 		"type=NETFILTER_PKT msg=audit(1.000:3): kind=ip rule=bridge/drop-ip\n",
 		"type=DAEMON_CONFIG msg=audit(1.000:4): op=network-left-out kind=mac left-out=40\n",
 		"type=DAEMON_ERR msg=audit(1.000:5): op=network-lost lines=7\n",
+		"type=NETFILTER_PKT msg=audit(1.000:6): kind=exposed rule=inet/open\n",
+		"type=DAEMON_CONFIG msg=audit(1.000:7): op=network-left-out kind=exposed "
+		"left-out=9\n",
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
 		const IscTrailRecord record = { .line = lines[i], .len = strlen(lines[i]) };
@@ -77,9 +80,14 @@ static void dropped_packets_are_counted_also_where_they_have_no_line(void **stat
 	IscJson *kinds = json_object_object_get(json_object_object_get(counts, "network"), "kinds");
 	assert_int_equal(json_object_get_int(json_object_object_get(kinds, "mac")), 42);
 	assert_int_equal(json_object_get_int(json_object_object_get(kinds, "ip")), 1);
+	assert_int_equal(json_object_object_length(kinds), 2);
+	IscJson *accepted = json_object_object_get(
+			json_object_object_get(counts, "network"), "accepted");
+	assert_int_equal(json_object_get_int(json_object_object_get(accepted, "exposed")), 10);
 	g_autoptr(GString) out = g_string_new(NULL);
 	isc_audit_report_print(out, counts);
 	assert_non_null(strstr(out->str, "packets dropped: 43, 3 of them one by one on record"));
+	assert_non_null(strstr(out->str, "connections let through, by kind:\n        10  exposed"));
 }
 
 static void names_of_the_guest_stay_off_the_terminal(void **state)

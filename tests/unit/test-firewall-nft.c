@@ -377,7 +377,7 @@ static void counters_begin_at_zero(void **state)
 
 	add(fw, web);
 	assert_true(isc_firewall_counters(fw, NULL, &counters, &error));
-	assert_int_equal(counters.packets[ISC_DROP_MAC] + counters.opened, 0);
+	assert_int_equal(counters.packets[ISC_DROP_MAC] + counters.passed[ISC_PASS_EXPOSED], 0);
 	netns_run("nft add element bridge isc-dock dropped "
 		  "{ \"isct2\" . 0x00000001 counter packets 5 bytes 300 , "
 		  "\"isct3\" . 0x00000001 counter packets 7 bytes 300 }");

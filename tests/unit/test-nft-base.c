@@ -25,7 +25,12 @@ static void nothing_is_accepted_before_the_sender_is_proven(void **state)
 	assert_true(stands_before(text, "to-node", "@quarantined", "ct state established"));
 	assert_true(stands_before(text, "to-host", "!= @nodes", "ct state established"));
 	assert_true(stands_before(text, "outward", "@wide-named", "@reserved"));
-	assert_true(stands_before(text, "outward", "@reserved", "@egress-open goto pass"));
+	assert_true(stands_before(text, "outward", "@reserved", "@egress-open goto allow"));
+	/* Once a connection: what goes on is neither counted nor logged. */
+	assert_true(stands_before(text, "open", "ct status confirmed accept", "@count-exposed"));
+	assert_true(stands_before(
+			text, "allow", "ct status confirmed goto pass", "@count-allowed"));
+	assert_null(strstr(text, "established goto allow"));
 }
 
 static void every_chain_that_judges_nodes_ends_in_a_drop(void **state)

@@ -46,15 +46,15 @@ static void without_tables_there_is_nothing_and_no_error(void **state)
 	(void)state;
 	GError *error = NULL;
 	g_autoptr(IscNftReader) reader = isc_nft_reader_new(&error);
-	guint64 packets[ISC_N_DROPS], bytes[ISC_N_DROPS], opened;
+	guint64 packets[ISC_N_DROPS], bytes[ISC_N_DROPS], passed[ISC_N_PASSES];
 
 	netns_run("nft flush ruleset");
 	g_autoptr(GArray) set = isc_nft_read_set(reader, ISC_NFT_WIDE, &error);
 	assert_int_equal(set->len, 0);
 	g_autoptr(GArray) counts = isc_nft_read_counts(reader, &error);
 	assert_int_equal(counts->len, 0);
-	assert_true(isc_nft_read_sums(reader, packets, bytes, &opened, &error));
-	assert_int_equal(packets[ISC_DROP_MAC] + opened, 0);
+	assert_true(isc_nft_read_sums(reader, packets, bytes, passed, &error));
+	assert_int_equal(packets[ISC_DROP_MAC] + passed[ISC_PASS_EXPOSED], 0);
 }
 
 static void sums_add_both_tables_up(void **state)
@@ -62,7 +62,7 @@ static void sums_add_both_tables_up(void **state)
 	(void)state;
 	GError *error = NULL;
 	g_autoptr(IscNftReader) reader = isc_nft_reader_new(&error);
-	guint64 packets[ISC_N_DROPS], bytes[ISC_N_DROPS], opened;
+	guint64 packets[ISC_N_DROPS], bytes[ISC_N_DROPS], passed[ISC_N_PASSES];
 
 	netns_run("nft flush ruleset");
 	netns_run("nft add table inet isc-dock");
@@ -70,14 +70,16 @@ static void sums_add_both_tables_up(void **state)
 	netns_run("nft add counter inet isc-dock drop-ip { packets 3 bytes 30 }");
 	netns_run("nft add counter bridge isc-dock drop-ip { packets 4 bytes 40 }");
 	netns_run("nft add counter inet isc-dock opened { packets 9 bytes 1 }");
+	netns_run("nft add counter inet isc-dock allowed { packets 2 bytes 1 }");
 	netns_run("nft add counter inet isc-dock drop-ipv6 { packets 5 bytes 1 }");
 	netns_run("nft add table inet other");
 	netns_run("nft add counter inet other drop-ip { packets 100 bytes 100 }");
-	assert_true(isc_nft_read_sums(reader, packets, bytes, &opened, &error));
+	assert_true(isc_nft_read_sums(reader, packets, bytes, passed, &error));
 	assert_int_equal(packets[ISC_DROP_IP], 7);
 	assert_int_equal(bytes[ISC_DROP_IP], 70);
 	assert_int_equal(packets[ISC_DROP_IPV6], 5);
-	assert_int_equal(opened, 9);
+	assert_int_equal(passed[ISC_PASS_EXPOSED], 9);
+	assert_int_equal(passed[ISC_PASS_ALLOWED], 2);
 }
 
 int main(void)

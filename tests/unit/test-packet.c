@@ -2,6 +2,7 @@
 #include "collector/packet.h"
 
 #include <arpa/inet.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netfilter/nfnetlink_log.h>
 #include <linux/netlink.h>
 
@@ -88,6 +89,55 @@ static void a_packet_is_told_in_numbers(void **state)
 	assert_string_equal(text, "kind=mac rule=bridge/drop-mac smac=52:54:4e:00:00:02 "
 				  "dmac=52:54:4e:00:00:01 ether=0x0800 saddr=10.77.0.2 "
 				  "daddr=203.0.113.9 proto=6 len=48 sport=1234 dport=443 flags=S");
+}
+
+static void put_nested(GByteArray *b, guint16 type, GByteArray *inner)
+{
+	put(b, type | NLA_F_NESTED, inner->data, inner->len);
+	g_byte_array_unref(inner);
+}
+
+/* What conntrack says of the connection, cut to @len bytes of port. */
+static GByteArray *connection(guint32 to, guint16 port, gsize len)
+{
+	GByteArray *ip = g_byte_array_new(), *proto = g_byte_array_new();
+	GByteArray *tuple = g_byte_array_new(), *ct = g_byte_array_new();
+	const guint16 be = htons(port);
+	put_u32(ip, CTA_IP_V4_DST, to);
+	put(proto, CTA_PROTO_DST_PORT, &be, len);
+	put_nested(tuple, CTA_TUPLE_IP, ip);
+	put_nested(tuple, CTA_TUPLE_PROTO, proto);
+	put_nested(ct, CTA_TUPLE_ORIG, tuple);
+	return ct;
+}
+
+static void a_connection_is_told_with_what_its_client_asked_for(void **state)
+{
+	(void)state;
+	static const struct {
+		const gchar *prefix, *tail;
+		guint32 to;
+		guint16 port;
+		gsize len;
+	} cases[] = {
+		{ "isc:exposed:to:open", " flags=S odaddr=203.0.113.1 odport=8443", 0xcb007101,
+				8443, 2 },
+		{ "isc:exposed:to:open", " flags=S odaddr=203.0.113.9 odport=8443", 0xcb007109,
+				8443, 2 },
+		{ "isc:exposed:to:open", " flags=S odaddr=203.0.113.1", 0xcb007101, 8443, 1 },
+		{ "isc:exposed:to:open", " flags=S", 0xcb007109, 443, 2 }, /* not redirected */
+		{ "isc:mac:port:drop-mac", " flags=S", 0xcb007101, 8443, 2 },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		IscPacket p;
+		GByteArray *b = begin_syn(cases[i].prefix);
+		put_nested(b, NFULA_CT, connection(cases[i].to, cases[i].port, cases[i].len));
+		put(b, NFULA_PAYLOAD, syn, sizeof syn);
+		assert_int_equal(parse(b, &p), 1);
+		assert_int_equal(isc_packet_kind_is_accepted(p.kind), p.whose == ISC_WHOSE_TO);
+		g_autofree gchar *text = print(&p);
+		assert_true(g_str_has_suffix(text, cases[i].tail));
+	}
 }
 
 /* Whatever the packet is cut to: what is there is told, and nothing behind it is looked at. */
@@ -179,6 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_packet_is_told_in_numbers),
+		cmocka_unit_test(a_connection_is_told_with_what_its_client_asked_for),
 		cmocka_unit_test(a_packet_may_end_anywhere),
 		cmocka_unit_test(headers_that_lie_about_themselves_are_not_followed),
 		cmocka_unit_test(only_the_rules_words_name_kind_and_owner),

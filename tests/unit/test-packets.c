@@ -24,6 +24,30 @@ static void a_line_is_a_packet_or_the_number_of_those_left_out(void **state)
 	assert_true(isc_packet_line_parse(lost, strlen(lost), &l));
 	assert_string_equal(l.kind, "");
 	assert_int_equal(isc_packet_line_count(&l), 0);
+	assert_false(isc_packet_line_is_dropped(&l) || isc_packet_line_is_accepted(&l));
+}
+
+static void what_was_let_through_is_told_from_what_was_dropped(void **state)
+{
+	(void)state;
+	static const struct {
+		const gchar *line;
+		gboolean is_accepted;
+	} cases[] = {
+		{ PACKET, FALSE },
+		{ NOTE, FALSE },
+		{ "type=NETFILTER_PKT " STAMP "kind=exposed rule=inet/open", TRUE },
+		{ "type=NETFILTER_PKT " STAMP "kind=allowed rule=inet/allow", TRUE },
+		{ "type=DAEMON_CONFIG " STAMP "op=network-left-out kind=exposed left-out=40",
+				TRUE },
+		{ "type=NETFILTER_PKT " STAMP "kind=egress rule=inet/drop-egress", FALSE },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		IscPacketLine l;
+		assert_true(isc_packet_line_parse(cases[i].line, strlen(cases[i].line), &l));
+		assert_int_equal(isc_packet_line_is_accepted(&l), cases[i].is_accepted);
+		assert_int_equal(isc_packet_line_is_dropped(&l), !cases[i].is_accepted);
+	}
 }
 
 static void other_lines_are_none(void **state)
@@ -73,6 +97,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_is_a_packet_or_the_number_of_those_left_out),
+		cmocka_unit_test(what_was_let_through_is_told_from_what_was_dropped),
 		cmocka_unit_test(other_lines_are_none),
 		cmocka_unit_test(as_json_numbers_are_numbers),
 		cmocka_unit_test(nothing_in_a_line_reaches_the_terminal_as_an_order),

@@ -96,17 +96,18 @@ is "$(dock ip -4 neigh show "$his" dev isc0 | grep -o '52:[0-9a-f:]*')" "${him%,
 
 # --- the packet log -------------------------------------------------------------------------------------------------
 # For each kind, packets that have a line and those that are said to have none.
-logged() {
-	vm network log "$1" --lines all --json | jq -cS -n '[inputs | select(.kind)] | group_by(.kind) |
+told() {
+	vm network log "$1" "$2" --lines all --json | jq -cS -n '[inputs | select(.kind)] | group_by(.kind) |
 		map({ key: .[0].kind, value: (map(.["left-out"] // 1) | add) }) | from_entries'
 }
+logged() { told "$1" --dropped; }
 counted() { field "$1" '.counters | del(.rate) | tojson' | jq -cS .; }
 agree() { [ "$(logged "$1")" = "$(counted "$1")" ]; }
 lines() { vm network log "$1" --kind "$2" --lines all --json | jq -n '[inputs | select(.rule)] | length'; }
 restart() { "$TOP/tools/rig" "$1" "$2" --name "$RIG" "${@:3}"; }
 ok "each dropped packet is in the log of the node that sent it, under its kind" wait_for 40 agree evil
 is "$(logged evil)" "$(counted evil)" "as many as were counted"
-status 0 "the log of the peer can be read" dock isc-vm network log peer
+status 0 "the log of the peer can be read" dock isc-vm network log peer --dropped
 is "$(cat "$TMP/out")" "" "and is clean, whatever the packets said of themselves"
 like "$(vm network log evil --kind arp -n 1)" "evil +arp +bridge/drop-arp .*arpmac=" "a line says the rule and what was sent"
 status 0 "an auditor reads it" as aud1 isc-vm network log
@@ -125,8 +126,21 @@ like "$(($(lines evil vlan) - before))" "^([1-5]?[0-9])$" "in a few lines and a 
 ok "what the other did meanwhile is in its own log" wait_for 40 agree peer
 is "$(lines peer host)" 1 "packet by packet"
 
+# Connections that are let through are told as well, once each.
+let_through() { field "$1" '{ exposed: .opened, allowed: .allowed } | with_entries(select(.value > 0)) | tojson' | jq -cS .; }
+all_told() { [ "$(told "$1" --accepted)" = "$(let_through "$1")" ]; }
+ok "each connection that was let through is in the log of its node" wait_for 60 all_told evil
+ok "and in that of the other" wait_for 60 all_told peer
+like "$(vm network log evil --kind exposed -n 1)" \
+	"evil +exposed +inet/open .*saddr=203.0.113.2 daddr=${self#*,} proto=6 .*dport=8080 flags=S( odaddr=203.0.113.1 odport=8081)? tap=" \
+	"from whom and to what (and what the client asked for, where the kernel tells)"
+like "$(vm network log evil --kind allowed --lines all)" "inet/allow .*saddr=${self#*,} daddr=203.0.113.2 proto=17 .*dport=7001" \
+	"so is where the node may connect to"
+is "$(vm audit report evil --json | jq .network.accepted.exposed)" "$(field evil .opened)" "the report counts them"
+status 2 "both at once make no sense" dock isc-vm network log evil --dropped --accepted
+
 # The log goes on whoever dies, and so does who follows it.
-background followed dock isc-vm network log evil -f -n 1
+background followed dock isc-vm network log evil --dropped -f -n 1
 wait_for 40 says followed vlan
 ok "the collector is killed" restart restart collectord --signal KILL
 before=$(lines evil option)
