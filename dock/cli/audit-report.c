@@ -341,6 +341,14 @@ IscJson *isc_audit_trail_json(const IscTrailReport *r, const gchar *name)
 	add_number(o, "violations", r->bad);
 	add_number(o, "restarts", r->restarts);
 	add_number(o, "cut", r->cut);
+	if (r->trimmed_files > 0) {
+		IscJson *trimmed = json_object_new_object();
+		add_number(trimmed, "files", r->trimmed_files);
+		add_number(trimmed, "records", r->trimmed_records);
+		add_number(trimmed, "anchors", r->trimmed_anchors);
+		add_time(trimmed, "last", r->trimmed_time);
+		json_object_object_add(o, "retention", trimmed);
+	}
 	add_number(o, "clock-steps", r->clock_steps);
 	add_time(o, "first", r->first_time);
 	add_time(o, "last", r->last_time);

@@ -22,9 +22,8 @@ void isc_audit_report_take_packet(const IscTrailRecord *record, gpointer report)
  *
  * {"commands": {"run", "distinct", "top": [{"command", "count"}]}, "logins": {"good", "failed",
  * "sessions"}, "failures": {"calls", "acts"}, "privilege-changes", "keys": {KEY: n}, "types":
- * {TYPE: n}, "network": {"dropped", "logged", "kinds": {KIND: n}, "accepted": {KIND: n}}}; "logged" of
- * those that were dropped. Call it once, at the end.
- * Returns: (transfer full)
+ * {TYPE: n}, "network": {"dropped", "logged", "kinds": {KIND: n}, "accepted": {KIND: n}}}; "logged"
+ * of those that were dropped. Call it once, at the end. Returns: (transfer full)
  */
 IscJson *isc_audit_report_finish(IscAuditReport *report, guint top);
 
@@ -34,7 +33,8 @@ void isc_audit_report_print(GString *out, IscJson *counts);
 /**
  * isc_audit_trail_json:
  * {"name", "good", "records", "blocks", "lost", "violations", "restarts", "cut", "clock-steps",
- * "first", "last", "closed", "unsealed", "key", "end"}; where not good also "fault", "record",
+ * "first", "last", "closed", "unsealed", "key", "end"}; where retention took its beginning also
+ * "retention": {"files", "records", "anchors", "last"}; where not good also "fault", "record",
  * "segment", "detail". Times are seconds since 1970; "end" is what --anchor takes.
  * @name: of the node; NULL: as the trail says.  Returns: (transfer full)
  */

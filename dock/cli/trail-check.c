@@ -340,6 +340,14 @@ void isc_trail_found_print(GString *out, const IscTrailFound *r, const gchar *na
 		g_string_append_printf(out, ", %" N " records lost (on record)", t->lost);
 	if (t->bad > 0)
 		g_string_append_printf(out, ", the node broke the protocol %" N " times", t->bad);
+	if (t->trimmed_files > 0) {
+		g_autofree gchar *when_trimmed = when(t->trimmed_time);
+		g_string_append_printf(out,
+				", files 1 to %u (%" N " records) gone by retention, last at %s",
+				t->trimmed_files, t->trimmed_records, when_trimmed);
+	}
+	if (t->trimmed_anchors > 0)
+		g_string_append_printf(out, ", %u anchors are of what is gone", t->trimmed_anchors);
 	if (t->restarts > 0)
 		g_string_append_printf(out, ", taken up again %u times", t->restarts);
 	isc_serial_report_print(out, &r->serials);

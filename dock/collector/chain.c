@@ -26,6 +26,7 @@ static const guint8 for_next[] = "isc-chain next v1";
 static const guint8 for_slot[] = "isc-chain slot v1";
 static const gchar for_block[8] = "iscblk1";
 static const gchar for_origin[8] = "iscorg1";
+static const gchar for_trim[8] = "isctrm1";
 
 /* --- reading
  * -------------------------------------------------------------------------------------- */
@@ -40,6 +41,8 @@ static gsize payload_wanted(const IscChainHeader *h)
 		return h->n * sizeof(IscChainEntry);
 	case ISC_CHAIN_OPEN:
 		return sizeof(IscChainNote);
+	case ISC_CHAIN_TRIM:
+		return sizeof(IscChainTrim);
 	case ISC_CHAIN_CLOSE:
 	case ISC_CHAIN_ROTATE:
 		return 0;
@@ -127,6 +130,35 @@ gboolean isc_chain_origin_is_signed(
 	guint8 message[40];
 	origin_message(origin, pub, message);
 	return crypto_sign_verify_detached(origin->sig, message, sizeof message, root) == 0;
+}
+
+static void trim_message(const IscChainTrim *trim, const gchar name[32], const guint8 trail[16],
+		guint8 out[40])
+{
+	guint8 hash[32];
+	crypto_generichash_state state;
+	crypto_generichash_init(&state, NULL, 0, sizeof hash);
+	crypto_generichash_update(&state, (const guint8 *)name, 32);
+	crypto_generichash_update(&state, trail, 16);
+	crypto_generichash_update(&state, (const guint8 *)trim, G_STRUCT_OFFSET(IscChainTrim, sig));
+	crypto_generichash_final(&state, hash, sizeof hash);
+	signed_bytes(for_trim, hash, out);
+}
+
+void isc_chain_trim_sign(IscChainTrim *trim, const gchar name[32], const guint8 trail[16],
+		const IscSealKey *root)
+{
+	guint8 message[40];
+	trim_message(trim, name, trail, message);
+	crypto_sign_detached(trim->sig, NULL, message, sizeof message, root->secret);
+}
+
+gboolean isc_chain_trim_is_signed(const IscChainTrim *trim, const gchar name[32],
+		const guint8 trail[16], const guint8 root[32])
+{
+	guint8 message[40];
+	trim_message(trim, name, trail, message);
+	return crypto_sign_verify_detached(trim->sig, message, sizeof message, root) == 0;
 }
 
 /* --- keys

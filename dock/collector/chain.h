@@ -39,6 +39,7 @@ typedef enum {
 	ISC_CHAIN_OPEN = 4,    /* the collector took the trail up again; payload: IscChainNote */
 	ISC_CHAIN_CLOSE = 5,   /* the node is gone, or the collector ended in order; no payload */
 	ISC_CHAIN_ROTATE = 6,  /* last of a file: the next one goes on; no payload */
+	ISC_CHAIN_TRIM = 7,    /* retention: earlier files go now; payload: IscChainTrim */
 } IscChainKind;
 
 /* flags of a header */
@@ -98,6 +99,18 @@ typedef struct __attribute__((packed)) {
 	guint64 cut_chain;
 } IscChainNote;
 
+/* What retention leaves.  The trail then begins with a file whose first block no other vouches for:
+ * the dock's own key does, for that block as it stands, and the chain of keys for this record of
+ * it.  So files that somebody else takes away are still found to be missing. */
+typedef struct __attribute__((packed)) {
+	guint32 segment;             /* number of the first file that is kept */
+	guint32 reserved;            /* 0 */
+	guint64 index;               /* of its first block */
+	guint64 first;               /* number of its first record */
+	guint8 head[ISC_CHAIN_HASH]; /* hash of its first block */
+	guint8 sig[ISC_CHAIN_SIG];   /* the dock's, over name, trail and all above */
+} IscChainTrim;
+
 /* A block as it lies in memory; borrowed from the bytes given. */
 typedef struct {
 	const IscChainHeader *header;
@@ -137,6 +150,12 @@ typedef struct {
 	guint8 pub[32];
 	guint8 secret[64];
 } IscSealKey;
+
+/* Signs @trim, which is filled in but for `sig`.  @name: 32 bytes, NUL-padded */
+void isc_chain_trim_sign(IscChainTrim *trim, const gchar name[32], const guint8 trail[16],
+		const IscSealKey *root);
+gboolean isc_chain_trim_is_signed(const IscChainTrim *trim, const gchar name[32],
+		const guint8 trail[16], const guint8 root[32]);
 
 /* Takes the one in @dir_fd, or makes it: "seal.key" 0600 and "seal.pub" 0644, each "ed25519 " and
  * hex digits. Errors: ISC_ERROR_INVALID (no usable key, or one that others can read),

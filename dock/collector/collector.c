@@ -234,6 +234,7 @@ static void on_message(gpointer self, const IscLinkMsg *m, int fd)
 	case ISC_LINK_FENCE:
 	case ISC_LINK_PACKETS:
 	case ISC_LINK_DROPPED:
+	case ISC_LINK_KEEP:
 		isc_packet_log_message(c->packets, m, fd);
 		break;
 	case ISC_LINK_LISTENS:
@@ -295,7 +296,8 @@ gboolean isc_collector_run(const IscCollectorSetup *setup, GError **error)
 		return FALSE;
 	/* Exclusive: the threads exist before the first byte of a guest is read, or not at all. */
 	c.host.pool = g_thread_pool_new(isc_guest_run_job, NULL, WORKERS, TRUE, error);
-	const IscPacketTrailHost packets = { c.host.log_fd, c.host.nodes_fd, &c.host.root, NULL };
+	const IscPacketTrailHost packets = { c.host.log_fd, c.host.nodes_fd, &c.host.root, NULL,
+		0 };
 	if (c.host.pool)
 		c.packets = isc_packet_log_new(c.host.reactor, &packets, tell, &c, error);
 	if (!c.packets) {

@@ -12,7 +12,8 @@
 #define ISC_LINK_VERSION 1u
 #define ISC_LINK_SOCKET "collector.sock" /* below the run folder, 0660 isc-collect:isc-dock */
 #define ISC_LINK_NAME 32                 /* node name with its NUL; see base/name.h */
-#define ISC_LINK_WORD 16                 /* kind of a drop, or name of a tap, with its NUL */
+#define ISC_LINK_KEEP_MIN 32 /* MiB: whoever takes over isc-dockd can have no less left */
+#define ISC_LINK_WORD 16     /* kind of a drop, or name of a tap, with its NUL */
 
 typedef enum {
 	/* isc-dockd → collector */
@@ -31,6 +32,8 @@ typedef enum {
 	ISC_LINK_PACKETS = 7, /* fd: a netlink socket, bound to NFLOG group a; node: "" */
 	ISC_LINK_DROPPED = 8, /* text: a kind; a: packets of it that the kernel dropped for the node
 				 in all; b: 1: count from there on; node "": what is nobody's */
+	ISC_LINK_KEEP = 9, /* node: ""; a: MiB of each packet log to keep besides the file that is
+			      being written, at least ISC_LINK_KEEP_MIN; 0: all */
 
 	/* collector → isc-dockd */
 	ISC_LINK_EVENT = 16,     /* a claim of `node`: a: IscWireEventKind, b..e: a..d of the event.

@@ -12,10 +12,10 @@
 #define DATAGRAM_MAX (128u * 1024) /* the kernel's bundles have 64 KiB at most */
 #define DATAGRAMS_A_ROUND 16u      /* then the nodes' ports get their turn */
 #define TICK_MS 250
-#define RETRY_S 5                    /* while there is no socket */
-#define SETTLE_US (400 * 1000)       /* what the kernel counted is on its way for so long */
-#define ASK_FIRST_US G_USEC_PER_SEC  /* from the first packet to the first question */
-#define ASK_US (5 * G_USEC_PER_SEC)  /* from question to question */
+#define RETRY_S 5                         /* while there is no socket */
+#define SETTLE_US (400 * 1000)            /* what the kernel counted is on its way for so long */
+#define ASK_FIRST_US G_USEC_PER_SEC       /* from the first packet to the first question */
+#define ASK_US (5 * G_USEC_PER_SEC)       /* from question to question */
 #define ASK_CALM_US (20 * G_USEC_PER_SEC) /* … while all of its packets are let through */
 #define URGENT 2u /* questions after a drop: the second is for what came after the first */
 #define GONE_US (5 * G_USEC_PER_SEC) /* late packets of a node whose tap is gone */
@@ -56,7 +56,7 @@ IscPacketLog *isc_packet_log_new(IscReactor *reactor, const IscPacketTrailHost *
 		return NULL;
 	IscPacketLog *l = g_new0(IscPacketLog, 1);
 	*l = (IscPacketLog){ .reactor = reactor,
-		.host = { host->log_fd, host->nodes_fd, host->root, pool },
+		.host = { host->log_fd, host->nodes_fd, host->root, pool, host->keep_mib },
 		.tell = tell,
 		.self = self,
 		.who = isc_packet_who_new(forget_node),
@@ -341,6 +341,8 @@ void isc_packet_log_message(IscPacketLog *l, const IscLinkMsg *m, int fd)
 		take_fence(l, m);
 	else if (m->kind == ISC_LINK_DROPPED)
 		take_count(l, m);
+	else if (m->kind == ISC_LINK_KEEP)
+		g_atomic_int_set(&l->host.keep_mib, (gint)m->a);
 }
 
 /* --- the end -------------------------------------------------------------------------------------

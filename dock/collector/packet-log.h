@@ -28,5 +28,5 @@ void isc_packet_log_free(IscPacketLog *log);
 /* isc-dockd has connected: says what is read. */
 void isc_packet_log_hello(IscPacketLog *log);
 
-/* FENCE, DROPPED, PACKETS.  @fd: (transfer full), of PACKETS; else -1. */
+/* FENCE, DROPPED, PACKETS, KEEP.  @fd: (transfer full), of PACKETS; else -1. */
 void isc_packet_log_message(IscPacketLog *log, const IscLinkMsg *msg, int fd);

@@ -32,6 +32,7 @@ struct IscPacketTrail {
 
 	/* of the thread, while busy */
 	IscTrailWriter *writer;
+	gint keep_mib; /* as the writer was told */
 	GArray *flight;
 	guint64 flight_lost;
 	GError *error;
@@ -137,6 +138,7 @@ static gboolean open_writer(IscPacketTrail *t, GError **error)
 	if (dir < 0)
 		return FALSE;
 	isc_packet_trail_name(t->node, name);
+	t->keep_mib = 0;
 	t->writer = isc_trail_writer_open(dir, name, t->host->root, SEGMENT_BYTES, &broken, error);
 	if (t->writer && broken)
 		isc_trail_writer_note(t->writer, g_get_real_time(), ISC_LINE_ERR,
@@ -144,9 +146,36 @@ static gboolean open_writer(IscPacketTrail *t, GError **error)
 	return t->writer != NULL;
 }
 
+static gboolean keep_bound(IscPacketTrail *t, GError **error)
+{
+	gint keep = g_atomic_int_get(&t->host->keep_mib);
+	if (keep == t->keep_mib)
+		return TRUE;
+	t->keep_mib = keep;
+	return isc_trail_writer_keep(t->writer, (guint64)keep << 20, error);
+}
+
+/* What retention has taken away is a line as well, for those who read no chain. */
+static void tell_trimmed(IscPacketTrail *t)
+{
+	IscTrailTrimmed gone = isc_trail_writer_trimmed(t->writer);
+	g_autoptr(GError) why = NULL;
+	if (gone.to == 0)
+		return;
+	isc_trail_writer_note(t->writer, g_get_real_time(), ISC_LINE_CONFIG,
+			"op=network-trimmed files=%u-%u bytes=%" G_GUINT64_FORMAT
+			" first-record=%" G_GUINT64_FORMAT " keep-mib=%d res=success",
+			gone.from, gone.to, gone.bytes, gone.first, t->keep_mib);
+	/* The chain has it all the same; the next lines find out whether the disk is well. */
+	if (isc_trail_writer_commit(t->writer, FALSE, &why))
+		return;
+	g_warning("packet log of '%s': %s", t->node, why->message);
+	g_clear_pointer(&t->writer, isc_trail_writer_free);
+}
+
 static gboolean write_flight(IscPacketTrail *t, GError **error)
 {
-	if (!t->writer && !open_writer(t, error))
+	if ((!t->writer && !open_writer(t, error)) || !keep_bound(t, error))
 		return FALSE;
 	if (t->flight_lost > 0)
 		isc_trail_writer_note(t->writer, g_get_real_time(), ISC_LINE_ERR,
@@ -158,7 +187,10 @@ static gboolean write_flight(IscPacketTrail *t, GError **error)
 				line->is_note ? ISC_LINE_CONFIG : ISC_LINE_PACKET, "%s",
 				line->text);
 	}
-	return isc_trail_writer_commit(t->writer, FALSE, error);
+	if (!isc_trail_writer_commit(t->writer, FALSE, error))
+		return FALSE;
+	tell_trimmed(t);
+	return TRUE;
 }
 
 void isc_packet_trail_run_job(gpointer data, gpointer unused)

@@ -21,6 +21,7 @@ typedef struct {
 	int log_fd, nodes_fd;   /* folder of the dock's folder, and of the nodes' */
 	const IscSealKey *root; /* of the dock */
 	GThreadPool *pool;      /* one thread; of isc_packet_trail_run_job() */
+	gint keep_mib;          /* atomic: of closed files of each trail; 0: all */
 } IscPacketTrailHost;
 
 /* The name that the trail's first block bears: the node's with ISC_TRAIL_PACKETS before it, cut at

@@ -49,6 +49,11 @@ static void set_flags(int fd, int flags)
 		(void)ioctl(fd, FS_IOC_SETFLAGS, &then);
 }
 
+void isc_trail_files_unprotect(int fd)
+{
+	set_flags(fd, 0);
+}
+
 /* --- writing
  * -------------------------------------------------------------------------------------- */
 
@@ -117,6 +122,13 @@ static IscChainHeader carry_on(const IscTrailFiles *f, IscChainKind kind)
 	h.n = 0;
 	h.time = 0;
 	return h;
+}
+
+gboolean isc_trail_files_mark(IscTrailFiles *f, IscChainKind kind, const void *payload,
+		gsize payload_len, GError **error)
+{
+	IscChainHeader h = carry_on(f, kind);
+	return isc_trail_files_write(f, NULL, 0, &h, payload, payload_len, error);
 }
 
 static int open_file(const IscTrailFiles *f, const gchar *name, int flags, GError **error)
@@ -199,8 +211,7 @@ static gboolean put_aside(IscTrailFiles *f, guint32 n, GError **error)
 
 gboolean isc_trail_files_rotate(IscTrailFiles *f, GError **error)
 {
-	IscChainHeader h = carry_on(f, ISC_CHAIN_ROTATE);
-	return isc_trail_files_write(f, NULL, 0, &h, NULL, 0, error) &&
+	return isc_trail_files_mark(f, ISC_CHAIN_ROTATE, NULL, 0, error) &&
 	       put_aside(f, f->segment, error) && begin_segment(f, FALSE, FALSE, error);
 }
 
@@ -365,6 +376,8 @@ static gboolean begin_anew(IscTrailFiles *f, gboolean *broken, GError **error)
 	guint32 aside = highest_aside(f, error);
 	if (aside == G_MAXUINT32)
 		return FALSE;
+	/* The files before it may be gone by retention; its number stays its own. */
+	aside = MAX(aside, f->segment ? f->segment - 1 : 0);
 	if (exists(f, LOG) || exists(f, CHAIN))
 		aside++;
 	if (!put_aside(f, aside, error))
@@ -427,8 +440,7 @@ static gboolean resume(IscTrailFiles *f, Walk *w, gboolean *broken, GError **err
 	if (w->last.kind == ISC_CHAIN_ROTATE)
 		return put_aside(f, f->segment, error) && begin_segment(f, FALSE, FALSE, error);
 
-	IscChainHeader h = carry_on(f, ISC_CHAIN_OPEN);
-	return isc_trail_files_write(f, NULL, 0, &h, &note, sizeof note, error);
+	return isc_trail_files_mark(f, ISC_CHAIN_OPEN, &note, sizeof note, error);
 }
 
 /* There is no open pair, or only the beginning of one: the last one put aside must end in ROTATE.
@@ -479,6 +491,7 @@ gboolean isc_trail_files_open(IscTrailFiles *f, gboolean *broken, GError **error
 		f->chain_fd = open_file(f, CHAIN, O_RDWR | O_APPEND, error);
 		if (f->chain_fd < 0 || !walk(f, f->chain_fd, &w, error))
 			return FALSE;
+		f->segment = w.any ? w.last.segment : 0;
 	}
 	if (has_log) {
 		f->log_fd = open_file(f, LOG, O_RDWR | O_APPEND, error);

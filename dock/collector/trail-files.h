@@ -31,5 +31,12 @@ gboolean isc_trail_files_write(IscTrailFiles *f, const gchar *lines, gsize lines
 		IscChainHeader *header, const void *payload, gsize payload_len, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/* A block without records: what it says of the guest is what the one before said. */
+gboolean isc_trail_files_mark(IscTrailFiles *f, IscChainKind kind, const void *payload,
+		gsize payload_len, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Takes chattr's flags off, so that the file can be removed. */
+void isc_trail_files_unprotect(int fd);
+
 /* Ends this pair of files and begins the next one. */
 gboolean isc_trail_files_rotate(IscTrailFiles *f, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -20,6 +20,13 @@ typedef struct {
 	gboolean failed;
 } Input;
 
+/* The first block of a file. */
+typedef struct {
+	guint32 segment;
+	guint64 index;
+	guint8 head[ISC_CHAIN_HASH];
+} Start;
+
 struct IscTrailVerify {
 	const IscTrailExpect *expect;
 	IscTrailRecordFunc func;
@@ -35,6 +42,10 @@ struct IscTrailVerify {
 	guint64 log_bytes; /* of this file, covered */
 	guint64 next;      /* number of the next record */
 	gsize anchors_met;
+	GArray *starts;      /* of Start: the files seen */
+	guint64 first_index; /* of the first block seen */
+	gboolean is_late;    /* it begins with a later file, and no block has said why so far */
+	gboolean is_hollow;  /* … behind one whose chain is empty */
 	IscTrailReport report;
 };
 
@@ -173,6 +184,9 @@ static gboolean check_origin(IscTrailVerify *v, const IscBlock *b)
 				h->segment);
 	}
 	guint32 want = v->any ? v->last.segment + 1 : 1;
+	gboolean is_late = !v->any && h->kind == ISC_CHAIN_SEGMENT && h->segment > 1;
+	if (is_late)
+		want = h->segment; /* retention, if there is a block that says so: check_trim() */
 	if (h->segment < want)
 		return fault(v, ISC_TRAIL_REPLAYED, v->next, "file %u stands where file %u belongs",
 				h->segment, want);
@@ -181,14 +195,43 @@ static gboolean check_origin(IscTrailVerify *v, const IscBlock *b)
 				"a new trail begins here, the broken one before it is missing");
 	if (h->segment > want)
 		return fault(v, ISC_TRAIL_REMOVED, v->next, "file %u is missing", want);
-	if ((h->kind == ISC_CHAIN_GENESIS) != !v->any)
+	if ((h->kind == ISC_CHAIN_GENESIS) != !v->any && !is_late)
 		return fault(v, ISC_TRAIL_SWAPPED, v->next, "the trail does not begin here");
-	if (!v->any && !isc_chain_origin_is_signed(o, h->pub, root))
+	if (!v->any && !is_late && !isc_chain_origin_is_signed(o, h->pub, root))
 		return fault(v, ISC_TRAIL_RESEALED, v->next,
 				"the beginning is not signed by the key of the dock");
 	memcpy(v->report.root, o->root, sizeof v->report.root);
 	memcpy(v->report.trail, o->trail, sizeof v->report.trail);
 	memcpy(v->report.name, o->name, sizeof v->report.name - 1);
+	if (is_late) {
+		v->is_late = TRUE;
+		v->next = h->first;
+		v->report.trimmed_files = h->segment - 1;
+		v->report.trimmed_records = h->first - 1;
+	}
+	return TRUE;
+}
+
+/* Retention has told which block begins what it left.  A record of earlier files than are there
+ * says nothing any more. */
+static gboolean check_trim(IscTrailVerify *v, const IscBlock *b)
+{
+	const IscChainTrim *t = (const IscChainTrim *)b->payload;
+	const guint8 *root = v->expect->root ? v->expect->root : v->report.root;
+
+	if (!isc_chain_trim_is_signed(t, v->report.name, v->report.trail, root))
+		return fault(v, ISC_TRAIL_RESEALED, v->next,
+				"what it says of retention is not signed by the key of the dock");
+	for (guint i = 0; i < v->starts->len; i++) {
+		const Start *s = &g_array_index(v->starts, Start, i);
+		if (s->segment != t->segment)
+			continue;
+		if (s->index != t->index || memcmp(s->head, t->head, sizeof s->head) != 0)
+			return fault(v, ISC_TRAIL_RESEALED, v->next,
+					"file %u is not the one that retention left", s->segment);
+		v->is_late = FALSE;
+		v->report.trimmed_time = b->header->time;
+	}
 	return TRUE;
 }
 
@@ -203,11 +246,13 @@ static gboolean check_place(IscTrailVerify *v, const IscBlock *b)
 				       : "the file has no beginning");
 	if (origin && !check_origin(v, b))
 		return FALSE;
-	if (!v->any)
+	if (!v->any && !v->is_late)
 		return h->index == 0 && h->first == 1 ? TRUE
 						      : fault(v, ISC_TRAIL_REMOVED, 1,
 									"the trail does not begin "
 									"at its beginning");
+	if (!v->any)
+		return TRUE;
 	if (h->index < v->last.index + 1)
 		return fault(v, ISC_TRAIL_REPLAYED, v->next,
 				"block %" G_GUINT64_FORMAT " comes again", h->index);
@@ -268,9 +313,10 @@ static void note_block(IscTrailVerify *v, const IscBlock *b)
 	const IscChainHeader *h = b->header;
 	IscTrailReport *r = &v->report;
 
-	if (!v->any)
+	if (!v->any) {
 		r->first_time = h->time;
-	else {
+		v->first_index = h->index;
+	} else {
 		/* A reboot of the host starts uptime again; only a step within one run can be told.
 		 */
 		gint64 step = (h->time - v->last.time) - (h->uptime - v->last.uptime);
@@ -292,6 +338,11 @@ static void note_block(IscTrailVerify *v, const IscBlock *b)
 	v->any = v->file_any = TRUE;
 	isc_block_hash(b, v->head);
 	memcpy(r->head, v->head, sizeof r->head);
+	if (h->kind == ISC_CHAIN_GENESIS || h->kind == ISC_CHAIN_SEGMENT) {
+		Start start = { .segment = h->segment, .index = h->index };
+		memcpy(start.head, v->head, sizeof start.head);
+		g_array_append_val(v->starts, start);
+	}
 }
 
 /* TRUE: the line was good, go on.  *@wait: there is no more for now. */
@@ -354,9 +405,10 @@ static gboolean take_block(IscTrailVerify *v)
 			return FALSE;
 	}
 	note_block(v, &b);
+	gboolean ok = b.header->kind != ISC_CHAIN_TRIM || check_trim(v, &b);
 	v->chain.at += b.header->len;
 	v->in_block = FALSE;
-	return check_anchors(v, v->last.index);
+	return ok && check_anchors(v, v->last.index);
 }
 
 /* --- the whole
@@ -372,6 +424,7 @@ IscTrailVerify *isc_trail_verify_new(
 	v->log.buf = g_byte_array_sized_new(64); /* so that there is an address, even for nothing */
 	v->chain.buf = g_byte_array_sized_new(64);
 	v->next = 1;
+	v->starts = g_array_new(FALSE, FALSE, sizeof(Start));
 	return v;
 }
 
@@ -382,6 +435,7 @@ void isc_trail_verify_free(IscTrailVerify *v)
 	g_byte_array_unref(v->log.buf);
 	g_byte_array_unref(v->chain.buf);
 	isc_trail_report_clear(&v->report);
+	g_array_unref(v->starts);
 	g_free(v);
 }
 
@@ -413,6 +467,11 @@ void isc_trail_verify_end(IscTrailVerify *v, gboolean last)
 		line_is_bad(v);
 		return;
 	}
+	/* Of a pair that goes by retention the chain goes first. */
+	if (!v->any && !last && have(&v->chain) == 0) {
+		v->is_hollow = TRUE;
+		return;
+	}
 	gboolean strict = !last || v->expect->at_rest;
 	if (!v->file_any && (strict || !v->any)) {
 		fault(v, ISC_TRAIL_TRUNCATED, v->next, "the chain file is empty");
@@ -439,9 +498,36 @@ void isc_trail_verify_end(IscTrailVerify *v, gboolean last)
 				v->report.uncovered);
 }
 
+/* Files that are missing at the beginning, and nothing says why. */
+static void judge_beginning(IscTrailVerify *v)
+{
+	if (v->report.fault != ISC_TRAIL_GOOD ||
+			(!v->is_late && !(v->is_hollow && !v->first_index)))
+		return;
+	guint32 n = v->report.trimmed_files;
+	if (v->is_hollow)
+		fault(v, ISC_TRAIL_TRUNCATED, 1, "the chain file is empty");
+	else if (n == 1)
+		fault(v, ISC_TRAIL_REMOVED, 1, "file 1 is missing");
+	else
+		fault(v, ISC_TRAIL_REMOVED, 1, "files 1 to %u are missing", n);
+	v->report.segment = 1;
+}
+
+static gsize trimmed_anchors(const IscTrailVerify *v)
+{
+	gsize n = 0;
+	for (gsize i = 0; i < v->expect->n_anchors; i++)
+		n += v->expect->anchors[i].block < v->first_index;
+	return n;
+}
+
 gboolean isc_trail_verify_finish(IscTrailVerify *v, IscTrailReport *out)
 {
-	if (v->report.fault == ISC_TRAIL_GOOD && v->anchors_met < v->expect->n_anchors)
+	judge_beginning(v);
+	v->report.trimmed_anchors = (guint)trimmed_anchors(v);
+	if (v->report.fault == ISC_TRAIL_GOOD &&
+			v->anchors_met + v->report.trimmed_anchors < v->expect->n_anchors)
 		fault(v, ISC_TRAIL_REPLAYED, v->next,
 				"it ends at block %" G_GUINT64_FORMAT
 				" though a later one was anchored: an older copy, or its end was "

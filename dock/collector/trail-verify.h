@@ -9,6 +9,9 @@
  * public halves only. Pure: takes sources of bytes; isc_trail_verify_dir() at the end is for
  * callers that have a folder.
  *
+ * A trail that does not begin at its beginning is good where a later block says that retention has
+ * taken what came before (chain.h, IscChainTrim); else files are missing.
+ *
  * What can be told, and what not: any change to what is sealed is found from the files alone.  An
  * end that is missing together with its blocks (an older copy put back) is found with an anchor: a
  * block number and hash that were noted elsewhere.
@@ -57,9 +60,13 @@ typedef struct {
 	guint restarts;               /* of the collector */
 	guint64 cut;                  /* bytes that restarts cut off: never acknowledged */
 	gint64 first_time, last_time; /* µs; of the first and last block */
-	guint clock_steps;            /* times that the host's clock was set, by more than 2 s */
-	gboolean closed;   /* ends in order; FALSE: is being written, or was when copied */
-	guint64 uncovered; /* bytes of audit.log behind the last block: not sealed yet */
+	guint32 trimmed_files;        /* that retention took from its beginning, as is on record */
+	guint64 trimmed_records;
+	gint64 trimmed_time;   /* µs: when it did so last */
+	guint trimmed_anchors; /* anchors that are of what it took: not looked at */
+	guint clock_steps;     /* times that the host's clock was set, by more than 2 s */
+	gboolean closed;       /* ends in order; FALSE: is being written, or was when copied */
+	guint64 uncovered;     /* bytes of audit.log behind the last block: not sealed yet */
 	guint64 last_block;
 	guint8 head[ISC_CHAIN_HASH]; /* hash of the last block */
 	guint8 root[32];             /* the dock's key that the trail names */

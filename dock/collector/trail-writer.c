@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "collector/trail-files.h"
+#include "collector/trail-trim.h"
 
 /* A commit is handed over in one piece once it is this large, so that memory a node holds is
  * bounded. */
@@ -33,6 +34,8 @@ typedef struct {
 struct IscTrailWriter {
 	IscTrailFiles files; /* between begin() and end(): of the thread that runs work() */
 	goffset segment_bytes;
+	guint64 keep; /* bytes of closed files; 0: all */
+	IscTrailTrimmed trimmed;
 	gboolean at_boundary; /* the last line written ends an event */
 	Batch pending, flight;
 	gboolean in_flight, close;
@@ -217,6 +220,34 @@ static void fill_header(const Batch *b, IscChainHeader *h)
 	h->bad = b->bad;
 }
 
+static gboolean trim(IscTrailWriter *t, GError **error)
+{
+	IscTrailTrimmed now = { 0 };
+	if (t->keep == 0)
+		return TRUE;
+	if (!isc_trail_trim(&t->files, t->keep, &now, error))
+		return FALSE;
+	if (now.to == 0)
+		return TRUE;
+	now.from = t->trimmed.from ? t->trimmed.from : now.from;
+	now.bytes += t->trimmed.bytes;
+	t->trimmed = now;
+	return TRUE;
+}
+
+gboolean isc_trail_writer_keep(IscTrailWriter *t, guint64 bytes, GError **error)
+{
+	t->keep = bytes;
+	return trim(t, error);
+}
+
+IscTrailTrimmed isc_trail_writer_trimmed(IscTrailWriter *t)
+{
+	IscTrailTrimmed trimmed = t->trimmed;
+	t->trimmed = (IscTrailTrimmed){ 0 };
+	return trimmed;
+}
+
 /* One commit is one block: a block that stood alone would hold records of frames that were not
  * acknowledged. */
 static gboolean write_batch(IscTrailWriter *t, GError **error)
@@ -227,7 +258,7 @@ static gboolean write_batch(IscTrailWriter *t, GError **error)
 	g_autofree IscChainEntry *entries = g_new(IscChainEntry, b->lines->len + 1);
 
 	if (t->files.offset >= t->segment_bytes && t->at_boundary &&
-			!isc_trail_files_rotate(&t->files, error))
+			(!isc_trail_files_rotate(&t->files, error) || !trim(t, error)))
 		return FALSE;
 	for (guint i = 0; i < b->lines->len; i++) {
 		const Line *line = &g_array_index(b->lines, Line, i);
@@ -247,9 +278,11 @@ static gboolean write_batch(IscTrailWriter *t, GError **error)
 		return FALSE;
 
 	if (b->lines->len > 0) {
-		guint16 type = g_array_index(b->lines, Line, b->lines->len - 1).type;
-		/* A file that is far too long is cut wherever it is. */
-		t->at_boundary = type == AUDIT_EOE || type < AUDIT_FIRST_EVENT ||
+		const Line *last = &g_array_index(b->lines, Line, b->lines->len - 1);
+		/* A line of the dock's is a whole event; a file that is far too long is cut
+		 * wherever it is. */
+		t->at_boundary = last->type == AUDIT_EOE || last->type < AUDIT_FIRST_EVENT ||
+				 (last->flags & ISC_RECORD_DOCK) ||
 				 t->files.offset > 2 * t->segment_bytes;
 	}
 	return TRUE;

@@ -21,6 +21,8 @@
  * nothing is there twice.  A folder that is not as it was left (sealed records gone or changed, key
  * missing) is kept as evidence, and a new trail is begun beside it.
  *
+ * A trail may be kept to a bound: see isc_trail_writer_keep().
+ *
  * Where the collector has CAP_LINUX_IMMUTABLE and the file system knows the flags, files are
  * append-only (chattr +a) while open and immutable (+i) once closed by rotation; else this is
  * skipped.
@@ -60,6 +62,28 @@ typedef struct {
  */
 IscTrailWriter *isc_trail_writer_open(int dir_fd, const gchar *name, const IscSealKey *root,
 		goffset segment_bytes, gboolean *broken, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * isc_trail_writer_keep:
+ * @bytes: of closed files, log and chain together; 0: keep all, which is how a trail begins
+ *
+ * From now on the oldest closed files go when they are more than that: now, and whenever a file is
+ * closed.  What goes is on record in the chain before it goes, so that it is told from what
+ * somebody takes away (trail-trim.h).  Not between begin() and end().
+ *
+ * Errors: as of end().
+ */
+gboolean isc_trail_writer_keep(IscTrailWriter *trail, guint64 bytes, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+typedef struct {
+	guint32 from, to; /* files that went; 0: none did */
+	guint64 bytes;
+	guint64 first; /* number of the first record that is kept */
+} IscTrailTrimmed;
+
+/* What went since this was last asked.  Not between begin() and end(). */
+IscTrailTrimmed isc_trail_writer_trimmed(IscTrailWriter *trail);
 
 /* Forgets what is not committed; writes nothing: as a crash would. */
 void isc_trail_writer_free(IscTrailWriter *trail);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/name.h"
+#include "collector/link.h"
 #include "model/conf.h"
 #include "render/host-filter.h"
 
@@ -22,6 +23,7 @@ typedef enum {
 	KIND_TEXT,
 	KIND_FILTER, /* see render/host-filter.h */
 	KIND_NUMBER,
+	KIND_KEEP,   /* a number of MiB, 0 or ISC_LINK_KEEP_MIN at least */
 	KIND_NET,    /* IscNet */
 	KIND_BRIDGE, /* gchar[ISC_BRIDGE_MAX + 1] */
 } Kind;
@@ -53,6 +55,7 @@ static const struct {
 	{ "Limits", "MaxNodes",        KIND_NUMBER, offsetof(IscConfig, max_nodes),      "64999" },
 	{ "Limits", "MaxCPUs",         KIND_NUMBER, offsetof(IscConfig, max_cpus),       "0" },
 	{ "Limits", "MaxDisk",         KIND_NUMBER, offsetof(IscConfig, max_disk_mib),   "0" },
+	{ "Limits", "PacketLogKeep",   KIND_KEEP,   offsetof(IscConfig, packet_log_keep_mib), "128" },
 	{ "Network", "Subnet",          KIND_NET,    offsetof(IscConfig, plan.subnet),    NULL },
 	{ "Network", "DedicatedSubnet", KIND_NET,    offsetof(IscConfig, plan.dedicated), NULL },
 	{ "Network", "Bridge",          KIND_BRIDGE, offsetof(IscConfig, plan.bridge),    NULL },
@@ -63,6 +66,7 @@ static const gchar *const wants[] = {
 	[KIND_PATH] = "wants an absolute path without '..'",
 	[KIND_TEXT] = "wants text",
 	[KIND_NUMBER] = "wants a whole number",
+	[KIND_KEEP] = "wants 0, which is all, or at least 32 (MiB)",
 	[KIND_FILTER] = "wants words like tcp:22, udp:68, tcp:8000-8010, icmp",
 	[KIND_NET] = "wants a network, ADDRESS/BITS, that begins at its address",
 	[KIND_BRIDGE] = "wants a name for an interface: 1 to 8 of a-z, 0-9, the first one a letter",
@@ -78,9 +82,11 @@ static gboolean is_bridge_name(const gchar *name)
 static gboolean set(IscConfig *config, gsize row, const gchar *value)
 {
 	gpointer at = (gchar *)config + table[row].offset;
-	if (table[row].kind == KIND_NUMBER) {
+	if (table[row].kind == KIND_NUMBER || table[row].kind == KIND_KEEP) {
 		guint64 number;
-		if (!g_ascii_string_to_unsigned(value, 10, 0, 1u << 30, &number, NULL))
+		if (!g_ascii_string_to_unsigned(value, 10, 0, 1u << 30, &number, NULL) ||
+				(table[row].kind == KIND_KEEP && number > 0 &&
+						number < ISC_LINK_KEEP_MIN))
 			return FALSE;
 		*(guint *)at = (guint)number;
 		return TRUE;

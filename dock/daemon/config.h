@@ -27,8 +27,9 @@ typedef struct {
 	guint max_nodes;        /* MaxNodes=64999 */
 	guint max_cpus;         /* MaxCPUs=: of all nodes that run together; 0: 16 for each of the
 				   host's */
-	guint max_disk_mib;  /* MaxDisk=: MiB of overlays and volumes; 0: the file system's size */
-	IscAddressPlan plan; /* [Network] Subnet=, DedicatedSubnet=, Bridge= */
+	guint max_disk_mib; /* MaxDisk=: MiB of overlays and volumes; 0: the file system's size */
+	guint packet_log_keep_mib; /* PacketLogKeep=128: MiB of each packet log; 0: all */
+	IscAddressPlan plan;       /* [Network] Subnet=, DedicatedSubnet=, Bridge= */
 } IscConfig;
 
 /**

@@ -220,6 +220,13 @@ static void open_log(IscDock *dock)
 				"dropped packets are counted, but not logged: %s", why->message);
 }
 
+static void send_keep(IscDock *dock)
+{
+	IscLinkMsg msg = isc_link_msg(ISC_LINK_KEEP, "", 0);
+	msg.a = dock->config->packet_log_keep_mib;
+	tell(dock, &msg, "", -1);
+}
+
 /* Who is who goes first, so that the first packet finds its node. */
 static void introduce(IscDock *dock, gpointer data)
 {
@@ -227,6 +234,8 @@ static void introduce(IscDock *dock, gpointer data)
 	Counts counts;
 	g_autoptr(GPtrArray) nodes = msg->b ? NULL : isc_register_list_nodes(dock->reg, NULL);
 
+	if (!msg->b)
+		send_keep(dock);
 	for (guint i = 0; nodes && i < nodes->len; i++)
 		isc_packets_node_up(dock, nodes->pdata[i], /* is_new= */ FALSE);
 	if (!msg->b && read_counts(dock, NULL, &counts))

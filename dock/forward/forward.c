@@ -97,8 +97,9 @@ static void scan(Run *r)
 		IscForwardSource *s = r->sources->pdata[i];
 		guint64 n = isc_forward_source_bound(s, r->f->max);
 		if (n > 0)
-			g_warning("%s: %" G_GUINT64_FORMAT " records are not delivered: too much "
-				  "waits for the receiver (Spool=); %" G_GUINT64_FORMAT " in all",
+			g_warning("%s: %" G_GUINT64_FORMAT " records are not delivered: more "
+				  "waits for the receiver than Spool= or PacketLogKeep= allow; "
+				  "%" G_GUINT64_FORMAT " in all",
 					isc_forward_source_key(s), n,
 					isc_forward_source_pos(s)->skipped);
 	}

@@ -1,5 +1,6 @@
 #include "forward/source.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -21,6 +22,7 @@ struct IscForwardSource {
 	int dir_fd, log_fd, chain_fd; /* the files of pos.segment; -1: not open */
 	gboolean is_closed;           /* they have their number: nothing is added any more */
 	IscForwardPos pos;
+	guint64 n_gone; /* records that retention took before they were read, not told yet */
 	GByteArray *block, *lines; /* room */
 };
 
@@ -153,6 +155,13 @@ static gboolean is_of(int chain_fd, guint32 segment)
 	       h.segment == segment;
 }
 
+/* Retention took the file away while it was open here: nothing is added to it any more, either. */
+static gboolean is_unlinked(int fd)
+{
+	struct stat st;
+	return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
 static gboolean has_number(const IscForwardSource *s, guint32 segment)
 {
 	isc_autofd int fd = open_file(s, "audit.chain", segment);
@@ -162,6 +171,8 @@ static gboolean has_number(const IscForwardSource *s, guint32 segment)
 /* Opens the files of pos.segment.  FALSE: they are not there (yet). */
 static gboolean open_pair(IscForwardSource *s)
 {
+	if (s->chain_fd >= 0 && !s->is_closed)
+		s->is_closed = is_unlinked(s->chain_fd);
 	if (s->chain_fd >= 0 && (s->is_closed || !has_number(s, s->pos.segment)))
 		return TRUE;
 	shut(s);
@@ -185,14 +196,63 @@ static gboolean is_there(const IscForwardSource *s, guint32 segment)
 	return has_number(s, segment) || (last >= 0 && is_of(last, segment));
 }
 
+/* Number of the open file; 0: there is none. */
+static guint32 open_segment(const IscForwardSource *s)
+{
+	IscChainHeader h;
+	isc_autofd int fd = open_file(s, "audit.chain", 0);
+	return fd >= 0 && pread(fd, &h, sizeof h, 0) == sizeof h && h.magic == ISC_CHAIN_MAGIC
+			       ? h.segment
+			       : 0;
+}
+
+/* Whether the file of pos.segment was taken away.  In this order: when a later one is open, this
+ * one has got its number already, if it is there at all. */
+static gboolean is_gone(const IscForwardSource *s)
+{
+	g_autofree gchar *name = g_strdup_printf("audit.chain.%u", s->pos.segment);
+	struct stat st;
+	return open_segment(s) > s->pos.segment &&
+	       fstatat(s->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+}
+
+/* The first file there is from number @from on; 0: none.  Those in between went by retention. */
+static guint32 first_from(const IscForwardSource *s, guint32 from)
+{
+	if (is_there(s, from))
+		return from;
+	guint32 last = open_segment(s), first = last >= from ? last : 0;
+	int fd = openat(s->dir_fd, ".", FLAGS | O_DIRECTORY);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		isc_clear_fd(&fd);
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		static const gchar base[] = "audit.chain.";
+		guint64 n;
+		if (g_str_has_prefix(e->d_name, base) &&
+				g_ascii_string_to_unsigned(e->d_name + strlen(base), 10, from,
+						SEGMENT_MAX, &n, NULL) &&
+				(first == 0 || n < first))
+			first = (guint32)n;
+	}
+	if (dir)
+		closedir(dir);
+	return first;
+}
+
 /* A file that has its number and no further block: the next one goes on, also where this one was
- * left half (the collector begins a new trail beside a broken one). */
+ * left half (the collector begins a new trail beside a broken one).  So it does where this one is
+ * not there any more. */
 static gboolean next_segment(IscForwardSource *s)
 {
-	if (!s->is_closed || s->pos.segment >= SEGMENT_MAX || !is_there(s, s->pos.segment + 1))
+	gboolean is_done = s->is_closed || (s->chain_fd < 0 && is_gone(s));
+	if (!is_done || s->pos.segment >= SEGMENT_MAX)
+		return FALSE;
+	guint32 next = first_from(s, s->pos.segment + 1);
+	if (next == 0)
 		return FALSE;
 	shut(s);
-	s->pos.segment++;
+	s->pos.segment = next;
 	s->pos.block = 0;
 	return TRUE;
 }
@@ -255,6 +315,12 @@ static gboolean find_block(IscForwardSource *s, IscBlock *out, GError **error)
 
 static void pass(IscForwardSource *s, const IscBlock *b)
 {
+	/* A trail that was begun anew counts from 1. */
+	guint64 next = s->pos.record + 1;
+	if (b->header->first > next) {
+		s->pos.skipped += b->header->first - next;
+		s->n_gone += b->header->first - next;
+	}
 	s->pos.block += b->header->len;
 	s->pos.record = b->header->first + b->header->n - 1;
 }
@@ -321,5 +387,7 @@ guint64 isc_forward_source_bound(IscForwardSource *s, guint64 max)
 		pass(s, &b);
 	}
 	s->pos.skipped += passed;
+	passed += s->n_gone;
+	s->n_gone = 0;
 	return passed;
 }

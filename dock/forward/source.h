@@ -68,5 +68,5 @@ gboolean isc_forward_source_next(
 
 /* Passes over blocks, oldest first, until at most @max bytes of log wait; counts their records.
  * The log of a service has its own bound.
- * Returns: how many were passed over now */
+ * Returns: how many were passed over now, or went by retention since the last time */
 guint64 isc_forward_source_bound(IscForwardSource *source, guint64 max);

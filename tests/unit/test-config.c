@@ -16,16 +16,19 @@ static void every_key_has_a_default_and_can_be_set(void **state)
 	assert_string_equal(preset->user, "isc-dock");
 	assert_null(preset->outside);
 	assert_int_equal(preset->max_nodes, 64999);
+	assert_int_equal(preset->packet_log_keep_mib, 128);
 
 	assert_int_equal(preset->plan.subnet.address, 0x0a4d0000);
 	const gchar *text = "[Dock]\nStateDirectory=/"
 			    "x\nOutsideInterface=wan0\n[Limits]\nMaxMemory=4096\n"
+			    "PacketLogKeep=32\n"
 			    "[Network]\nSubnet=192.168.7.0/24\nBridge=br0\n";
 	g_autoptr(IscConfig) given = isc_config_parse("dock.conf", text, strlen(text), &error);
 	assert_no_error(error);
 	assert_string_equal(given->state_dir, "/x");
 	assert_string_equal(given->outside, "wan0");
 	assert_int_equal(given->max_memory_mib, 4096);
+	assert_int_equal(given->packet_log_keep_mib, 32);
 	assert_int_equal(given->plan.subnet.prefix, 24);
 	assert_int_equal(given->plan.dedicated.address, 0x0a4e0000);
 	assert_string_equal(given->plan.bridge, "br0");
@@ -36,9 +39,10 @@ static void what_is_wrong_is_named(void **state)
 	(void)state;
 	static const gchar *bad[] = { "[Dock]\nStateDirectory=relative\n",
 		"[Dock]\nStateDirectory=/a/../b\n", "[Dock]\nNonsense=1\n",
-		"[Limits]\nMaxMemory=lots\n", "[Limits]\nMaxMemory=-1\n",
-		"[Network]\nSubnet=10.77.1.0/16\n", "[Network]\nBridge=a-b\n",
-		"[Network]\nBridge=isct\n", "[Network]\nBridge=toolongname\n" };
+		"[Limits]\nMaxMemory=lots\n", "[Limits]\nPacketLogKeep=31\n",
+		"[Limits]\nMaxMemory=-1\n", "[Network]\nSubnet=10.77.1.0/16\n",
+		"[Network]\nBridge=a-b\n", "[Network]\nBridge=isct\n",
+		"[Network]\nBridge=toolongname\n" };
 	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
 		g_autoptr(GError) error = NULL;
 		assert_null(isc_config_parse("dock.conf", bad[i], strlen(bad[i]), &error));

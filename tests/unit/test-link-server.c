@@ -32,6 +32,7 @@ static void each_kind_of_isc_dockd_passes_with_what_it_must_carry(void **state)
 		{ ISC_LINK_FENCE, FALSE, TRUE },
 		{ ISC_LINK_PACKETS, TRUE, FALSE },
 		{ ISC_LINK_DROPPED, FALSE, TRUE },
+		{ ISC_LINK_KEEP, FALSE, TRUE },
 		{ ISC_LINK_LISTENS, FALSE, FALSE },
 		{ ISC_LINK_COUNT, FALSE, FALSE },
 		{ ISC_LINK_EVENT, FALSE, FALSE },

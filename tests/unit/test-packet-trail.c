@@ -13,7 +13,7 @@ static int setup(void **state)
 	if (folder_setup((void **)&f->folder) != 0)
 		return -1;
 	f->host = (IscPacketTrailHost){ f->folder->fd, f->folder->fd, &f->folder->root,
-		g_thread_pool_new(isc_packet_trail_run_job, NULL, 1, TRUE, NULL) };
+		g_thread_pool_new(isc_packet_trail_run_job, NULL, 1, TRUE, NULL), 0 };
 	*state = f;
 	return 0;
 }
@@ -137,6 +137,60 @@ static void lines_that_were_refused_are_counted(void **state)
 	assert_int_equal(unlinkat(f->folder->fd, "web", 0), 0);
 }
 
+/* Files of 8 MiB: the oldest goes, the log says so, and what is left verifies. */
+static void a_log_is_kept_to_its_bound(void **state)
+{
+	Fixture *f = *state;
+	f->host.keep_mib = 1;
+	IscPacketTrail *t = isc_packet_trail_new(&f->host, "web");
+	g_autofree gchar *text = g_strnfill(8000, 'x');
+	for (guint i = 0; i < 2800; i++) {
+		isc_packet_trail_add(t, 1700000000000000, text);
+		if (i % 200 == 199)
+			settle(t);
+	}
+	settle(t);
+	isc_packet_trail_free(t);
+	g_autofree gchar *folder =
+			g_build_filename(f->folder->path, "web", ISC_PACKET_TRAIL_FOLDER, NULL);
+	g_autofree gchar *first = g_build_filename(folder, "audit.log.1", NULL);
+	g_autofree gchar *second = g_build_filename(folder, "audit.log.2", NULL);
+	assert_false(g_file_test(first, G_FILE_TEST_EXISTS) ||
+			g_file_test(second, G_FILE_TEST_EXISTS));
+	g_autofree gchar *log = read_log(f, "web");
+	assert_non_null(strstr(log, "op=network-trimmed files=2-2 bytes="));
+	assert_non_null(strstr(log, " keep-mib=1 res=success\n"));
+	assert_true(verify(f, "web", "+web"));
+}
+
+/* What is let through waits for company, what is dropped for nothing. */
+static void calm_lines_go_together(void **state)
+{
+	Fixture *f = *state;
+	IscPacketTrail *t = isc_packet_trail_new(&f->host, "web");
+	gint64 began = g_get_monotonic_time();
+	isc_packet_trail_add_calm(t, 1700000000000000, "kind=exposed n=1");
+	settle(t); /* the first one does not wait */
+	for (guint i = 2; i < 5; i++) {
+		g_autofree gchar *line = g_strdup_printf("kind=exposed n=%u", i);
+		isc_packet_trail_add_calm(t, 1700000000000000, line);
+		isc_packet_trail_flush(t);
+	}
+	g_autofree gchar *before = read_log(f, "web");
+	gboolean is_in_time = g_get_monotonic_time() - began <
+			      ISC_PACKET_TRAIL_CALM_S / 2 * G_USEC_PER_SEC;
+	assert_true(!is_in_time || (isc_packet_trail_is_busy(t) && !strstr(before, "n=2")));
+	isc_packet_trail_add(t, 1700000000000000, "kind=mac n=5");
+	settle(t);
+	g_autofree gchar *after = read_log(f, "web");
+	assert_non_null(strstr(after, "n=2"));
+	assert_true(strstr(after, "n=4") < strstr(after, "n=5"));
+	isc_packet_trail_add_calm(t, 1700000000000000, "kind=exposed n=6");
+	isc_packet_trail_hurry(t);
+	settle(t);
+	isc_packet_trail_free(t);
+}
+
 static void a_name_is_marked_and_cut(void **state)
 {
 	(void)state;
@@ -155,6 +209,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_nobodys_is_the_docks, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 				lines_that_were_refused_are_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_log_is_kept_to_its_bound, setup, teardown),
+		cmocka_unit_test_setup_teardown(calm_lines_go_together, setup, teardown),
 		cmocka_unit_test(a_name_is_marked_and_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

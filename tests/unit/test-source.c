@@ -142,6 +142,42 @@ static void what_is_too_much_is_passed_over_and_counted(void **state)
 	isc_trail_writer_free(t);
 }
 
+/* Retention was faster than the receiver: what is left is delivered, what is gone is a number. */
+static void what_retention_took_is_counted(void **state)
+{
+	Folder *f = *state;
+	g_autoptr(GError) error = NULL;
+	IscTrailWriter *t = folder_open_trail(f, 500, NULL);
+	add_frame(t, 1);
+	commit(t, FALSE);
+	/* One has read the first, and has its file open; the other has read nothing. */
+	IscForwardSource *reader = open_source(f, NULL), *late = open_source(f, NULL);
+	Seen first = { .in_order = TRUE }, second = { .in_order = TRUE };
+	g_autofree gchar *one = drain(reader, &first);
+	for (guint n = 2; n <= 40; n++) {
+		add_frame(t, n);
+		commit(t, FALSE);
+	}
+	assert_true(isc_trail_writer_keep(t, 4000, &error));
+	IscTrailTrimmed gone = isc_trail_writer_trimmed(t);
+	assert_true(gone.to > 3);
+	g_autofree gchar *all = drain(late, &second);
+	g_autofree gchar *want = frame_lines((guint)gone.first / 2 + 1, 40);
+	assert_string_equal(all, want);
+	assert_int_equal(isc_forward_source_pos(late)->skipped, gone.first - 1);
+	assert_int_equal(isc_forward_source_bound(late, 1 << 20), gone.first - 1);
+	assert_int_equal(isc_forward_source_bound(late, 1 << 20), 0);
+	/* What the open file holds it still gets. */
+	g_autofree gchar *rest = drain(reader, &first);
+	assert_true(g_str_has_suffix(rest, want));
+	assert_int_equal(isc_forward_source_pos(reader)->record, 80);
+	guint64 read = (guint64)(isc_forward_source_pos(reader)->skipped);
+	assert_true(read > 0 && read < gone.first - 1);
+	isc_forward_source_free(reader);
+	isc_forward_source_free(late);
+	isc_trail_writer_free(t);
+}
+
 static void a_damaged_chain_is_an_error_not_an_end(void **state)
 {
 	Folder *f = *state;
@@ -173,6 +209,7 @@ int main(void)
 		TEST(it_goes_on_where_it_was_left),
 		TEST(a_trail_that_was_begun_anew_goes_on_behind_the_broken_one),
 		TEST(what_is_too_much_is_passed_over_and_counted),
+		TEST(what_retention_took_is_counted),
 		TEST(a_damaged_chain_is_an_error_not_an_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
