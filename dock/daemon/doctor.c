@@ -119,7 +119,20 @@ static void check_outside(IscDock *dock, IscFinding *f)
 static void check_register(IscDock *dock, IscFinding *f)
 {
 	g_autoptr(GError) why = NULL;
-	if (isc_register_check(dock->reg, &why))
+	g_autoptr(GPtrArray) lost = isc_register_list_lost(dock->reg, NULL);
+	const IscLostRow *row = lost && lost->len ? lost->pdata[0] : NULL;
+	gboolean is_sound = isc_register_check(dock->reg, &why);
+	if (is_sound && row)
+		isc_doctor_say(f, ISC_FINDING_FAIL,
+				"isc-vm fsck --repair takes a node up again that libvirt defines; "
+				"any "
+				"other such row: stop isc-dockd, DELETE FROM node WHERE slot = … "
+				"with "
+				"sqlite3",
+				"the row of slot %" G_GINT64_FORMAT
+				" names no node: '%s' (uuid %s); %u such rows in all",
+				row->slot, row->name, row->uuid, lost->len);
+	else if (is_sound)
 		isc_doctor_say(f, ISC_FINDING_OK, "", "the register is sound");
 	else
 		isc_doctor_say(f, ISC_FINDING_FAIL,

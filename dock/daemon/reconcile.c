@@ -8,6 +8,7 @@
 #include "daemon/bus.h"
 #include "daemon/host-filter.h"
 #include "daemon/jobs.h"
+#include "daemon/lost-rows.h"
 #include "daemon/monitor.h"
 #include "daemon/recovery.h"
 #include "daemon/restart.h"
@@ -480,6 +481,7 @@ guint isc_reconcile_all(IscDock *dock, gboolean repair, IscReconcileFunc found, 
 		report(&look, "dock", "libvirt", why->message, FALSE);
 		return look.n;
 	}
+	look.n += isc_lost_rows_look(dock, domains, repair, found, data);
 	g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
 	g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
 	for (guint i = 0; i < domains->len; i++)
@@ -555,6 +557,7 @@ gboolean isc_reconcile_start(IscDock *dock, GError **error)
 	isc_host_filter_start(dock);
 	if (isc_vm_is_connected(dock->vm))
 		(void)isc_reconcile_all(dock, /* repair= */ TRUE, NULL, NULL);
+	isc_lost_rows_tell(dock);
 	isc_room_reserve(dock);
 	isc_jobs_start(dock);
 	isc_restart_start(dock);

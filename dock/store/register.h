@@ -33,9 +33,24 @@ gboolean isc_register_add_node(
 /* Returns: (transfer full), or NULL with ISC_ERROR_NOT_FOUND */
 IscNode *isc_register_get_node(IscRegister *reg, const gchar *name, GError **error);
 
-/* By name; nodes whose rows cannot be read are marked (IscNode.damage).
+/* By name; nodes whose rows cannot be read are marked (IscNode.damage); those without a name are in
+ * isc_register_list_lost().
  * Returns: (transfer full) (element-type IscNode) */
 GPtrArray *isc_register_list_nodes(IscRegister *reg, GError **error);
+
+/* A row of a node that has not even a name to call it by. */
+typedef struct {
+	gint64 slot;
+	gchar *uuid, *name; /* owned; as they stand there, escaped */
+} IscLostRow;
+
+/* All of them; isc_register_list_nodes() has none of these.
+ * Returns: (transfer full) (element-type IscLostRow) */
+GPtrArray *isc_register_list_lost(IscRegister *reg, GError **error);
+
+/* Takes the row out; what else is known of its uuid stays. */
+gboolean isc_register_remove_lost(IscRegister *reg, const IscLostRow *row, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
 
 /* Sets state, reason and `since`; counts a start where @state is ISC_NODE_ENABLING.  @reason NULL:
  * "". */

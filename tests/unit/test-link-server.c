@@ -10,7 +10,7 @@ static IscLinkMsg good(IscLinkKind kind)
 		m.a = ISC_ORDER_THAW;
 	if (kind == ISC_LINK_FENCE || kind == ISC_LINK_DROPPED)
 		g_strlcpy(m.text, "isct2", sizeof m.text);
-	if (kind == ISC_LINK_PACKETS) {
+	if (kind == ISC_LINK_PACKETS || kind == ISC_LINK_KEEP) {
 		m.node[0] = '\0';
 		m.a = 77;
 	}
@@ -78,6 +78,15 @@ static void a_field_out_of_its_range_is_refused(void **state)
 		g_strlcpy(m.node, names[i], sizeof m.node);
 		assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));
 	}
+	static const gint64 bounds[] = { -1, 1, ISC_LINK_KEEP_MIN - 1, (gint64)G_MAXINT32 + 1 };
+	for (gsize i = 0; i < G_N_ELEMENTS(bounds); i++) {
+		m = good(ISC_LINK_KEEP);
+		m.a = bounds[i];
+		assert_false(isc_link_msg_is_valid(&m, sizeof m, FALSE));
+	}
+	m = good(ISC_LINK_KEEP);
+	m.a = 0;
+	assert_true(isc_link_msg_is_valid(&m, sizeof m, FALSE));
 	/* The dock's own trail has one way in. */
 	m = good(ISC_LINK_ATTACH);
 	g_strlcpy(m.node, "@dock", sizeof m.node);

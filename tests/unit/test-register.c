@@ -372,6 +372,42 @@ static void a_damaged_row_harms_its_own_node_only(void **state)
 	}
 }
 
+/* Not even a name to call it by: it is in no list of nodes, and so in one of its own. */
+static void a_row_without_a_name_is_told_with_its_slot(void **state)
+{
+	Fixture *f = *state;
+	static const gchar *const damages[] = {
+		"UPDATE node SET name = 'No Name' WHERE name = 'web'",
+		"UPDATE node SET name = '' WHERE name = 'web'",
+		"UPDATE node SET name = 'w' || char(27) || '[2J' WHERE name = 'web'",
+	};
+	static const gchar *const shown[] = { "No Name", "", "w\\x1b[2J" };
+	for (gsize i = 0; i < G_N_ELEMENTS(damages); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(IscNode) db1 = make("db1"), web = make("web");
+		sqlite3 *db;
+		assert_true(isc_register_add_node(f->reg, db1, &all_slots, &error));
+		assert_true(isc_register_add_node(f->reg, web, &all_slots, &error));
+		g_autoptr(GPtrArray) none = isc_register_list_lost(f->reg, &error);
+		assert_int_equal(none->len, 0);
+		assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+		assert_int_equal(sqlite3_exec(db, damages[i], NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(db);
+		g_autoptr(GPtrArray) nodes = isc_register_list_nodes(f->reg, &error);
+		assert_int_equal(nodes->len, 1);
+		g_autoptr(GPtrArray) lost = isc_register_list_lost(f->reg, &error);
+		assert_int_equal(lost->len, 1);
+		const IscLostRow *row = lost->pdata[0];
+		assert_int_equal(row->slot, web->slot);
+		assert_string_equal(row->uuid, web->uuid);
+		assert_string_equal(row->name, shown[i]);
+		assert_true(isc_register_remove_lost(f->reg, row, &error));
+		g_autoptr(GPtrArray) left = isc_register_list_lost(f->reg, &error);
+		assert_int_equal(left->len, 0);
+		assert_true(isc_register_remove_node(f->reg, "db1", &error));
+	}
+}
+
 static void a_newer_schema_and_a_damaged_file_are_refused(void **state)
 {
 	Fixture *f = *state;
@@ -474,6 +510,8 @@ int main(void)
 				restarts_are_remembered_as_long_as_their_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 				a_damaged_row_harms_its_own_node_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+				a_row_without_a_name_is_told_with_its_slot, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 				a_newer_schema_and_a_damaged_file_are_refused, setup, teardown),
 	};

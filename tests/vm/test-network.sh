@@ -333,6 +333,24 @@ vm release evil --reason test >/dev/null
 is "$(outside tcp 203.0.113.1 8081)$(field evil '.boundary + (.expose | join(","))')" "openin forcetcp:8081:8080" \
 	"an officer lets it back in, with its rules"
 
+restart stop libvirtd
+restart stop dockd
+dock python3 -c 'import sqlite3
+with sqlite3.connect("/var/lib/isc-dock/register.db") as c:
+    c.execute("UPDATE node SET name = ? WHERE name = ?", ("No Name", "evil"))'
+ok "the dock starts though a row of its register has no name" restart start dockd
+nameless() { jq -e --arg field "$1" '[.[] | select(.[$field] | test("row of slot [0-9]+ .*No Name"))] | length == 1'; }
+ok "that row is named on record" nameless text < <(vm events -n 0 --json | jq -s .)
+ok "and when the dock is checked" nameless found < <(vm doctor --json)
+is "$(outside tcp 203.0.113.1 8081)" "" "its node is not reached"
+is "$(field peer .boundary)$(outside tcp 203.0.113.1 8082)" "in forceopen" "again the other is not harmed"
+restart start libvirtd
+ok "libvirt's definition brings it back" wait_for 30 taken_up
+not_ok "and the row is gone" nameless found < <(vm doctor --json)
+vm release evil --reason test >/dev/null
+is "$(outside tcp 203.0.113.1 8081)$(field evil '.boundary + (.expose | join(","))')" "openin forcetcp:8081:8080" \
+	"with its rules"
+
 ok "both nodes are destroyed" vm destroy evil peer
 ok "the dock is in order" sh -c "'$TOP'/tools/rig exec --name $RIG -- isc-vm fsck --json | jq -e '. == []'"
 done_testing
