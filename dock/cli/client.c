@@ -136,8 +136,9 @@ static const struct {
 	{ "org.freedesktop.DBus.Error.NoMemory", ISC_ERROR_HOST, NULL },
 };
 
-static gboolean is_unknown_object(const gchar *name)
+static gboolean is_unknown_object(const GError *error)
 {
+	g_autofree gchar *name = g_dbus_error_get_remote_error(error);
 	return g_strcmp0(name, "org.freedesktop.DBus.Error.UnknownMethod") == 0 ||
 	       g_strcmp0(name, "org.freedesktop.DBus.Error.UnknownObject") == 0 ||
 	       g_strcmp0(name, "org.freedesktop.DBus.Error.UnknownInterface") == 0;
@@ -156,6 +157,7 @@ static void translate(const gchar *method, GError *raw, GError **error)
 {
 	g_autoptr(GError) whole = raw;
 	g_autofree gchar *name = g_dbus_error_get_remote_error(whole);
+	gboolean is_unknown = is_unknown_object(whole);
 	g_dbus_error_strip_remote_error(whole);
 
 	if (whole->domain == ISC_ERROR ||
@@ -177,8 +179,7 @@ static void translate(const gchar *method, GError *raw, GError **error)
 				"the system bus went away before isc-dockd answered");
 		return;
 	}
-	if (is_unknown_object(name) ||
-			g_error_matches(whole, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT)) {
+	if (is_unknown || g_error_matches(whole, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT)) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
 				"isc-dockd and isc-vm (%s) do not fit together in %s: install the "
 				"same "
@@ -277,7 +278,10 @@ GVariant *isc_client_call(IscClient *client, const gchar *node, const gchar *met
 		GError **error)
 {
 	g_autofree gchar *path = node ? isc_client_node_path(node) : g_strdup(ISC_CLIENT_PATH);
+	const gchar *iface = node ? ISC_CLIENT_NODE_IFACE : ISC_CLIENT_IFACE;
+	g_autoptr(GVariant) kept = params ? g_variant_ref_sink(params) : NULL;
 	guint progress_id = 0, tick_id = 0;
+	gboolean is_there = TRUE;
 	if (client->wants_progress) {
 		progress_id = g_dbus_connection_signal_subscribe(client->bus, ISC_CLIENT_BUS_NAME,
 				ISC_CLIENT_IFACE, "Progress", ISC_CLIENT_PATH,
@@ -286,9 +290,16 @@ GVariant *isc_client_call(IscClient *client, const gchar *node, const gchar *met
 		tick_id = g_timeout_add_seconds(1, on_tick, client);
 	}
 
-	GError *raw = NULL;
-	GVariant *result = call(client, path, node ? ISC_CLIENT_NODE_IFACE : ISC_CLIENT_IFACE,
-			method, params, reply, in, out, &raw);
+	/* A node that was missing and is there was destroyed and made anew this moment. */
+	g_autoptr(GError) raw = NULL;
+	GVariant *result = call(client, path, iface, method, kept, reply, in, out, &raw);
+	if (!result && node && is_unknown_object(raw)) {
+		is_there = isc_client_has_node(client, node);
+		if (is_there) {
+			g_clear_error(&raw);
+			result = call(client, path, iface, method, kept, reply, in, out, &raw);
+		}
+	}
 
 	if (client->wants_progress) {
 		g_source_remove(tick_id);
@@ -298,14 +309,12 @@ GVariant *isc_client_call(IscClient *client, const gchar *node, const gchar *met
 	if (result)
 		return result;
 
-	g_autofree gchar *name = g_dbus_error_get_remote_error(raw);
-	if (node && is_unknown_object(name) && !isc_client_has_node(client, node)) {
-		g_error_free(raw);
+	if (!is_there) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
 				"no node '%s'; isc-vm list shows those there are", node);
 		return NULL;
 	}
-	translate(method, raw, error);
+	translate(method, g_steal_pointer(&raw), error);
 	return NULL;
 }
 

@@ -214,8 +214,15 @@ static gboolean run(virDomain *domain, const gchar *xml, Wait *wait, guint timeo
 {
 	abort_stale(domain, wait);
 	/* The targets are ours: made, sized and encrypted before; libvirt must not make them. */
-	if (virDomainBackupBegin(domain, xml, NULL, VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL) < 0)
-		return isc_vm_set_error(error, "cannot begin the backup");
+	if (virDomainBackupBegin(domain, xml, NULL, VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL) < 0) {
+		(void)isc_vm_set_error(error, "cannot begin the backup");
+		if (virDomainIsActive(domain) != 0)
+			return FALSE;
+		g_clear_error(error);
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"its machine does not run: there is nothing to copy");
+		return FALSE;
+	}
 	if (begun)
 		begun(data);
 	if (follow(domain, wait, timeout_ms, cancel, progress, data, error))
