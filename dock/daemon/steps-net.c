@@ -134,11 +134,12 @@ gboolean isc_step_tap_down(gpointer self, const IscNode *node, const gchar *arg,
 			       isc_links_bridge_remove(&bridge, error));
 }
 
-static gboolean quarantine(IscDock *dock, const IscNode *node, gboolean on, GError **error)
+static gboolean quarantine(IscDock *dock, const IscNode *node, gboolean on, gboolean only_standing,
+		GError **error)
 {
 	IscFence fence;
 	isc_steps_fence(dock, node, NULL, on, &fence);
-	gboolean ok = isc_firewall_quarantine(dock->firewall, &fence, on, error);
+	gboolean ok = isc_firewall_quarantine(dock->firewall, &fence, on, only_standing, error);
 	isc_fence_clear(&fence);
 	return ok;
 }
@@ -147,8 +148,9 @@ gboolean isc_step_cut_up(gpointer self, const IscNode *node, const gchar *arg, G
 		GError **error)
 {
 	IscDock *dock = self;
-	(void)arg, (void)cancel;
-	return quarantine(dock, node, TRUE, error) && end_flows(dock, node, error);
+	(void)cancel;
+	return quarantine(dock, node, TRUE, g_strcmp0(arg, ISC_ARG_STANDING) == 0, error) &&
+	       end_flows(dock, node, error);
 }
 
 gboolean isc_step_cut_down(gpointer self, const IscNode *node, const gchar *arg,
@@ -156,7 +158,7 @@ gboolean isc_step_cut_down(gpointer self, const IscNode *node, const gchar *arg,
 {
 	IscDock *dock = self;
 	(void)arg, (void)cancel;
-	return quarantine(dock, node, FALSE, error);
+	return quarantine(dock, node, FALSE, FALSE, error);
 }
 
 GVariant *isc_steps_counters(IscDock *dock, const IscNode *node)

@@ -225,7 +225,7 @@ void isc_upgrade_cut(IscDock *dock, const IscNode *node)
 	g_autoptr(GError) why = NULL;
 	const IscAdapter *cut = &dock->engine.adapters[ISC_STEP_CUT];
 	if (other && isc_node_state_is_up(other->state) &&
-			!cut->up(dock->engine.self, other, "", NULL, &why))
+			!cut->up(dock->engine.self, other, ISC_ARG_STANDING, NULL, &why))
 		g_warning("stand-in of '%s': %s", node->spec->name, why->message);
 }
 

@@ -323,7 +323,7 @@ static void cut_now(IscDock *dock, const IscRequest *request, gint64 began, IscO
 		return;
 	g_clear_error(&why);
 	const IscAdapter *cut = &dock->engine.adapters[ISC_STEP_CUT];
-	if (!cut->up(dock->engine.self, node, "", NULL, &why))
+	if (!cut->up(dock->engine.self, node, ISC_ARG_STANDING, NULL, &why))
 		g_ptr_array_add(out->warnings, g_strdup_printf("cut: %s", why->message));
 	else
 		out->cut_off_ms = (gdouble)(g_get_monotonic_time() - began) / 1000.0;
@@ -489,7 +489,8 @@ gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out,
 	if (request->caller != ISC_CALLER_DOCK && !request->dry_run &&
 			request->verb != ISC_VERB_DESTROY)
 		isc_jobs_vanish(dock, request->node);
-	if (!ok && out->cut_off_ms > 0)
+	if (!ok && out->cut_off_ms > 0 && error &&
+			!g_error_matches(*error, ISC_ERROR, ISC_ERROR_NOT_FOUND))
 		g_prefix_error(error,
 				"'%s' is cut off, but without evidence, and not on record: a "
 				"restart "

@@ -389,11 +389,13 @@ gboolean isc_firewall_node_remove(IscFirewall *fw, const IscFence *fence, GError
 	return remove_stranger(fw, fence, error);
 }
 
-gboolean isc_firewall_quarantine(
-		IscFirewall *fw, const IscFence *fence, gboolean on, GError **error)
+gboolean isc_firewall_quarantine(IscFirewall *fw, const IscFence *fence, gboolean on,
+		gboolean only_standing, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
 	const IscFence *known = isc_book_fence(fw->book, fence->slot);
+	if (only_standing && (!known || !g_str_equal(known->name, fence->name)))
+		return TRUE;
 	g_autoptr(IscFence) wanted = isc_fence_copy(known ? known : fence);
 
 	wanted->quarantined = on;

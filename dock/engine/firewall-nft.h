@@ -104,10 +104,11 @@ gboolean isc_firewall_node_remove(IscFirewall *fw, const IscFence *fence, GError
 /**
  * isc_firewall_quarantine:
  * Cuts the node off in both directions, running connections too, at its bridge port and above; or
- * lets it back. It stays so over every other change until @on is FALSE.
+ * lets it back. It stays so over every other change until @on is FALSE.  @only_standing: one whose
+ * fence we have not put up is left without.
  */
 gboolean isc_firewall_quarantine(IscFirewall *fw, const IscFence *fence, gboolean on,
-		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+		gboolean only_standing, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Rewrites everything in one transaction: exactly the nodes that were added, nothing else in our
  * tables. */

@@ -67,6 +67,10 @@ typedef struct {
  * destroyed. */
 #define ISC_ARG_ASK "ask"
 
+/* The argument of a CUT that does not wait for what is under way with the node: only a fence that
+ * stands is shut.  Without one there is no way out, and none is to be left behind. */
+#define ISC_ARG_STANDING "(standing)"
+
 /* Behind the name of evidence that has the node's memory in it. */
 #define ISC_ARG_MEMORY "+memory"
 

@@ -211,9 +211,9 @@ static gboolean node_command(Tool *t, const gchar *verb, gchar **words, gchar **
 	if (strcmp(verb, "remove") == 0)
 		return isc_firewall_node_remove(t->fw, f, error);
 	if (strcmp(verb, "quarantine") == 0)
-		return isc_firewall_quarantine(t->fw, f, TRUE, error);
+		return isc_firewall_quarantine(t->fw, f, TRUE, FALSE, error);
 	if (strcmp(verb, "release") == 0)
-		return isc_firewall_quarantine(t->fw, f, FALSE, error);
+		return isc_firewall_quarantine(t->fw, f, FALSE, FALSE, error);
 	if (strcmp(verb, "tap") == 0)
 		return isc_links_tap_add(&tap, error);
 	if (strcmp(verb, "untap") == 0)

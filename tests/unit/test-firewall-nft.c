@@ -226,17 +226,24 @@ static void quarantine_outlives_changes_until_it_is_lifted(void **state)
 {
 	IscFirewall *fw = *state;
 	g_autoptr(IscFence) web = fence_new(2, "web", "8080:80", NULL);
+	g_autoptr(IscFence) other = fence_new(2, "other", NULL, NULL);
 	GError *error = NULL;
 
+	assert_true(isc_firewall_quarantine(fw, web, TRUE, /* only_standing= */ TRUE, &error));
+	add(fw, other); /* nothing of it was left behind: the slot is free */
+	assert_true(isc_firewall_quarantine(fw, web, TRUE, /* only_standing= */ TRUE, &error));
+	g_autofree gchar *none = netns_output("nft list set inet isc-dock quarantined");
+	assert_null(strstr(none, "10.77.0.2"));
+	assert_true(isc_firewall_node_remove(fw, other, &error));
 	add(fw, web);
-	assert_true(isc_firewall_quarantine(fw, web, TRUE, &error));
-	assert_true(isc_firewall_quarantine(fw, web, TRUE, &error));
+	assert_true(isc_firewall_quarantine(fw, web, TRUE, FALSE, &error));
+	assert_true(isc_firewall_quarantine(fw, web, TRUE, FALSE, &error));
 	assert_true(isc_firewall_sync(fw, &error));
 	g_autofree gchar *on = netns_output("nft list set inet isc-dock quarantined");
 	g_autofree gchar *cut = netns_output("nft list set bridge isc-dock cut");
 	assert_non_null(strstr(on, "10.77.0.2"));
 	assert_non_null(strstr(cut, "isct2"));
-	assert_true(isc_firewall_quarantine(fw, web, FALSE, &error));
+	assert_true(isc_firewall_quarantine(fw, web, FALSE, FALSE, &error));
 	g_autofree gchar *off = netns_output("nft list set inet isc-dock quarantined");
 	assert_null(strstr(off, "10.77.0.2"));
 	assert_intact(fw);
@@ -253,7 +260,7 @@ static void rules_change_in_one_step_and_never_lift_a_quarantine(void **state)
 
 	add(fw, before);
 	add(fw, other);
-	assert_true(isc_firewall_quarantine(fw, before, TRUE, &error));
+	assert_true(isc_firewall_quarantine(fw, before, TRUE, FALSE, &error));
 	assert_true(isc_firewall_node_rules(
 			fw, after, &error)); /* does not say that it is cut off */
 	assert_intact(fw);
