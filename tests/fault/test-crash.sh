@@ -20,9 +20,26 @@ crash() {
 	rig restart dockd >"$TMP/restart" 2>&1
 }
 
+# crash_twice VERB STEP AGAIN CMD…: the next dock dies, too, while it mends that: at AGAIN, as VERB:STEP.
+crash_twice() {
+	local verb=$1 step=$2 again=$3
+	shift 3
+	rig restart dockd --env "ISC_FAULT=kill:$verb:$step" >/dev/null 2>&1
+	"$@" >"$TMP/cmd" 2>&1
+	rig restart dockd --env "ISC_FAULT=kill:$again" >/dev/null 2>&1
+	not_ok "$verb, dead before step $step: the dock that mends it dies at $again" dock pidof isc-dockd
+	rig restart dockd >"$TMP/restart" 2>&1
+}
+
 for step in 0 2 4 5 7 8 9 10; do
 	crash provision "$step" provision
 	is "$(state)" none "provision, dead before step $step: no node is left"
+	ok "and nothing else of it" in_order
+done
+
+for again in provision:1 provision:6; do
+	crash_twice provision 10 $again provision
+	is "$(state)" none "no node is left"
 	ok "and nothing else of it" in_order
 done
 
@@ -40,6 +57,10 @@ for step in 1 4 7; do
 	ok "and in order" in_order
 done
 ok "it starts" dock isc-vm enable n
+crash_twice disable 2 disable:4 dock isc-vm disable n --force
+is "$(state)" disabled "and it is brought to its end"
+ok "in order" in_order
+ok "it starts once more" dock isc-vm enable n
 for step in 0 2 5; do
 	crash disable "$step" dock isc-vm disable n --force
 	is "$(state)" disabled "disable, dead before step $step: brought to its end"
