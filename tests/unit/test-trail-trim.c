@@ -226,6 +226,49 @@ static void retention_is_signed_by_the_dock(void **state)
 	assert_fault(f, ISC_TRAIL_RESEALED);
 }
 
+/* The blocks of file @name, until one is of @kind; it is borrowed from the bytes, which the caller
+ * keeps. */
+static IscBlock find_block(GBytes *chain, IscChainKind kind)
+{
+	gsize len, at = 0;
+	const guint8 *bytes = g_bytes_get_data(chain, &len);
+	IscBlock b = { 0 };
+	while (isc_block_parse(bytes + at, len - at, &b) == ISC_BLOCK_OK && b.header->kind != kind)
+		at += b.header->len;
+	assert_non_null(b.header);
+	assert_int_equal(b.header->kind, kind);
+	return b;
+}
+
+/* A trail made up from nothing, with what the dock once signed put into it. */
+static void what_the_dock_signed_serves_for_no_other_trail(void **state)
+{
+	Folder *f = *state;
+	IscTrailWriter *t = make_trail(f);
+	keep(t, KEEP);
+	g_autofree gchar *name = name_of("audit.chain", isc_trail_writer_trimmed(t).to + 1);
+	isc_trail_writer_free(t);
+	g_autoptr(GBytes) first = folder_read(f, name), last = folder_read(f, "audit.chain");
+	const IscBlock origin = find_block(first, ISC_CHAIN_SEGMENT);
+	const IscBlock trim = find_block(last, ISC_CHAIN_TRIM);
+	folder_empty(f);
+
+	IscChainKey key;
+	g_autoptr(GByteArray) forged = g_byte_array_new();
+	IscChainHeader h = *origin.header;
+	isc_chain_key_new(&key);
+	isc_chain_key_evolve(&key, h.index);
+	isc_block_append(forged, &h, origin.payload, origin.payload_len, &key, h.prev);
+	h.kind = ISC_CHAIN_TRIM;
+	guint8 head[ISC_CHAIN_HASH];
+	isc_block_append(forged, &h, trim.payload, trim.payload_len, &key, head);
+	folder_write(f, "audit.chain", forged->data, forged->len);
+	folder_write(f, "audit.log", "", 0);
+	g_auto(IscTrailReport) r;
+	assert_report(f, ISC_TRAIL_RESEALED, &r);
+	assert_non_null(strstr(r.detail, "is not the one that retention left"));
+}
+
 static void a_broken_trail_is_evidence_and_stays(void **state)
 {
 	Folder *f = *state;
@@ -295,6 +338,7 @@ int main(void)
 		TEST(a_file_from_the_middle_is_missed),
 		TEST(the_first_file_that_is_left_cannot_be_another),
 		TEST(retention_is_signed_by_the_dock),
+		TEST(what_the_dock_signed_serves_for_no_other_trail),
 		TEST(a_broken_trail_is_evidence_and_stays),
 		TEST(a_trail_that_breaks_keeps_its_numbers),
 		TEST(anchors_of_what_went_are_counted_and_others_must_hold),
