@@ -175,6 +175,13 @@ void isc_cli_print_json(IscCli *cli, GVariant *value)
 	isc_output_json(cli->out, json, TRUE);
 }
 
+gboolean isc_cli_print_result(IscCli *cli, GVariant *result)
+{
+	if (cli->json)
+		isc_cli_print_json(cli, result);
+	return cli->json || isc_cli_print_plan(cli, result);
+}
+
 gboolean isc_cli_print_plan(IscCli *cli, GVariant *result)
 {
 	g_autofree const gchar **warnings = NULL;

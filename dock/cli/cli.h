@@ -110,6 +110,11 @@ gboolean isc_cli_print_pairs(IscCli *cli, GVariant *dict, const gchar *const *fi
  * Returns: TRUE where it was a dry run: then there is nothing more to print */
 gboolean isc_cli_print_plan(IscCli *cli, GVariant *result);
 
+/* The answer of a verb that changes something: prints it where it is to be JSON, else the plan of a
+ * dry run.  Returns: TRUE where that was all, FALSE where people are still to be told what was done
+ */
+gboolean isc_cli_print_result(IscCli *cli, GVariant *result);
+
 /* Usage of the whole program, a group ("image") or a verb, as --help prints it.  @topic: NULL, or
  * one or two words Errors: ISC_ERROR_INVALID: no such topic. */
 gboolean isc_cli_help(GString *out, gchar *const *topic, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -50,11 +50,7 @@ gboolean isc_cmd_dock_drain(IscCli *cli, GError **error)
 			"(a{sv})", error);
 	if (!result)
 		return FALSE;
-	if (cli->json) {
-		isc_cli_print_json(cli, result);
-		return TRUE;
-	}
-	if (isc_cli_print_plan(cli, result))
+	if (isc_cli_print_result(cli, result))
 		return TRUE;
 	print_names(cli, result, "stopped", "stopped");
 	print_names(cli, result, "left", "left as they are");
@@ -82,9 +78,7 @@ gboolean isc_cmd_dock_teardown(IscCli *cli, GError **error)
 			error);
 	if (!result)
 		return FALSE;
-	if (cli->json)
-		isc_cli_print_json(cli, result);
-	else if (!isc_cli_print_plan(cli, result))
+	if (!isc_cli_print_result(cli, result))
 		g_string_append(cli->out, "the dock is torn down; isc-dockd ends\n");
 	return TRUE;
 }

@@ -268,9 +268,7 @@ gboolean isc_cmd_evidence_rm(IscCli *cli, GError **error)
 			"(a{sv})", error);
 	if (!result)
 		return FALSE;
-	if (cli->json)
-		isc_cli_print_json(cli, result);
-	else if (!isc_cli_print_plan(cli, result))
+	if (!isc_cli_print_result(cli, result))
 		g_string_append_printf(cli->out, "%s: shredded\n", name);
 	return TRUE;
 }

@@ -10,14 +10,6 @@ static GVariant *ask(IscCli *cli, const gchar *method, GVariant *options, GError
 			"(a{sv})", error);
 }
 
-/* TRUE where all is printed. */
-static gboolean print(IscCli *cli, GVariant *result)
-{
-	if (cli->json)
-		isc_cli_print_json(cli, result);
-	return cli->json || isc_cli_print_plan(cli, result);
-}
-
 gboolean isc_cmd_filter_apply(IscCli *cli, GError **error)
 {
 	const gchar *text = isc_args_get(cli->args, "for");
@@ -33,7 +25,7 @@ gboolean isc_cmd_filter_apply(IscCli *cli, GError **error)
 			error);
 	if (!result)
 		return FALSE;
-	if (print(cli, result))
+	if (isc_cli_print_result(cli, result))
 		return TRUE;
 	guint left = 0;
 	g_variant_lookup(result, "seconds", "u", &left);
@@ -49,7 +41,7 @@ static gboolean change(IscCli *cli, const gchar *method, const gchar *done, GErr
 	g_autoptr(GVariant) result = ask(cli, method, isc_cli_options(cli, NULL, NULL), error);
 	if (!result)
 		return FALSE;
-	if (print(cli, result))
+	if (isc_cli_print_result(cli, result))
 		return TRUE;
 	gboolean changed = TRUE;
 	g_variant_lookup(result, "changed", "b", &changed);

@@ -20,11 +20,7 @@ static void print_result(IscCli *cli, const gchar *name, GVariant *result)
 {
 	const gchar *limits = "", *in_force = NULL;
 	gboolean changed = TRUE;
-	if (cli->json) {
-		isc_cli_print_json(cli, result);
-		return;
-	}
-	if (isc_cli_print_plan(cli, result))
+	if (isc_cli_print_result(cli, result))
 		return;
 	g_variant_lookup(result, "changed", "b", &changed);
 	g_variant_lookup(result, "limits", "&s", &limits);

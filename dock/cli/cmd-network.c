@@ -25,11 +25,7 @@ static gboolean change(IscCli *cli, const gchar *method, const gchar *done, GErr
 			"(a{sv})", error);
 	if (!result)
 		return FALSE;
-	if (cli->json) {
-		isc_cli_print_json(cli, result);
-		return TRUE;
-	}
-	if (isc_cli_print_plan(cli, result))
+	if (isc_cli_print_result(cli, result))
 		return TRUE;
 	gboolean changed = TRUE;
 	gdouble seconds = 0;

@@ -174,11 +174,7 @@ gboolean isc_cmd_quarantine(IscCli *cli, GError **error)
 	g_autoptr(GVariant) result = with_reason(cli, "Quarantine", "pause", error);
 	if (!result)
 		return FALSE;
-	if (cli->json) {
-		isc_cli_print_json(cli, result);
-		return TRUE;
-	}
-	if (isc_cli_print_plan(cli, result))
+	if (isc_cli_print_result(cli, result))
 		return TRUE;
 
 	gdouble ms;
@@ -217,11 +213,7 @@ static gboolean snapshot(IscCli *cli, const gchar *method, const gchar *done, co
 	g_autoptr(GVariant) result = with_text(cli, method, snap, option, value, error);
 	if (!result)
 		return FALSE;
-	if (cli->json) {
-		isc_cli_print_json(cli, result);
-		return TRUE;
-	}
-	if (isc_cli_print_plan(cli, result))
+	if (isc_cli_print_result(cli, result))
 		return TRUE;
 
 	gdouble seconds;

@@ -120,11 +120,7 @@ static gchar *spec_from_file(const IscCli *cli, const gchar *path, gchar **name,
 
 static void print_result(IscCli *cli, const gchar *name, GVariant *result)
 {
-	if (cli->json) {
-		isc_cli_print_json(cli, result);
-		return;
-	}
-	if (isc_cli_print_plan(cli, result))
+	if (isc_cli_print_result(cli, result))
 		return;
 
 	const gchar *state = "", *address = "";

@@ -21,11 +21,7 @@ static GVariant *options_of(const IscCli *cli, GError **error)
 
 static void print_result(IscCli *cli, GVariant *result)
 {
-	if (cli->json) {
-		isc_cli_print_json(cli, result);
-		return;
-	}
-	if (isc_cli_print_plan(cli, result))
+	if (isc_cli_print_result(cli, result))
 		return;
 	const gchar *state = "";
 	gdouble seconds = 0;

@@ -26,11 +26,7 @@ static gboolean check_words(const IscCli *cli, GError **error)
 /* @done: what became of the volume */
 static void print_result(IscCli *cli, const gchar *name, GVariant *result, const gchar *done)
 {
-	if (cli->json) {
-		isc_cli_print_json(cli, result);
-		return;
-	}
-	if (isc_cli_print_plan(cli, result))
+	if (isc_cli_print_result(cli, result))
 		return;
 	gboolean changed = TRUE;
 	gdouble seconds = 0;
