@@ -38,6 +38,7 @@ void isc_dock_reset_claims(IscDock *dock, const gchar *name)
 		.busy_since = kept.busy_since,
 		.cancel = kept.cancel,
 		.key = kept.key,
+		.verifying = kept.verifying,
 		.defined = kept.defined,
 		.defined_until = kept.defined_until,
 		.boundary = kept.boundary };

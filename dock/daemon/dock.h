@@ -30,6 +30,7 @@ typedef struct {
 	gint64 busy_since;    /* monotonic, µs */
 	GCancellable *cancel; /* of the verb under way */
 	IscKey *key;          /* the overlay's, while it runs */
+	GThread *verifying;   /* its image, while the verb goes on; isc_steps_verified() */
 	/* Claims: what the node said last.  Never more than that. */
 	gboolean booted, started, ready, unhealthy, stopped, bye;
 	gint64 exit_status, exit_signal; /* of the service, when stopped … */

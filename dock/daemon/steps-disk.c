@@ -44,17 +44,73 @@ gboolean isc_step_folder_down(gpointer self, const IscNode *node, const gchar *a
 
 /* --- image --------------------------------------------------------------------------------- */
 
-gboolean isc_step_verify_up(gpointer self, const IscNode *node, const gchar *arg,
-		GCancellable *cancel, GError **error)
+static gboolean verify(IscDock *dock, const gchar *digest, GError **error)
 {
-	IscDock *dock = self;
-	(void)arg, (void)cancel;
 	g_autoptr(IscTrust) trust = isc_trust_load(dock->config->trusted_dir, error);
 	if (!trust)
 		return FALSE;
 	g_autoptr(IscImage) image =
-			isc_image_store_verify(dock->images, node->digest, trust, NULL, error);
+			isc_image_store_verify(dock->images, digest, trust, NULL, error);
 	return image != NULL;
+}
+
+typedef struct {
+	IscDock *dock;
+	gchar digest[65];
+} Ahead;
+
+/* Returns: (transfer full): GError, or NULL where the image is what was signed */
+static gpointer verify_ahead(gpointer data)
+{
+	g_autofree Ahead *ahead = data;
+	GError *why = NULL;
+	if (!verify(ahead->dock, ahead->digest, &why) && !why)
+		g_set_error_literal(&why, ISC_ERROR, ISC_ERROR_VERIFY, "the image does not hold");
+	return why;
+}
+
+/* FALSE: nothing had been begun. */
+static gboolean await_ahead(IscDock *dock, const gchar *name, GError **why)
+{
+	g_mutex_lock(&dock->lock);
+	GThread *thread = g_steal_pointer(&isc_dock_run(dock, name)->verifying);
+	g_mutex_unlock(&dock->lock);
+	*why = thread ? g_thread_join(thread) : NULL;
+	return thread != NULL;
+}
+
+gboolean isc_steps_verified(IscDock *dock, const IscNode *node, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	if (!await_ahead(dock, node->spec->name, &why))
+		return verify(dock, node->digest, error);
+	if (!why)
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&why));
+	return FALSE;
+}
+
+void isc_steps_end_verifying(IscDock *dock, const gchar *name)
+{
+	g_autoptr(GError) why = NULL;
+	(void)await_ahead(dock, name, &why);
+}
+
+gboolean isc_step_verify_up(gpointer self, const IscNode *node, const gchar *arg,
+		GCancellable *cancel, GError **error)
+{
+	IscDock *dock = self;
+	(void)cancel;
+	if (g_strcmp0(arg, ISC_ARG_AHEAD) != 0)
+		return verify(dock, node->digest, error);
+	Ahead *ahead = g_new(Ahead, 1);
+	ahead->dock = dock;
+	g_strlcpy(ahead->digest, node->digest, sizeof(ahead->digest));
+	isc_steps_end_verifying(dock, node->spec->name);
+	GThread *thread = g_thread_new("verify", verify_ahead, ahead);
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	isc_dock_run(dock, node->spec->name)->verifying = thread;
+	return TRUE;
 }
 
 /* --- what the guest is told ---------------------------------------------------------------- */

@@ -180,7 +180,8 @@ gboolean isc_step_start_up(gpointer self, const IscNode *node, const gchar *arg,
 	const IscLimits *limits = &node->spec->limits;
 	gboolean any = limits->cpu_percent || limits->read_bps || limits->write_bps || limits->iops;
 	/* Limits hold from its first instruction on; one that cannot be in force is an error. */
-	return isc_vm_start(dock->vm, domain, /* paused= */ any, error) &&
+	return isc_steps_verified(dock, node, error) &&
+	       isc_vm_start(dock->vm, domain, /* paused= */ any, error) &&
 	       (!any || (isc_steps_set_limits(dock, node, /* had= */ FALSE, error) &&
 					isc_vm_resume(dock->vm, domain, error)));
 }

@@ -8,6 +8,12 @@
 /* Fills dock->engine in. */
 void isc_steps_init(IscDock *dock);
 
+/* Whether @node's image holds: what a VERIFY with ISC_ARG_AHEAD began comes to, or looks now. */
+gboolean isc_steps_verified(IscDock *dock, const IscNode *node, GError **error);
+
+/* Waits for it, whatever it comes to. */
+void isc_steps_end_verifying(IscDock *dock, const gchar *name);
+
 /* The bridge of @place as the dock wants it.  Borrows its name. */
 IscBridge isc_steps_bridge(const IscPlace *place);
 

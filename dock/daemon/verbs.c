@@ -15,6 +15,7 @@
 #include "daemon/restart.h"
 #include "daemon/restore.h"
 #include "daemon/stalled.h"
+#include "daemon/steps.h"
 #include "daemon/upgrade.h"
 #include "daemon/tombstone.h"
 #include "engine/vm-domain.h"
@@ -151,6 +152,7 @@ gboolean isc_verbs_run_plan(IscDock *dock, const IscPlan *plan, const IscNode *n
 	IscObserver observer = { before_step, step_failed, &watch };
 	g_autoptr(GError) why = NULL;
 	gboolean ok = isc_engine_run(&dock->engine, plan, node, &observer, cancel, undone, &why);
+	isc_steps_end_verifying(dock, plan->node); /* where it did not come to a START */
 
 	isc_act_order_end(dock, plan, watch.op, node, caller, *undone, why);
 	g_autoptr(GError) late = NULL;

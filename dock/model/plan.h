@@ -67,6 +67,10 @@ typedef struct {
  * destroyed. */
 #define ISC_ARG_ASK "ask"
 
+/* The argument of a VERIFY that goes on beside the steps that follow.  The START waits for what it
+ * comes to, or verifies by itself: no machine is made of an image that does not hold. */
+#define ISC_ARG_AHEAD "ahead"
+
 /* The argument of a CUT that does not wait for what is under way with the node: only a fence that
  * stands is shut.  Without one there is no way out, and none is to be left behind. */
 #define ISC_ARG_STANDING "(standing)"

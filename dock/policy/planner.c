@@ -33,6 +33,14 @@ static const gchar *overlay_arg(const IscNode *node)
 	return node->spec->overlay_kept ? ISC_ARG_KEPT : NULL;
 }
 
+static const gchar *up_arg(IscStepKind kind, const IscNode *node, const gchar *snapshot)
+{
+	return kind == ISC_STEP_VERIFY    ? ISC_ARG_AHEAD
+	       : kind != ISC_STEP_OVERLAY ? NULL
+	       : snapshot                 ? snapshot
+					  : overlay_arg(node);
+}
+
 static const gchar *down_arg(IscStepKind kind, const IscNode *node, gboolean ask)
 {
 	return kind == ISC_STEP_OVERLAY        ? overlay_arg(node)
@@ -47,10 +55,7 @@ static void add_run(IscPlan *plan, const IscNode *node, IscStepMode define, cons
 	for (gsize i = 0; i < G_N_ELEMENTS(run_steps); i++)
 		if (takes_part(run_steps[i], node))
 			isc_plan_add(plan, run_steps[i] == ISC_STEP_DEFINE ? define : ISC_MODE_UP,
-					run_steps[i],
-					run_steps[i] != ISC_STEP_OVERLAY ? NULL
-					: snapshot                       ? snapshot
-									 : overlay_arg(node));
+					run_steps[i], up_arg(run_steps[i], node, snapshot));
 }
 
 /* The definition stays with libvirt while the node is disabled: an admin sees it there. */

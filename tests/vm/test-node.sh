@@ -231,6 +231,15 @@ uuid=$(dock isc-vm show web --json | jq -r .uuid)
 rig stop libvirtd
 rig start libvirtd
 ok "a libvirtd that was started anew has the key of its overlay again" wait_for 15 dock sh -c "virsh -q secret-list | grep -q $uuid"
+# T21: the files of the store are root's and immutable; somebody who is root changes one byte all the same.
+root=/var/lib/isc-dock/images/$(dock isc-vm show two --json | jq -r .digest)/root.erofs
+dock isc-vm disable two --force >/dev/null 2>&1
+dock sh -c "chattr -i $root && cp $root /run/root && printf X | dd of=$root bs=1 seek=5000 conv=notrunc status=none"
+status 7 "an image that was changed in the store starts nothing" dock isc-vm enable two
+like "$(cat "$TMP/out")" "root.erofs" "and is named"
+is "$(dock virsh -q domstate isc-two)" "shut off" "there is no machine of it"
+dock sh -c "cat /run/root >$root"
+ok "as it was it starts" vm enable two
 ok "both nodes are destroyed" vm destroy web two
 ok "the dock is in order" json '. == []' fsck
 is "$(dock sh -c 'ls /var/lib/isc-dock/nodes /run/isc-dock/nodes | grep -v :' | tr -d '\n')" "" "no file is left"
