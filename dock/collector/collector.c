@@ -24,6 +24,7 @@ typedef struct {
 	IscLinkPeers peers;
 	IscLinkServer *link;
 	IscPacketLog *packets;
+	int guard;         /* of isc-dockd's; -1: none */
 	GHashTable *nodes; /* name → IscGuest, owned */
 	guint probes;
 	guint tick_timer;
@@ -237,6 +238,10 @@ static void on_message(gpointer self, const IscLinkMsg *m, int fd)
 	case ISC_LINK_KEEP:
 		isc_packet_log_message(c->packets, m, fd);
 		break;
+	case ISC_LINK_GUARD:
+		isc_clear_fd(&c->guard);
+		c->guard = fd;
+		break;
 	case ISC_LINK_LISTENS:
 	case ISC_LINK_COUNT:
 	case ISC_LINK_EVENT:
@@ -284,7 +289,7 @@ static gboolean on_signal(gpointer data)
 
 gboolean isc_collector_run(const IscCollectorSetup *setup, GError **error)
 {
-	Collector c = { .peers = { (guint32 *)setup->uids, setup->n_uids } };
+	Collector c = { .peers = { (guint32 *)setup->uids, setup->n_uids }, .guard = -1 };
 
 	c.host = (IscGuestHost){ .nodes_fd = setup->nodes_fd,
 		.log_fd = setup->log_fd,
@@ -321,6 +326,7 @@ gboolean isc_collector_run(const IscCollectorSetup *setup, GError **error)
 	g_hash_table_unref(c.nodes);
 	g_main_loop_unref(c.loop);
 	isc_reactor_free(c.host.reactor);
+	isc_clear_fd(&c.guard);
 	close(setup->nodes_fd);
 	close(setup->log_fd);
 	return TRUE;

@@ -37,7 +37,7 @@ gboolean isc_link_msg_is_valid(const IscLinkMsg *m, gsize len, gboolean has_fd)
 		return FALSE;
 	gboolean is_docks = m->node[0] == '\0' &&
 			    (m->kind == ISC_LINK_PACKETS || m->kind == ISC_LINK_DROPPED ||
-					    m->kind == ISC_LINK_KEEP);
+					    m->kind == ISC_LINK_KEEP || m->kind == ISC_LINK_GUARD);
 	if (!is_docks && !isc_name_is_trail(m->node))
 		return FALSE;
 	if (!is_docks && !isc_name_is_valid(m->node) &&
@@ -64,6 +64,8 @@ gboolean isc_link_msg_is_valid(const IscLinkMsg *m, gsize len, gboolean has_fd)
 	case ISC_LINK_DROPPED:
 		return !has_fd && m->a >= 0 && m->b >= 0 && m->b <= 2 &&
 		       is_word(m->text, ISC_LINK_WORD - 1);
+	case ISC_LINK_GUARD:
+		return has_fd && is_docks;
 	case ISC_LINK_KEEP:
 		return !has_fd && is_docks &&
 		       (m->a == 0 || (m->a >= ISC_LINK_KEEP_MIN && m->a <= G_MAXINT32));

@@ -32,8 +32,10 @@ typedef enum {
 	ISC_LINK_PACKETS = 7, /* fd: a netlink socket, bound to NFLOG group a; node: "" */
 	ISC_LINK_DROPPED = 8, /* text: a kind; a: packets of it that the kernel dropped for the node
 				 in all; b: 1: count from there on; node "": what is nobody's */
-	ISC_LINK_KEEP = 9, /* node: ""; a: MiB of each packet log to keep besides the file that is
-			      being written, at least ISC_LINK_KEEP_MIN; 0: all */
+	ISC_LINK_KEEP = 9,   /* node: ""; a: MiB of each packet log to keep besides the file that is
+				being written, at least ISC_LINK_KEEP_MIN; 0: all */
+	ISC_LINK_GUARD = 10, /* node: ""; fd: keeps the guard's table standing while isc-dockd is
+				down (engine/guard.h); held until the next one, never used */
 
 	/* collector → isc-dockd */
 	ISC_LINK_EVENT = 16,     /* a claim of `node`: a: IscWireEventKind, b..e: a..d of the event.

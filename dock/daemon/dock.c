@@ -298,6 +298,7 @@ void isc_dock_on_link(gpointer data, const IscLinkMsg *msg, gboolean up)
 	case ISC_LINK_PACKETS:
 	case ISC_LINK_DROPPED:
 	case ISC_LINK_KEEP:
+	case ISC_LINK_GUARD:
 	case ISC_LINK_CLOSED:
 	case ISC_LINK_ATTACH:
 	case ISC_LINK_FORGET:

@@ -227,6 +227,15 @@ static void send_keep(IscDock *dock)
 	tell(dock, &msg, "", -1);
 }
 
+/* It has no right to use it, and outlives us. */
+static void hand_over_guard(IscDock *dock)
+{
+	IscLinkMsg msg = isc_link_msg(ISC_LINK_GUARD, "", 0);
+	isc_autofd int fd = isc_firewall_guard_fd(dock->firewall);
+	if (fd >= 0)
+		tell(dock, &msg, "", fd);
+}
+
 /* Who is who goes first, so that the first packet finds its node. */
 static void introduce(IscDock *dock, gpointer data)
 {
@@ -234,8 +243,10 @@ static void introduce(IscDock *dock, gpointer data)
 	Counts counts;
 	g_autoptr(GPtrArray) nodes = msg->b ? NULL : isc_register_list_nodes(dock->reg, NULL);
 
-	if (!msg->b)
+	if (!msg->b) {
+		hand_over_guard(dock);
 		send_keep(dock);
+	}
 	for (guint i = 0; nodes && i < nodes->len; i++)
 		isc_packets_node_up(dock, nodes->pdata[i], /* is_new= */ FALSE);
 	if (!msg->b && read_counts(dock, NULL, &counts))

@@ -1,34 +1,28 @@
 #include "engine/firewall-nft.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <nftables/libnftables.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "engine/firewall-book.h"
+#include "engine/guard.h"
 #include "engine/nft-read.h"
 #include "engine/nft-write.h"
 #include "engine/ports.h"
-
-#define GUARD_TRIES 10
-#define GUARD_PAUSE_US (20 * 1000)
 
 struct IscFirewall {
 	GMutex lock; /* over all below and over every transaction */
 	struct nft_ctx *nft;
 	IscNftReader *reader;
 	IscNftWriter *writer;
-	GHashTable *own_ports; /* netlink ports of @nft */
+	GHashTable *own_ports; /* netlink ports of @nft, as keys */
 	IscNftConfig config;   /* owns what it points to */
 	IscBook *book;         /* what is wanted */
 	gchar *print;          /* of the rules when we wrote them; NULL: not set up */
 	gboolean is_exact;     /* the kernel holds no elements but ours */
-	gboolean has_guard;    /* our socket owns the table ISC_NFT_GUARD */
+	IscGuard *guard;       /* NULL: none yet */
 };
 
 /* --- the kernel ------------------------------------------------------------------------------ */
@@ -72,30 +66,6 @@ static IscNftConfig config_copy(const IscNftConfig *from)
 	return c;
 }
 
-/* The netlink ports of all nf_tables sockets that this process has open now.  libnftables hides its
- * own, and leaves it open across exec: that is mended here. */
-static GHashTable *own_ports(void)
-{
-	GHashTable *ports = g_hash_table_new(NULL, NULL);
-	g_autoptr(DIR) dir = opendir("/proc/self/fd");
-	const struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		int fd = atoi(entry->d_name), domain = 0, protocol = 0;
-		socklen_t len = sizeof domain;
-		struct sockaddr_nl name;
-		socklen_t name_len = sizeof name;
-		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
-				domain == AF_NETLINK &&
-				getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
-				protocol == NETLINK_NETFILTER &&
-				getsockname(fd, (struct sockaddr *)&name, &name_len) == 0 &&
-				fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
-			g_hash_table_add(ports, GUINT_TO_POINTER(name.nl_pid));
-	}
-	return ports;
-}
-
 IscFirewall *isc_firewall_new(const IscFirewallConfig *config, GError **error)
 {
 	g_autoptr(IscFirewall) fw = g_new0(IscFirewall, 1);
@@ -110,7 +80,7 @@ IscFirewall *isc_firewall_new(const IscFirewallConfig *config, GError **error)
 	if (!fw->writer)
 		return NULL;
 
-	g_autoptr(GHashTable) before = own_ports();
+	g_autoptr(GHashTable) before = isc_netfilter_sockets();
 	fw->nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (!fw->nft) {
 		g_set_error_literal(error, ISC_ERROR, ISC_ERROR_HOST, "libnftables does not start");
@@ -120,7 +90,7 @@ IscFirewall *isc_firewall_new(const IscFirewallConfig *config, GError **error)
 	nft_ctx_buffer_error(fw->nft);
 	if (!run(fw, "list tables", error)) /* the socket gets its port with the first request */
 		return NULL;
-	fw->own_ports = own_ports();
+	fw->own_ports = isc_netfilter_sockets();
 	g_hash_table_iter_init(&iter, before);
 	while (g_hash_table_iter_next(&iter, &port, NULL))
 		g_hash_table_remove(fw->own_ports, port);
@@ -131,6 +101,7 @@ void isc_firewall_free(IscFirewall *fw)
 {
 	if (!fw)
 		return;
+	g_clear_pointer(&fw->guard, isc_guard_free);
 	g_clear_pointer(&fw->nft, nft_ctx_free);
 	g_clear_pointer(&fw->reader, isc_nft_reader_free);
 	g_clear_pointer(&fw->writer, isc_nft_writer_free);
@@ -197,29 +168,14 @@ static gboolean write_all(IscFirewall *fw, gboolean with_nodes, GError **error)
 	return TRUE;
 }
 
-/* An owned table stands as long as our socket, and through everybody's `nft flush ruleset`.  That
- * of a daemon killed this moment may still be on its way out. */
-static gboolean write_guard(IscFirewall *fw, GError **error)
-{
-	g_autofree gchar *text = isc_nft_render_guard(&fw->config, error);
-
-	if (!text)
-		return FALSE;
-	for (guint i = 0; i < GUARD_TRIES && !fw->has_guard; i++) {
-		fw->has_guard = run(fw, text, NULL);
-		if (!fw->has_guard)
-			g_usleep(GUARD_PAUSE_US);
-	}
-	if (!fw->has_guard)
-		fw->has_guard = run(fw, text, error);
-	return fw->has_guard;
-}
-
 gboolean isc_firewall_setup(IscFirewall *fw, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
-	return write_all(fw, /* with_nodes= */ FALSE, error) &&
-	       (fw->has_guard || write_guard(fw, error));
+	if (!write_all(fw, /* with_nodes= */ FALSE, error))
+		return FALSE;
+	if (!fw->guard)
+		fw->guard = isc_guard_new(&fw->config, error);
+	return fw->guard != NULL;
 }
 
 gboolean isc_firewall_sync(IscFirewall *fw, GError **error)
@@ -235,9 +191,9 @@ gboolean isc_firewall_teardown(IscFirewall *fw, GError **error)
 	isc_book_free(fw->book);
 	fw->book = isc_book_new();
 	fw->is_exact = FALSE;
-	if (fw->has_guard && !run(fw, "delete table inet " ISC_NFT_GUARD "\n", error))
+	if (fw->guard && !isc_guard_remove(fw->guard, error))
 		return FALSE;
-	fw->has_guard = FALSE;
+	g_clear_pointer(&fw->guard, isc_guard_free);
 	return run(fw, isc_nft_render_delete(), error);
 }
 
@@ -596,8 +552,15 @@ guint isc_firewall_n_nodes(IscFirewall *fw)
 	return isc_book_n_nodes(fw->book);
 }
 
+int isc_firewall_guard_fd(IscFirewall *fw)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
+	return fw->guard ? fcntl(isc_guard_fd(fw->guard), F_DUPFD_CLOEXEC, 3) : -1;
+}
+
 gboolean isc_firewall_is_own_port(IscFirewall *fw, guint32 port)
 {
 	return port == isc_nft_writer_port(fw->writer) ||
+	       (fw->guard && port == isc_guard_port(fw->guard)) ||
 	       g_hash_table_contains(fw->own_ports, GUINT_TO_POINTER(port));
 }

@@ -9,10 +9,10 @@
  * from any thread; they take turns.
  *
  * What stands in the kernel stands without us: nothing is removed when the daemon ends or dies, but
- * for the guard (isc_nft_render_guard()), which only matters where somebody flushes our rules.
- * After a restart: isc_firewall_setup() renews the rules and keeps all elements, the daemon adds
- * its nodes again (no change where nothing has changed), then isc_firewall_sync() drops what
- * belongs to no node any more.
+ * for the guard (guard.h), which only matters where somebody flushes our rules; it stands as long
+ * as somebody holds what isc_firewall_guard_fd() gives. After a restart: isc_firewall_setup()
+ * renews the rules and keeps all elements, the daemon adds its nodes again (no change where nothing
+ * has changed), then isc_firewall_sync() drops what belongs to no node any more.
  *
  * Order for a node's start: node_add, node_verify, only then its tap (links.h). */
 
@@ -145,6 +145,10 @@ gboolean isc_firewall_counters(IscFirewall *fw, const IscFence *fence, IscFirewa
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 guint isc_firewall_n_nodes(IscFirewall *fw);
+
+/* What keeps the guard standing when this process has died; opaque.  Returns: a descriptor of the
+ * caller's, -1: there is no guard */
+int isc_firewall_guard_fd(IscFirewall *fw);
 
 /* Netlink ports our own changes come from; @port is the sender of a notification.  For
  * firewall-watch. */

@@ -629,13 +629,20 @@ guint isc_nft_count_rules(const gchar *text)
 	return n;
 }
 
-gchar *isc_nft_render_guard(const IscNftConfig *config, GError **error)
+gchar *isc_nft_guard_name(guint n)
+{
+	return n ? g_strdup_printf(ISC_NFT_GUARD "-%u", n) : g_strdup(ISC_NFT_GUARD);
+}
+
+gchar *isc_nft_render_guard(const IscNftConfig *config, guint n, GError **error)
 {
 	if (!are_names_sound(config, error))
 		return NULL;
-	GString *s = g_string_new("table inet " ISC_NFT_GUARD " {\n\tflags owner\n");
+	GString *s = g_string_new("table inet $GUARD {\n\tflags owner\n");
+	g_autofree gchar *name = isc_nft_guard_name(n);
 	g_string_append(s, guard_rules);
 	g_string_append(s, "}\n");
+	g_string_replace(s, "$GUARD", name, 0);
 	fill_in(s, config);
 	return g_string_free(s, FALSE);
 }

@@ -17,6 +17,7 @@
 
 #define ISC_NFT_TABLE "isc-dock"
 #define ISC_NFT_GUARD "isc-dock-guard"
+#define ISC_NFT_GUARDS 8u /* that may stand at once: each of another process */
 #define ISC_NFT_ACCEPT_MARK                                                                        \
 	0x1cd0c000u /* on packets from nodes: "seen by our rules"; see engine/links.h, fence */
 #define ISC_NFT_PASSED_MARK                                                                        \
@@ -200,11 +201,17 @@ gchar *isc_nft_render_base(const IscNftConfig *config, GError **error) G_GNUC_WA
 
 /**
  * isc_nft_render_guard:
+ * @n: below ISC_NFT_GUARDS; tables of different @n stand beside one another
+ *
  * The table ISC_NFT_GUARD, which belongs to the netlink socket that makes it: nobody else can flush
  * it, and it ends with that socket.  It drops what our rules have not passed.  Errors: as
  * isc_nft_render_base().  Returns: (transfer full)
  */
-gchar *isc_nft_render_guard(const IscNftConfig *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gchar *isc_nft_render_guard(const IscNftConfig *config, guint n, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/* "isc-dock-guard", "isc-dock-guard-1", …  Returns: (transfer full) */
+gchar *isc_nft_guard_name(guint n);
 
 /* Removes both tables, where they stand.  Static. */
 const gchar *isc_nft_render_delete(void);

@@ -10,7 +10,7 @@ static IscLinkMsg good(IscLinkKind kind)
 		m.a = ISC_ORDER_THAW;
 	if (kind == ISC_LINK_FENCE || kind == ISC_LINK_DROPPED)
 		g_strlcpy(m.text, "isct2", sizeof m.text);
-	if (kind == ISC_LINK_PACKETS || kind == ISC_LINK_KEEP) {
+	if (kind == ISC_LINK_PACKETS || kind == ISC_LINK_KEEP || kind == ISC_LINK_GUARD) {
 		m.node[0] = '\0';
 		m.a = 77;
 	}
@@ -33,6 +33,7 @@ static void each_kind_of_isc_dockd_passes_with_what_it_must_carry(void **state)
 		{ ISC_LINK_PACKETS, TRUE, FALSE },
 		{ ISC_LINK_DROPPED, FALSE, TRUE },
 		{ ISC_LINK_KEEP, FALSE, TRUE },
+		{ ISC_LINK_GUARD, TRUE, FALSE },
 		{ ISC_LINK_LISTENS, FALSE, FALSE },
 		{ ISC_LINK_COUNT, FALSE, FALSE },
 		{ ISC_LINK_EVENT, FALSE, FALSE },

@@ -114,7 +114,7 @@ static void the_rules_read_as_agreed(void **state)
 	assert_no_error(error);
 	assert_golden("nft/base.nft", text);
 
-	g_autofree gchar *guard = isc_nft_render_guard(&test_config, &error);
+	g_autofree gchar *guard = isc_nft_render_guard(&test_config, 0, &error);
 	assert_no_error(error);
 	assert_golden("nft/guard.nft", guard);
 

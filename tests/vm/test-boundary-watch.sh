@@ -127,6 +127,34 @@ dock pkill -f "$tool hold"
 wait_for 20 says host2 took
 is "$(tail -n 1 "$TMP/outside2")$(tail -n 1 "$TMP/host2")" "seen 0 took 0 " "nothing leaked to anybody"
 
+# --- nobody is there to write them -------------------------------------------------------------------------------------
+guards() { dock nft list tables | grep -c isc-dock-guard; }
+is "$(guards)" 1 "there is one guard"
+background flood3 forge "$("$tool" leaks 8000)"
+background host3 dock "$tool" hold 4445
+wait_for 20 says host3 ready
+"$R" stop dockd --name "$RIG" --signal KILL
+dock nft flush ruleset
+is "$(guards)" 1 "it outlives the dock that was killed, and a flush"
+sleep 1.5
+dropped() { dock nft list ruleset | sed -n 's/.*counter packets \([0-9]*\) bytes [0-9]* drop/\1/p' | sort -n | tail -n 1; }
+note "it has dropped $(dropped) packets"
+ok "the dock starts again" "$R" start dockd --name "$RIG"
+ok "and the node is fenced in as before" wait_for 20 in_force
+one_guard() { [ "$(guards)" = 1 ]; }
+ok "with a guard of its own, and no other" wait_for 20 one_guard
+dock pkill -f "$tool hold"
+wait_for 20 says host3 took
+is "$(tail -n 1 "$TMP/host3")" "took 0 " "nothing reached the dock meanwhile"
+ok "the collector is killed" "$R" restart collectord --name "$RIG" --signal KILL
+listens() { dock grep -q '^ *77 ' /proc/net/netfilter/nfnetlink_log; } # it has been given all there is
+ok "and a new one is told of all" wait_for 30 listens
+"$R" stop dockd --name "$RIG" --signal KILL
+dock nft flush ruleset
+is "$(guards)" 1 "a new collector is handed the guard, too"
+ok "the dock is there again" "$R" start dockd --name "$RIG"
+ok "with the node in its fence" wait_for 20 in_force
+
 seize
 wait_for 20 is_down
 not_ok "the dock does not start without its rules" "$R" restart dockd --name "$RIG"
