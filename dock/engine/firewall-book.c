@@ -17,6 +17,16 @@ typedef struct {
 	guint refs;
 } Owner;
 
+/* The ports that members of a set share.  They are the set's own, which has a number where a node
+ * has its slot. */
+typedef struct {
+	guint id;
+	IscBalance *wanted;
+	GArray *elements; /* of IscNftElement */
+} Shared;
+
+#define FIRST_ID 0x100000u /* above all slots */
+
 /* A group that nodes are in. */
 typedef struct {
 	gchar name[ISC_NAME_MAX + 1];
@@ -32,6 +42,9 @@ struct IscBook {
 	GHashTable *classes;   /* name of an egress class → number of its elements */
 	GHashTable *groups;    /* number of a group → Group */
 	GHashTable *hosts;     /* name of a host that rules name → GArray of guint32 */
+	GHashTable *sets;      /* name of a set → Shared */
+	GHashTable *set_ids;   /* its number → the same Shared */
+	guint last_id;
 };
 
 static void node_free(gpointer p)
@@ -40,6 +53,14 @@ static void node_free(gpointer p)
 	isc_fence_free(node->fence);
 	g_array_unref(node->elements);
 	g_free(node);
+}
+
+static void shared_free(gpointer p)
+{
+	Shared *shared = p;
+	isc_balance_free(shared->wanted);
+	g_array_unref(shared->elements);
+	g_free(shared);
 }
 
 IscBook *isc_book_new(void)
@@ -56,6 +77,9 @@ IscBook *isc_book_new(void)
 	book->groups = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 	book->hosts = g_hash_table_new_full(
 			g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
+	book->sets = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, shared_free);
+	book->set_ids = g_hash_table_new(NULL, NULL);
+	book->last_id = FIRST_ID;
 	return book;
 }
 
@@ -70,6 +94,8 @@ void isc_book_free(IscBook *book)
 	g_hash_table_unref(book->classes);
 	g_hash_table_unref(book->groups);
 	g_hash_table_unref(book->hosts);
+	g_hash_table_unref(book->sets);
+	g_hash_table_unref(book->set_ids);
 	g_free(book);
 }
 
@@ -231,14 +257,61 @@ static gboolean plan_referrers(IscBookChange *c, const gchar *old_name, GError *
 	return TRUE;
 }
 
+/* The addresses of those members of @balance that are in force once @c is. */
+static GArray *members_in_force(const IscBookChange *c, const IscBalance *balance)
+{
+	GArray *out = g_array_new(FALSE, FALSE, sizeof(guint32));
+
+	for (guint i = 0; i < balance->slots->len; i++) {
+		guint slot = g_array_index(balance->slots, guint, i);
+		const Node *node = g_hash_table_lookup(c->book->nodes, GUINT_TO_POINTER(slot));
+		const IscFence *fence = slot == c->slot ? c->fence : node ? node->fence : NULL;
+		/* A slot may be another node's by now. */
+		if (fence && !fence->quarantined && strcmp(fence->set, balance->name) == 0)
+			g_array_append_val(out, fence->address);
+	}
+	return out;
+}
+
+static void plan_shared(IscBookChange *c, guint id, const Shared *known, const IscBalance *wanted)
+{
+	g_autoptr(GArray) members = wanted ? members_in_force(c, wanted)
+					   : g_array_new(FALSE, FALSE, sizeof(guint32));
+	GArray *new = wanted ? isc_nft_balance_elements(wanted->expose,
+					       (const guint32 *)(gpointer)members->data,
+					       members->len)
+			     : g_array_new(FALSE, TRUE, sizeof(IscNftElement));
+
+	g_hash_table_insert(c->fresh, GUINT_TO_POINTER(id), new);
+	compare(c, id, known ? known->elements : NULL, new);
+}
+
+/* What the sets share that the node was, or is, a member of. */
+static void plan_sets(IscBookChange *c, const IscFence *old)
+{
+	const IscFence *each[] = { old, c->fence };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(each); i++) {
+		const Shared *shared =
+				each[i] ? g_hash_table_lookup(c->book->sets, each[i]->set) : NULL;
+		if (shared && !g_hash_table_contains(c->fresh, GUINT_TO_POINTER(shared->id)))
+			plan_shared(c, shared->id, shared, shared->wanted);
+	}
+}
+
 static gboolean taken(IscBook *book, const Owner *owner, GError **error)
 {
 	const Node *node = g_hash_table_lookup(book->nodes, GUINT_TO_POINTER(owner->slot));
+	const Shared *shared = g_hash_table_lookup(book->set_ids, GUINT_TO_POINTER(owner->slot));
 	g_autofree gchar *text = isc_nft_element_print(&owner->element);
-	g_set_error(error, ISC_ERROR, ISC_ERROR_STATE, "%s is taken by node '%s' (%s)",
+	g_set_error(error, ISC_ERROR, ISC_ERROR_STATE, "%s is taken by %s '%s' (%s)",
 			isc_nft_set_info(owner->element.set)->data_len ? "the port"
 								       : "the address or tap",
-			node ? node->fence->name : "?", text);
+			shared ? "set" : "node",
+			shared ? shared->wanted->name
+			: node ? node->fence->name
+			       : "?",
+			text);
 	return FALSE;
 }
 
@@ -290,10 +363,24 @@ gboolean isc_book_plan(IscBook *book, const IscNftConfig *config, guint slot, co
 	*out = change_new(book, config);
 	out->slot = slot;
 	out->fence = fence;
-	return (!fence || (is_name_free(book, fence, error) &&
-					  is_group_sound(book, fence, error))) &&
-	       plan_node(out, slot, fence, error) &&
-	       plan_referrers(out, node ? node->fence->name : NULL, error) && settle(out, error);
+	if ((fence && (!is_name_free(book, fence, error) || !is_group_sound(book, fence, error))) ||
+			!plan_node(out, slot, fence, error) ||
+			!plan_referrers(out, node ? node->fence->name : NULL, error))
+		return FALSE;
+	plan_sets(out, node ? node->fence : NULL);
+	return settle(out, error);
+}
+
+gboolean isc_book_plan_balance(IscBook *book, const IscNftConfig *config, const gchar *set,
+		const IscBalance *balance, IscBookChange *out, GError **error)
+{
+	const Shared *known = g_hash_table_lookup(book->sets, set);
+
+	*out = change_new(book, config);
+	out->set = set;
+	out->balance = balance;
+	plan_shared(out, known ? known->id : book->last_id + 1, known, balance);
+	return settle(out, error);
 }
 
 gboolean isc_book_plan_host(IscBook *book, const IscNftConfig *config, const gchar *host,
@@ -421,6 +508,35 @@ static void enter_host(IscBookChange *c)
 	g_hash_table_foreach_remove(c->book->hosts, is_unreferred, c->book);
 }
 
+/* Another list of those who share, or none. */
+static void enter_balance(IscBookChange *c)
+{
+	IscBook *book = c->book;
+	Shared *known = g_hash_table_lookup(book->sets, c->set);
+
+	if (!c->balance) {
+		if (known)
+			g_hash_table_remove(book->set_ids, GUINT_TO_POINTER(known->id));
+		g_hash_table_remove(book->sets, c->set);
+		return;
+	}
+	Shared *shared = g_new0(Shared, 1);
+	shared->id = known ? known->id : ++book->last_id;
+	shared->wanted = isc_balance_new(c->balance->name, c->balance->expose);
+	g_array_append_vals(shared->wanted->slots, c->balance->slots->data, c->balance->slots->len);
+	shared->elements = g_array_ref(g_hash_table_lookup(c->fresh, GUINT_TO_POINTER(shared->id)));
+	g_hash_table_replace(book->sets, shared->wanted->name, shared);
+	g_hash_table_insert(book->set_ids, GUINT_TO_POINTER(shared->id), shared);
+}
+
+static GArray **elements_at(IscBook *book, gpointer slot)
+{
+	Node *node = g_hash_table_lookup(book->nodes, slot);
+	Shared *shared = g_hash_table_lookup(book->set_ids, slot);
+
+	return node ? &node->elements : shared ? &shared->elements : NULL;
+}
+
 void isc_book_commit(IscBookChange *c)
 {
 	GHashTableIter iter;
@@ -431,13 +547,16 @@ void isc_book_commit(IscBookChange *c)
 	/* Steps point into the nodes' old arrays, so these are let go only now. */
 	g_hash_table_iter_init(&iter, c->fresh);
 	while (g_hash_table_iter_next(&iter, &slot, &elements)) {
-		Node *node = g_hash_table_lookup(c->book->nodes, slot);
-		if (GPOINTER_TO_UINT(slot) == c->slot)
+		GArray **old = elements_at(c->book, slot);
+		if (GPOINTER_TO_UINT(slot) == c->slot || !old)
 			continue;
-		g_array_unref(node->elements);
-		node->elements = g_array_ref(elements);
+		g_array_unref(*old);
+		*old = g_array_ref(elements);
 	}
-	enter_node(c, g_hash_table_lookup(c->fresh, GUINT_TO_POINTER(c->slot)));
+	if (c->set)
+		enter_balance(c);
+	else
+		enter_node(c, g_hash_table_lookup(c->fresh, GUINT_TO_POINTER(c->slot)));
 	enter_host(c);
 }
 
@@ -495,6 +614,18 @@ GPtrArray *isc_book_fences(IscBook *book)
 	g_hash_table_iter_init(&iter, book->nodes);
 	while (g_hash_table_iter_next(&iter, NULL, &node))
 		g_ptr_array_add(out, ((Node *)node)->fence);
+	return out;
+}
+
+GPtrArray *isc_book_balances(IscBook *book)
+{
+	GPtrArray *out = g_ptr_array_new();
+	GHashTableIter iter;
+	gpointer shared;
+
+	g_hash_table_iter_init(&iter, book->sets);
+	while (g_hash_table_iter_next(&iter, NULL, &shared))
+		g_ptr_array_add(out, ((Shared *)shared)->wanted);
 	return out;
 }
 

@@ -24,11 +24,13 @@ typedef struct {
 	const IscNftConfig *config;
 	guint slot;
 	const IscFence *fence;
-	const gchar *host;       /* instead of slot and fence: a name with other addresses */
-	const GArray *addresses; /* of guint32 */
-	GHashTable *fresh;       /* slot → GArray: the elements of all nodes that are touched */
-	GArray *steps;           /* of IscBookStep */
-	GPtrArray *gone, *come;  /* of IscNftElement: for the kernel */
+	const gchar *host;         /* instead of slot and fence: a name with other addresses */
+	const GArray *addresses;   /* of guint32 */
+	const gchar *set;          /* instead of all these: a set … */
+	const IscBalance *balance; /* … and who shares its ports; NULL: nobody */
+	GHashTable *fresh;         /* slot → GArray: the elements of all nodes that are touched */
+	GArray *steps;             /* of IscBookStep */
+	GPtrArray *gone, *come;    /* of IscNftElement: for the kernel */
 } IscBookChange;
 
 /**
@@ -55,6 +57,18 @@ gboolean isc_book_plan_host(IscBook *book, const IscNftConfig *config, const gch
 		const GArray *addresses, IscBookChange *out, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * isc_book_plan_balance:
+ * @set: its name
+ * @balance: its ports and the members that may have them; NULL: it has none any more
+ *
+ * From then on a member's part of the ports comes and goes in the same transaction as its fence,
+ * and with its quarantine.
+ */
+gboolean isc_book_plan_balance(IscBook *book, const IscNftConfig *config, const gchar *set,
+		const IscBalance *balance, IscBookChange *out, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* All hosts that rules name, sorted.  Returns: (transfer full) */
 gchar **isc_book_hosts(IscBook *book);
 
@@ -69,5 +83,6 @@ GArray *isc_book_elements_of(IscBook *book, const IscNftConfig *config, const Is
 const IscFence *isc_book_fence(IscBook *book, guint slot); /* NULL: unknown */
 guint isc_book_n_nodes(IscBook *book);
 GPtrArray *isc_book_fences(IscBook *book);   /* (transfer container) of const IscFence */
+GPtrArray *isc_book_balances(IscBook *book); /* (transfer container) of const IscBalance */
 GPtrArray *isc_book_elements(IscBook *book); /* (transfer container) of const IscNftElement */
 const IscNftElement *isc_book_find(IscBook *book, const IscNftElement *key); /* NULL: nobody's */

@@ -199,7 +199,9 @@ gboolean isc_firewall_teardown(IscFirewall *fw, GError **error)
 
 /* --- changing nodes -------------------------------------------------------------------------- */
 
-static gboolean change(IscFirewall *fw, guint slot, const IscFence *fence, GError **error)
+/* @must: it is not to fail for what somebody else has done to our sets. */
+static gboolean change(
+		IscFirewall *fw, guint slot, const IscFence *fence, gboolean must, GError **error)
 {
 	const IscFence *old = isc_book_fence(fw->book, slot);
 	g_auto(IscBookChange) c = { 0 };
@@ -211,12 +213,12 @@ static gboolean change(IscFirewall *fw, guint slot, const IscFence *fence, GErro
 		isc_book_commit(&c);
 		return TRUE;
 	}
-	if (fence) {
+	if (!must) {
 		g_propagate_error(error, g_steal_pointer(&first));
 		return FALSE;
 	}
-	/* The kernel lacks what we would take out: somebody has flushed our sets.  A removal must
-	 * not fail for ever for that; write all anew without the node. */
+	/* The kernel lacks what we would take out: somebody has flushed our sets.  A removal, or a
+	 * cut, must not fail for ever for that; write all anew. */
 	isc_book_commit(&c);
 	return write_all(fw, /* with_nodes= */ TRUE, error);
 }
@@ -224,7 +226,7 @@ static gboolean change(IscFirewall *fw, guint slot, const IscFence *fence, GErro
 gboolean isc_firewall_node_add(IscFirewall *fw, const IscFence *fence, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
-	return change(fw, fence->slot, fence, error);
+	return change(fw, fence->slot, fence, /* must= */ FALSE, error);
 }
 
 /* What the kernel holds after @c: all that came, nothing of what went. */
@@ -281,6 +283,19 @@ gboolean isc_firewall_node_rules(IscFirewall *fw, const IscFence *fence, GError 
 	wanted->quarantined = wanted->quarantined || (known && known->quarantined);
 	return isc_book_plan(fw->book, &fw->config, wanted->slot, wanted, &c, error) &&
 	       carry_out(fw, &c, error);
+}
+
+gboolean isc_firewall_balance(
+		IscFirewall *fw, const gchar *set, const IscBalance *balance, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
+	g_auto(IscBookChange) c = { 0 };
+
+	if (!isc_book_plan_balance(fw->book, &fw->config, set, balance, &c, error))
+		return FALSE;
+	gboolean ok = isc_nft_write(fw->writer, c.gone, c.come, NULL, NULL);
+	isc_book_commit(&c);
+	return ok || write_all(fw, /* with_nodes= */ TRUE, error);
 }
 
 gboolean isc_firewall_host(
@@ -341,7 +356,7 @@ gboolean isc_firewall_node_remove(IscFirewall *fw, const IscFence *fence, GError
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
 	if (isc_book_fence(fw->book, fence->slot))
-		return change(fw, fence->slot, NULL, error);
+		return change(fw, fence->slot, NULL, /* must= */ TRUE, error);
 	return remove_stranger(fw, fence, error);
 }
 
@@ -355,7 +370,7 @@ gboolean isc_firewall_quarantine(IscFirewall *fw, const IscFence *fence, gboolea
 	g_autoptr(IscFence) wanted = isc_fence_copy(known ? known : fence);
 
 	wanted->quarantined = on;
-	return change(fw, wanted->slot, wanted, error);
+	return change(fw, wanted->slot, wanted, /* must= */ on, error);
 }
 
 static gboolean reconfigure(IscFirewall *fw, const IscFirewallConfig *config, GError **error)
@@ -371,6 +386,14 @@ static gboolean reconfigure(IscFirewall *fw, const IscFirewallConfig *config, GE
 		const IscFence *fence = g_ptr_array_index(fences, i);
 		g_auto(IscBookChange) c = { 0 };
 		if (!isc_book_plan(book, config, fence->slot, fence, &c, error))
+			return FALSE;
+		isc_book_commit(&c);
+	}
+	g_autoptr(GPtrArray) balances = isc_book_balances(fw->book);
+	for (guint i = 0; i < balances->len; i++) {
+		const IscBalance *balance = g_ptr_array_index(balances, i);
+		g_auto(IscBookChange) c = { 0 };
+		if (!isc_book_plan_balance(book, config, balance->name, balance, &c, error))
 			return FALSE;
 		isc_book_commit(&c);
 	}
@@ -511,8 +534,9 @@ gboolean isc_firewall_check_free(
 
 	for (guint n = 0; n < fences->len; n++) {
 		const IscFence *fence = g_ptr_array_index(fences, n);
-		for (guint i = 0; fence->slot != except && fence->expose && i < fence->expose->len;
-				i++) {
+		/* Of shared ports the register tells, which knows also of members that are down. */
+		gboolean is_asked = fence->slot != except && !*fence->set && fence->expose;
+		for (guint i = 0; is_asked && i < fence->expose->len; i++) {
 			const IscExpose *has = &g_array_index(fence->expose, IscExpose, i);
 			if (!isc_expose_overlaps(has, expose))
 				continue;

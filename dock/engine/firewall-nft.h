@@ -76,6 +76,18 @@ gboolean isc_firewall_node_rules(IscFirewall *fw, const IscFence *fence, GError 
 		G_GNUC_WARN_UNUSED_RESULT;
 
 /**
+ * isc_firewall_balance:
+ * @balance: (nullable): the ports that the members of @set share, and who of them may have new
+ * connections; NULL: none
+ *
+ * In one transaction.  From then on a member that is cut off, or whose fence goes, is out in that
+ * very transaction.  Where the kernel holds something else than it should, all is written anew.
+ * Errors: ISC_ERROR_HOST, ISC_ERROR_VERIFY.
+ */
+gboolean isc_firewall_balance(IscFirewall *fw, const gchar *set, const IscBalance *balance,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
  * isc_firewall_host:
  * @addresses: of guint32: what @host stands for from now on
  *

@@ -141,22 +141,39 @@ static void join(GArray *ports, GPtrArray *out, gchar *(*print)(const Port *firs
 
 /* --- one node -------------------------------------------------------------------------------- */
 
+/* A port that is shared has an element for each bucket. */
+static void drop_repeats(GArray *ports)
+{
+	guint kept = 0;
+	g_array_sort(ports, compare_ports);
+	for (guint i = 0; i < ports->len; i++) {
+		const Port port = g_array_index(ports, Port, i);
+		if (kept && compare_ports(&g_array_index(ports, Port, kept - 1), &port) == 0)
+			continue;
+		g_array_index(ports, Port, kept++) = port;
+	}
+	g_array_set_size(ports, kept);
+}
+
 static void take_exposes(const IscFirewallShow *show, guint32 address, GPtrArray *out)
 {
-	static const IscNftSet sets[] = { ISC_NFT_EXPOSE, ISC_NFT_EXPOSE_AT };
+	static const IscNftSet sets[] = { ISC_NFT_EXPOSE, ISC_NFT_BALANCE, ISC_NFT_EXPOSE_AT,
+		ISC_NFT_BALANCE_AT };
 	g_autoptr(GArray) ports = g_array_new(FALSE, FALSE, sizeof(Port));
 	for (gsize s = 0; s < G_N_ELEMENTS(sets); s++)
 		for (guint i = 0; i < show->sets[sets[s]]->len; i++) {
 			const IscNftElement *e =
 					&g_array_index(show->sets[sets[s]], IscNftElement, i);
-			const guint8 *key = e->key + (s ? 4 : 0);
+			gboolean has_at = s >= 2;
+			const guint8 *key = e->key + (has_at ? 4 : 0);
 			if (get_u32(e->data) != address)
 				continue;
-			const Port port = { s ? get_u32(e->key) : 0, (IscProto)key[0],
+			const Port port = { has_at ? get_u32(e->key) : 0, (IscProto)key[0],
 				get_u16(key + 4),
 				(gint)get_u16(e->data + 4) - (gint)get_u16(key + 4) };
 			g_array_append_val(ports, port);
 		}
+	drop_repeats(ports);
 	join(ports, out, print_expose);
 }
 

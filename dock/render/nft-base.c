@@ -223,6 +223,9 @@ static const gchar inet_rules[] =
 	"\tchain redirect-in {\n"
 	"\t\tdnat ip to ip daddr . meta l4proto . th dport map @expose-at\n"
 	"\t\tdnat ip to meta l4proto . th dport map @expose\n"
+	/* A member of a set by chance: one number a connection, which conntrack then keeps. */
+	"\t\tdnat ip to ip daddr . meta l4proto . th dport . numgen random mod $BUCKETS map @balance-at\n"
+	"\t\tdnat ip to meta l4proto . th dport . numgen random mod $BUCKETS map @balance\n"
 	"\t}\n"
 	"\tchain postrouting {\n"
 	"\t\ttype nat hook postrouting priority 100; policy accept;\n"
@@ -571,6 +574,7 @@ static void fill_in(GString *s, const IscNftConfig *config)
 	g_autofree gchar *uids = g_strdup_printf("%u-%u", config->uid_first, config->uid_last);
 	g_autofree gchar *daemon = g_strdup_printf("%u", config->daemon_uid);
 	g_autofree gchar *to_bridge = bridge_mac_rule(config);
+	g_autofree gchar *buckets = g_strdup_printf("%d", ISC_NFT_BUCKETS);
 	const struct {
 		const gchar *word, *value;
 	} words[] = {
@@ -584,6 +588,7 @@ static void fill_in(GString *s, const IscNftConfig *config)
 		{ "$PASSED", passed },
 		{ "$NODE_UIDS", uids },
 		{ "$DAEMON_UID", daemon },
+		{ "$BUCKETS", buckets },
 	};
 
 	/* The values were checked: none can bring in a word or a rule of its own. */

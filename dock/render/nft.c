@@ -13,19 +13,27 @@ typedef enum {
 	F_IPV4,
 	F_PROTO,
 	F_PORT,
-	F_MARK,  /* in the machine's byte order */
-	F_CLASS, /* a mark in an interval set: nft turns it to network order there */
+	F_MARK,   /* in the machine's byte order */
+	F_CLASS,  /* a mark in an interval set: nft turns it to network order there */
+	F_BUCKET, /* a number, in the machine's byte order */
 } Field;
 
 /* What a field takes in a key: its size, padded to 32-bit registers. */
-static const guint8 field_size[] = { 0, 16, 8, 4, 4, 4, 4, 4 };
+static const guint8 field_size[] = { 0, 16, 8, 4, 4, 4, 4, 4, 4 };
 static const gchar *const field_type[] = { NULL, "ifname", "ether_addr", "ipv4_addr", "inet_proto",
-	"inet_service", "mark", "mark" };
+	"inet_service", "mark", "mark", NULL };
+
+#define STRING(x) #x
+#define NUMBER(x) STRING(x)
+#define BUCKET "numgen random mod " NUMBER(ISC_NFT_BUCKETS)
 
 typedef struct {
 	IscNftSetInfo info;
 	Field key[5], data[3];
 	gboolean is_rate;
+	/* Where a field has no type with a name: "typeof".  It says tcp for both protocols, as
+	 * nft 1.0.6 does not read back what it wrote of "th". */
+	const gchar *of;
 } SetRow;
 
 /* clang-format off */
@@ -52,6 +60,10 @@ static const SetRow sets[ISC_N_NFT_SETS] = {
 	[ISC_NFT_GROUP] =        { { FALSE, "groups",       FALSE,  4, 4 }, { F_IPV4 }, { F_MARK }, FALSE },
 	[ISC_NFT_EGRESS_HOST] =  { { FALSE, "egress-host",  FALSE, 16, 0 }, { F_IPV4, F_PROTO, F_IPV4, F_PORT }, { 0 }, FALSE },
 	[ISC_NFT_GROUP_PEER] =   { { FALSE, "group-peers",  FALSE, 16, 0 }, { F_IPV4, F_MARK, F_PROTO, F_PORT }, { 0 }, FALSE },
+	[ISC_NFT_BALANCE] =      { { FALSE, "balance",      FALSE, 12, 8 }, { F_PROTO, F_PORT, F_BUCKET }, { F_IPV4, F_PORT }, FALSE,
+				   "ip protocol . tcp dport . " BUCKET " : ip daddr . tcp dport" },
+	[ISC_NFT_BALANCE_AT] =   { { FALSE, "balance-at",   FALSE, 16, 8 }, { F_IPV4, F_PROTO, F_PORT, F_BUCKET }, { F_IPV4, F_PORT }, FALSE,
+				   "ip daddr . ip protocol . tcp dport . " BUCKET " : ip daddr . tcp dport" },
 };
 
 static const gchar *const drop_names[ISC_N_DROPS] = {
@@ -127,6 +139,24 @@ void isc_fence_free(IscFence *fence)
 	g_free(fence);
 }
 
+IscBalance *isc_balance_new(const gchar *name, GArray *expose)
+{
+	IscBalance *balance = g_new0(IscBalance, 1);
+	g_strlcpy(balance->name, name, sizeof balance->name);
+	balance->expose = g_array_ref(expose);
+	balance->slots = g_array_new(FALSE, FALSE, sizeof(guint));
+	return balance;
+}
+
+void isc_balance_free(IscBalance *balance)
+{
+	if (!balance)
+		return;
+	g_array_unref(balance->expose);
+	g_array_unref(balance->slots);
+	g_free(balance);
+}
+
 /* --- elements: fields to bytes --------------------------------------------------------------- */
 
 static guint8 *put_u32(guint8 *at, guint32 host_order)
@@ -194,7 +224,8 @@ static void add_pins(GArray *out, const IscFence *fence)
 static void add_exposes(GArray *out, const IscFence *fence)
 {
 	guint32 to = fence->stand_in ? fence->stand_in : fence->address;
-	for (guint i = 0; fence->expose && i < fence->expose->len; i++) {
+	/* Shared ports are elements of the set, see isc_nft_balance_elements(). */
+	for (guint i = 0; !*fence->set && fence->expose && i < fence->expose->len; i++) {
 		const IscExpose *x = &g_array_index(fence->expose, IscExpose, i);
 		for (guint k = 0; k <= (guint)(x->host_last - x->host_first); k++) {
 			IscNftElement *e =
@@ -207,6 +238,32 @@ static void add_exposes(GArray *out, const IscFence *fence)
 			close_key(e);
 		}
 	}
+}
+
+/* The buckets of one port go round the members. */
+static void add_buckets(GArray *out, const IscExpose *x, guint k, const guint32 *addresses, gsize n)
+{
+	for (guint bucket = 0; bucket < ISC_NFT_BUCKETS; bucket++) {
+		IscNftElement *e = add(out, x->outside ? ISC_NFT_BALANCE_AT : ISC_NFT_BALANCE);
+		guint8 *at = e->key;
+		if (x->outside)
+			at = put_u32(at, x->outside);
+		at = put_u16(put_proto(at, x->proto), (guint16)(x->host_first + k));
+		put_mark(at, bucket);
+		put_u16(put_u32(e->data, addresses[bucket % n]), (guint16)(x->node_first + k));
+		close_key(e);
+	}
+}
+
+GArray *isc_nft_balance_elements(const GArray *expose, const guint32 *addresses, gsize n)
+{
+	GArray *out = g_array_new(FALSE, TRUE, sizeof(IscNftElement));
+	for (guint i = 0; n && i < expose->len; i++) {
+		const IscExpose *x = &g_array_index(expose, IscExpose, i);
+		for (guint k = 0; k <= (guint)(x->host_last - x->host_first); k++)
+			add_buckets(out, x, k, addresses, n);
+	}
+	return out;
 }
 
 static void add_exact(GArray *out, IscNftSet set, guint32 from, guint32 to, const IscEgress *rule)
@@ -522,6 +579,10 @@ static void print_field(GString *s, Field field, const guint8 *at, const guint8 
 	case F_CLASS:
 		g_string_append_printf(s, "0x%08x", get_u32(at));
 		break;
+	case F_BUCKET:
+		memcpy(&mark, at, sizeof mark);
+		g_string_append_printf(s, "%u", mark);
+		break;
 	case F_END:
 	default:
 		g_assert_not_reached();
@@ -624,10 +685,14 @@ void isc_nft_append_sets(GString *s, gboolean is_bridge)
 		const SetRow *row = &sets[i];
 		if (row->info.is_bridge != is_bridge)
 			continue;
-		g_string_append_printf(s, "\t%s %s {\n\t\ttype ",
-				row->info.data_len ? "map" : "set", row->info.name);
-		append_types(s, row->key);
-		if (row->info.data_len) {
+		g_string_append_printf(s, "\t%s %s {\n\t\ttype%s ",
+				row->info.data_len ? "map" : "set", row->info.name,
+				row->of ? "of" : "");
+		if (row->of)
+			g_string_append(s, row->of);
+		else
+			append_types(s, row->key);
+		if (row->info.data_len && !row->of) {
 			g_string_append(s, " : ");
 			append_types(s, row->data);
 		}

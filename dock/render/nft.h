@@ -93,7 +93,9 @@ typedef struct {
 	guint slot; /* 2..65000 */
 	gchar name[ISC_NAME_MAX + 1];
 	gchar group[ISC_NAME_MAX + 1]; /* that it is a node of, or "" */
-	gchar tap[16];                 /* "isct<slot>" */
+	gchar set[ISC_NAME_MAX +
+			1]; /* whose members share what it exposes, or "": see IscBalance */
+	gchar tap[16];      /* "isct<slot>" */
 	guint8 mac[6];
 	guint32 address;            /* host byte order */
 	guint16 health_port;        /* TCP port the dock may probe; 0: none */
@@ -103,6 +105,24 @@ typedef struct {
 	GArray *expose;   /* of IscExpose; NULL: none */
 	GArray *egress;   /* of IscEgress; NULL: none */
 } IscFence;
+
+/* Ports of the dock that lead to all members of a set that are in force.  Each new connection falls
+ * into one of ISC_NFT_BUCKETS buckets by chance, and each bucket leads to one member; from then on
+ * conntrack keeps it there.  120 is a multiple of all small numbers of members, so that these get
+ * the very same share. */
+#define ISC_NFT_BUCKETS 120
+
+typedef struct {
+	gchar name[ISC_NAME_MAX + 1];
+	GArray *expose; /* of IscExpose */
+	GArray *slots;  /* of guint: members that may have new connections; none that has no fence,
+			   or is cut off, does */
+} IscBalance;
+
+IscBalance *isc_balance_new(
+		const gchar *name, GArray *expose); /* takes a reference; without members */
+void isc_balance_free(IscBalance *balance);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscBalance, isc_balance_free)
 
 IscFence *isc_fence_copy(const IscFence *fence); /* deep */
 void isc_fence_clear(IscFence *fence);           /* releases the arrays, not @fence itself */
@@ -134,6 +154,8 @@ typedef enum {
 	ISC_NFT_GROUP_PEER,  /* address . group . protocol . port */
 	ISC_NFT_EGRESS_HOST, /* address . protocol . address . port: by name, not to reserved
 				networks */
+	ISC_NFT_BALANCE,     /* protocol . port . bucket : address . port */
+	ISC_NFT_BALANCE_AT,  /* outside address . protocol . port . bucket : address . port */
 	ISC_N_NFT_SETS,
 } IscNftSet;
 
@@ -182,6 +204,10 @@ typedef void (*IscNftResolve)(const IscEgress *rule, GArray *out, gpointer data)
  */
 GArray *isc_nft_fence_elements(const IscNftConfig *config, const IscFence *fence,
 		IscNftResolve resolve, gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* All elements of ports that are shared by nodes at @addresses (host byte order); none for none.
+ * Returns: (transfer full): GArray of IscNftElement */
+GArray *isc_nft_balance_elements(const GArray *expose, const guint32 *addresses, gsize n);
 
 /* How the kernel calls group @name: a hash with bit 31 set, which keeps it apart from every other
  * mark of ours but egress classes, which no rule compares with it.  Whoever applies the elements

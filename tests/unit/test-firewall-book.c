@@ -256,6 +256,108 @@ static void random_lives_leave_what_stands(void **state)
 		assert_true(g_hash_table_contains(sum, g_ptr_array_index(all, i)));
 }
 
+static IscFence *member_new(guint slot, const gchar *name, const gchar *set)
+{
+	IscFence *fence = fence_new(slot, name, "80:8080", NULL);
+	g_strlcpy(fence->set, set, sizeof fence->set);
+	return fence;
+}
+
+/* How many buckets lead to the node in @slot. */
+static guint share_of(IscBook *book, guint slot)
+{
+	const guint32 address = GUINT32_TO_BE(0x0a4d0000 + slot);
+	g_autoptr(GPtrArray) all = isc_book_elements(book);
+	guint n = 0;
+	for (guint i = 0; i < all->len; i++) {
+		const IscNftElement *e = g_ptr_array_index(all, i);
+		n += e->set == ISC_NFT_BALANCE && memcmp(e->data, &address, 4) == 0;
+	}
+	return n;
+}
+
+static void balance(IscBook *book, const IscFence *member, const gchar *slots)
+{
+	g_auto(GStrv) words = g_strsplit(slots, " ", -1);
+	g_autoptr(IscBalance) b = isc_balance_new(member->set, member->expose);
+	g_auto(IscBookChange) c = { 0 };
+	GError *error = NULL;
+	for (gsize i = 0; words[i]; i++) {
+		guint slot = (guint)atoi(words[i]);
+		g_array_append_val(b->slots, slot);
+	}
+	assert_true(isc_book_plan_balance(
+			book, &test_config, member->set, *slots ? b : NULL, &c, &error));
+	isc_book_commit(&c);
+}
+
+static void shared_ports_lead_to_members_in_force_each_as_often(void **state)
+{
+	(void)state;
+	g_autoptr(IscBook) book = isc_book_new();
+	g_autoptr(IscFence) one = member_new(2, "web-1", "web");
+	g_autoptr(IscFence) two = member_new(3, "web-2", "web");
+	g_autoptr(IscFence) three = member_new(4, "web-3", "web");
+	g_autoptr(IscFence) other = fence_new(5, "other", NULL, NULL);
+	guint gone, come;
+
+	enter(book, 2, one, &gone, &come);
+	assert_int_equal(come, 3); /* its port is the set's */
+	enter(book, 3, two, &gone, &come);
+	enter(book, 5, other, &gone, &come);
+	/* 4 is to come yet, 5 is no member */
+	balance(book, one, "2 3 4 5");
+	assert_int_equal(share_of(book, 2), 60);
+	assert_int_equal(share_of(book, 3), 60);
+	assert_int_equal(count(book, ISC_NFT_BALANCE), ISC_NFT_BUCKETS);
+
+	/* With its fence, not before: in one change. */
+	enter(book, 4, three, &gone, &come);
+	assert_int_equal(share_of(book, 2), 40);
+	assert_int_equal(share_of(book, 4), 40);
+	/* Cut off, and gone. */
+	two->quarantined = TRUE;
+	enter(book, 3, two, &gone, &come);
+	assert_int_equal(share_of(book, 3), 0);
+	assert_int_equal(share_of(book, 2), 60);
+	enter(book, 4, NULL, &gone, &come);
+	assert_int_equal(share_of(book, 2), 120);
+	/* Not ready, as the dock says. */
+	two->quarantined = FALSE;
+	enter(book, 3, two, &gone, &come);
+	balance(book, one, "3");
+	assert_int_equal(share_of(book, 2), 0);
+	assert_int_equal(share_of(book, 3), 120);
+	/* The slot is another node's by now. */
+	enter(book, 3, NULL, &gone, &come);
+	assert_int_equal(count(book, ISC_NFT_BALANCE), 0);
+	g_autoptr(IscFence) heir = member_new(3, "shop-1", "shop");
+	enter(book, 3, heir, &gone, &come);
+	assert_int_equal(count(book, ISC_NFT_BALANCE), 0);
+	balance(book, one, "");
+	g_autoptr(GPtrArray) sets = isc_book_balances(book);
+	assert_int_equal(sets->len, 0);
+}
+
+static void a_shared_port_is_one_sets(void **state)
+{
+	(void)state;
+	g_autoptr(IscBook) book = isc_book_new();
+	g_autoptr(IscFence) web = member_new(2, "web-1", "web"),
+			    shop = member_new(3, "shop-1", "shop");
+	g_auto(IscBookChange) c = { 0 };
+	GError *error = NULL;
+	guint gone, come, slot = 3;
+
+	enter(book, 2, web, &gone, &come);
+	enter(book, 3, shop, &gone, &come);
+	balance(book, web, "2");
+	g_autoptr(IscBalance) b = isc_balance_new("shop", shop->expose);
+	g_array_append_val(b->slots, slot);
+	assert_false(isc_book_plan_balance(book, &test_config, "shop", b, &c, &error));
+	assert_error(error, ISC_ERROR_STATE, "set 'web'");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +369,8 @@ int main(void)
 		cmocka_unit_test(joining_a_group_costs_the_same_however_many_are_in_it),
 		cmocka_unit_test(two_groups_of_one_number_are_not_one),
 		cmocka_unit_test(a_class_stays_until_its_last_node_goes),
+		cmocka_unit_test(shared_ports_lead_to_members_in_force_each_as_often),
+		cmocka_unit_test(a_shared_port_is_one_sets),
 		cmocka_unit_test(random_lives_leave_what_stands),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -419,6 +419,94 @@ static void teardown_removes_our_tables_and_no_others(void **state)
 	assert_string_equal(tables, "table inet other\n");
 }
 
+static IscFence *member_new(guint slot, const gchar *name)
+{
+	IscFence *fence = fence_new(slot, name, "80:8080 192.0.2.7:443:8443", NULL);
+	g_strlcpy(fence->set, "web", sizeof fence->set);
+	return fence;
+}
+
+static guint count_text(const gchar *text, const gchar *word)
+{
+	guint n = 0;
+	for (const gchar *at = text; (at = strstr(at, word)); at++)
+		n++;
+	return n;
+}
+
+static guint share_of(const gchar *address)
+{
+	g_autofree gchar *map = netns_output("nft list map inet isc-dock balance");
+	g_autofree gchar *word = g_strdup_printf(" : %s . 8080", address);
+	return count_text(map, word);
+}
+
+static void shared_ports_follow_their_members_in_the_kernel(void **state)
+{
+	IscFirewall *fw = *state;
+	g_autoptr(IscFence) one = member_new(2, "web-1"), two = member_new(3, "web-2");
+	g_autoptr(IscBalance) both = isc_balance_new("web", one->expose);
+	const guint slots[] = { 2, 3 };
+	GError *error = NULL;
+
+	g_array_append_vals(both->slots, slots, 2);
+	add(fw, one);
+	assert_true(isc_firewall_balance(fw, "web", both, &error));
+	assert_int_equal(share_of("10.77.0.2"), 120);
+	add(fw, two);
+	assert_int_equal(share_of("10.77.0.2"), 60);
+	assert_int_equal(share_of("10.77.0.3"), 60);
+	assert_intact(fw);
+	/* What libnftables writes is what went by netlink. */
+	g_autofree gchar *before = netns_output("nft -s list ruleset");
+	assert_true(isc_firewall_sync(fw, &error));
+	assert_intact(fw);
+	g_autofree gchar *after = netns_output("nft -s list ruleset");
+	assert_int_equal(strlen(before), strlen(after));
+	/* A cut holds though somebody has emptied the map this moment. */
+	netns_run("nft flush map inet isc-dock balance");
+	assert_true(isc_firewall_quarantine(fw, two, TRUE, FALSE, &error));
+	assert_int_equal(share_of("10.77.0.3"), 0);
+	assert_int_equal(share_of("10.77.0.2"), 120);
+	assert_intact(fw);
+	assert_true(isc_firewall_quarantine(fw, two, FALSE, FALSE, &error));
+	assert_int_equal(share_of("10.77.0.3"), 60);
+	netns_run("nft flush map inet isc-dock balance");
+	assert_true(isc_firewall_node_remove(fw, one, &error));
+	assert_int_equal(share_of("10.77.0.3"), 120);
+	netns_run("nft flush map inet isc-dock balance");
+	assert_true(isc_firewall_balance(fw, "web", NULL, &error));
+	assert_int_equal(share_of("10.77.0.3"), 0);
+	assert_intact(fw);
+}
+
+static void a_new_daemon_leads_shared_ports_anew(void **state)
+{
+	IscFirewall *fw = *state;
+	g_autoptr(IscFence) one = member_new(2, "web-1"), two = member_new(3, "web-2");
+	g_autoptr(IscBalance) both = isc_balance_new("web", one->expose);
+	g_autoptr(IscBalance) second = isc_balance_new("web", one->expose);
+	const guint slots[] = { 2, 3 };
+	GError *error = NULL;
+
+	g_array_append_vals(both->slots, slots, 2);
+	g_array_append_vals(second->slots, slots + 1, 1);
+	add(fw, one);
+	add(fw, two);
+	assert_true(isc_firewall_balance(fw, "web", both, &error));
+	/* The first one was stopped while there was none. */
+	isc_firewall_free(fw);
+	*state = NULL;
+	g_autoptr(IscFirewall) next = isc_firewall_new(&test_config, &error);
+	assert_true(isc_firewall_setup(next, &error));
+	add(next, two);
+	assert_true(isc_firewall_balance(next, "web", second, &error));
+	assert_true(isc_firewall_sync(next, &error));
+	assert_int_equal(share_of("10.77.0.2"), 0);
+	assert_int_equal(share_of("10.77.0.3"), 120);
+	assert_intact(next);
+}
+
 static void counters_begin_at_zero(void **state)
 {
 	IscFirewall *fw = *state;
@@ -462,6 +550,8 @@ int main(void)
 		T(a_guard_that_is_held_outlives_the_daemon),
 		T(new_networks_of_the_dock_are_reserved_at_once),
 		T(teardown_removes_our_tables_and_no_others),
+		T(shared_ports_follow_their_members_in_the_kernel),
+		T(a_new_daemon_leads_shared_ports_anew),
 		T(counters_begin_at_zero),
 	};
 	if (!netns_enter()) {
