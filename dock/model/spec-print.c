@@ -51,6 +51,9 @@ static gchar *print(const IscSpec *spec, gboolean with_env)
 		g_string_append(out, "Protect=yes\n");
 	if (spec->job.is_ephemeral)
 		g_string_append(out, "Ephemeral=yes\n");
+	print_number(out, "Replicas", spec->replica.count, 0);
+	if (*spec->replica.set)
+		g_string_append_printf(out, "Set=%s\n", spec->replica.set);
 	print_pairs(out, "Label", spec->labels);
 	g_string_append_printf(out, "\n[Resources]\nMemory=%u\nVCPUs=%u\nOverlay=%u%s\n",
 			spec->memory_mib, spec->vcpus, spec->overlay_mib,
@@ -62,12 +65,15 @@ static gchar *print(const IscSpec *spec, gboolean with_env)
 		g_string_append_printf(out, "Volume=%s\n", text);
 	}
 	g_autofree gchar *bandwidth = isc_bandwidth_print(&spec->bandwidth);
-	if (spec->expose->len || spec->egress->len || spec->network || *bandwidth)
+	if (spec->expose->len || spec->egress->len || spec->network || *bandwidth ||
+			spec->replica.own_ports)
 		g_string_append(out, "\n[Network]\n");
 	if (spec->network) {
 		g_autofree gchar *network = isc_spec_network_text(spec);
 		g_string_append_printf(out, "Network=%s\n", network);
 	}
+	if (spec->replica.own_ports)
+		g_string_append(out, "ReplicaPorts=own\n");
 	for (guint i = 0; i < spec->expose->len; i++) {
 		g_autofree gchar *text =
 				isc_expose_print(&g_array_index(spec->expose, IscExpose, i));

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/name.h"
 #include "model/conf.h"
+#include "model/member.h"
 
 static const gchar *const environment_names[ISC_N_ENVS] = {
 	[ISC_ENV_DEVELOPMENT] = "development",
@@ -344,6 +345,14 @@ static gboolean take_job(
 	       isc_conf_error(conf, entry, error, "%s", why->message);
 }
 
+static gboolean take_replica(
+		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	return isc_replica_take(&spec->replica, entry->key, entry->value, &why) ||
+	       isc_conf_error(conf, entry, error, "%s", why->message);
+}
+
 static gboolean take_protect(
 		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
@@ -366,6 +375,8 @@ static const struct {
 	{ { "Node",      "Timeout",     FALSE }, take_timeout },
 	{ { "Node",      "Protect",     FALSE }, take_protect },
 	{ { "Node",      "Ephemeral",   FALSE }, take_job },
+	{ { "Node",      "Replicas",    FALSE }, take_replica },
+	{ { "Node",      "Set",         FALSE }, take_replica },
 	{ { "Resources", "Memory",      FALSE }, take_memory },
 	{ { "Resources", "VCPUs",       FALSE }, take_vcpus },
 	{ { "Resources", "Overlay",     FALSE }, take_overlay },
@@ -377,6 +388,7 @@ static const struct {
 	{ { "Network",   "Expose",      TRUE  }, take_expose },
 	{ { "Network",   "Egress",      TRUE  }, take_egress },
 	{ { "Network",   "Network",     FALSE }, take_network },
+	{ { "Network",   "ReplicaPorts", FALSE }, take_replica },
 	{ { "Network",   "Bandwidth",   FALSE }, take_bandwidth },
 	{ { "Service",   "Env",         TRUE  }, take_env },
 	{ { "Service",   "Writable",    TRUE  }, take_writable },
@@ -512,7 +524,7 @@ IscSpec *isc_spec_parse(const gchar *what, const gchar *text, gsize len, GError 
 		return NULL;
 	}
 	if (!check_expose(what, spec, error) || !check_groups(what, spec, error) ||
-			!check_job(what, spec, error))
+			!check_job(what, spec, error) || !isc_member_check(what, spec, error))
 		return NULL;
 	return g_steal_pointer(&spec);
 }

@@ -4,6 +4,7 @@
 #include "model/bandwidth.h"
 #include "model/job.h"
 #include "model/limits.h"
+#include "model/replica.h"
 #include "model/rules.h"
 #include "model/upkeep.h"
 #include "model/volume-use.h"
@@ -58,6 +59,7 @@ typedef struct {
 	gboolean protect; /* it cannot be destroyed */
 	IscUpkeep upkeep;
 	IscJobSpec job;
+	IscReplica replica;
 } IscSpec;
 
 /**
