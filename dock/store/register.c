@@ -8,7 +8,7 @@
 #include "store/register-private.h"
 #include "store/sql.h"
 
-#define SCHEMA_VERSION 7
+#define SCHEMA_VERSION 8
 #define EVENTS_KEPT 100000
 
 /* Step n takes a database from version n to n + 1. */
@@ -67,6 +67,12 @@ static const gchar *const migrations[SCHEMA_VERSION] = {
 	"CREATE INDEX job_due_due ON job_due (due) WHERE due > 0;\n",
 
 	"ALTER TABLE node ADD COLUMN side INTEGER NOT NULL DEFAULT 0;\n",
+
+	"CREATE TABLE replica_set (\n"
+	"  name TEXT PRIMARY KEY, spec TEXT NOT NULL, wanted INTEGER NOT NULL,\n"
+	"  created INTEGER NOT NULL) STRICT;\n"
+	"ALTER TABLE node ADD COLUMN replica_set TEXT NOT NULL DEFAULT '';\n"
+	"CREATE INDEX node_replica_set ON node (replica_set) WHERE replica_set <> '';\n",
 };
 
 static gint64 now_s(void)
@@ -264,6 +270,18 @@ static gboolean add_node(IscRegister *reg, IscNode *node, const IscSlots *slots,
 				node->spec->name, isc_sql_text(taken, 0));
 		return FALSE;
 	}
+	g_autoptr(IscStmt) set = isc_sql_prepare(reg->db, error,
+			"SELECT 1 FROM replica_set WHERE name = ?", "t", node->spec->name);
+	if (!set)
+		return FALSE;
+	if (sqlite3_step(set) == SQLITE_ROW) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"'%s' is the name of a set of nodes; choose another one, or "
+				"destroy the "
+				"set",
+				node->spec->name);
+		return FALSE;
+	}
 	if (node->slot == 0 && (node->slot = free_slot(reg, slots, error)) == 0)
 		return FALSE;
 
@@ -271,15 +289,16 @@ static gboolean add_node(IscRegister *reg, IscNode *node, const IscSlots *slots,
 	return isc_sql_run(reg->db, error,
 			       "INSERT INTO node (slot, uuid, name, spec, digest, image_name, "
 			       "image_version, "
-			       "state, reason, created, since, starts, stands_for) VALUES "
-			       "(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			       "state, reason, created, since, starts, stands_for, replica_set) "
+			       "VALUES "
+			       "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 			       "itttttttt"
-			       "iiit",
+			       "iiitt",
 			       (gint64)node->slot, node->uuid, node->spec->name, spec, node->digest,
 			       node->image_name, node->image_version,
 			       isc_node_state_name(node->state), node->reason ? node->reason : "",
 			       node->created, node->since, (gint64)node->starts,
-			       node->stands_for ? node->stands_for : "") &&
+			       node->stands_for ? node->stands_for : "", node->spec->replica.set) &&
 	       (slots->first != ISC_SLOT_MIN ||
 			       isc_sql_run(reg->db, error, "UPDATE slot_last SET slot = ?", "i",
 					       (gint64)node->slot));
@@ -312,20 +331,36 @@ IscNode *isc_register_get_node(IscRegister *reg, const gchar *name, GError **err
 	return NULL;
 }
 
-GPtrArray *isc_register_list_nodes(IscRegister *reg, GError **error)
+/* NULL where @st is. */
+static GPtrArray *nodes_of_rows(IscStmt *st)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
 	g_autoptr(GPtrArray) nodes = g_ptr_array_new_with_free_func((GDestroyNotify)isc_node_free);
-	g_autoptr(IscStmt) st = isc_sql_prepare(
-			reg->db, error, "SELECT " NODE_COLUMNS " FROM node ORDER BY name", "");
-	if (!st)
-		return NULL;
-	while (sqlite3_step(st) == SQLITE_ROW) {
+	while (st && sqlite3_step(st) == SQLITE_ROW) {
 		IscNode *node = node_of_row(st);
 		if (node)
 			g_ptr_array_add(nodes, node);
 	}
-	return g_steal_pointer(&nodes);
+	return st ? g_steal_pointer(&nodes) : NULL;
+}
+
+GPtrArray *isc_register_list_nodes(IscRegister *reg, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+	g_autoptr(IscStmt) st = isc_sql_prepare(
+			reg->db, error, "SELECT " NODE_COLUMNS " FROM node ORDER BY name", "");
+	return nodes_of_rows(st);
+}
+
+GPtrArray *isc_register_list_members(IscRegister *reg, const gchar *set, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+	/* By number: their names are equal but for that. */
+	g_autoptr(IscStmt) st = isc_sql_prepare(reg->db, error,
+			"SELECT " NODE_COLUMNS
+			" FROM node WHERE replica_set = ? AND replica_set <> '' "
+			"ORDER BY length(name), name",
+			"t", set);
+	return nodes_of_rows(st);
 }
 
 gboolean isc_register_set_state(IscRegister *reg, const gchar *name, IscNodeState state,

@@ -52,6 +52,9 @@ GPtrArray *isc_register_list_lost(IscRegister *reg, GError **error);
 gboolean isc_register_remove_lost(IscRegister *reg, const IscLostRow *row, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/* Those of a set, by their number.  Returns: (transfer full) (element-type IscNode) */
+GPtrArray *isc_register_list_members(IscRegister *reg, const gchar *set, GError **error);
+
 /* Sets state, reason and `since`; counts a start where @state is ISC_NODE_ENABLING.  @reason NULL:
  * "". */
 gboolean isc_register_set_state(IscRegister *reg, const gchar *name, IscNodeState state,
@@ -190,6 +193,34 @@ gboolean isc_register_attach_volume(IscRegister *reg, const gchar *name, const I
 /* The volume is nobody's, if it was that node's, and @spec, without it, is the node's. */
 gboolean isc_register_detach_volume(IscRegister *reg, const gchar *name, const IscSpec *spec,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* --- sets: register-set.c ------------------------------------------------------------------ */
+
+/* n equal nodes from one spec. */
+typedef struct {
+	gchar *name;
+	gchar *spec;    /* the node file, without env */
+	guint wanted;   /* how many members there shall be; 0: it is being destroyed */
+	gint64 created; /* s since the epoch */
+} IscReplicaSet;
+
+void isc_replica_set_free(IscReplicaSet *set);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscReplicaSet, isc_replica_set_free)
+
+/* Errors: ISC_ERROR_STATE: a set or node has the name. */
+gboolean isc_register_add_set(IscRegister *reg, const IscSpec *spec, guint wanted, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+/* Returns: (transfer full), or NULL with ISC_ERROR_NOT_FOUND */
+IscReplicaSet *isc_register_get_set(IscRegister *reg, const gchar *name, GError **error);
+/* Names, sorted.  Returns: (transfer full) (element-type gchar*) */
+GPtrArray *isc_register_list_sets(IscRegister *reg, GError **error);
+gboolean isc_register_set_wanted(IscRegister *reg, const gchar *name, guint wanted, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+/* Another spec for members to come. */
+gboolean isc_register_set_set_spec(IscRegister *reg, const IscSpec *spec, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+/* One that is not there is no error. */
+gboolean isc_register_remove_set(IscRegister *reg, const gchar *name, GError **error);
 
 /* --- restarts ------------------------------------------------------------------------------ */
 

@@ -429,6 +429,53 @@ static void a_newer_schema_and_a_damaged_file_are_refused(void **state)
 	(void)g_unlink(other);
 }
 
+static IscNode *make_member(const gchar *name)
+{
+	IscNode *node = make(name);
+	g_strlcpy(node->spec->replica.set, "set", sizeof(node->spec->replica.set));
+	return node;
+}
+
+static void a_set_is_what_is_wanted_and_its_members_what_there_is(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(IscNode) set = make("set"), other = make("other");
+	g_autoptr(IscNode) ten = make_member("set-10"), two = make_member("set-2");
+	assert_true(isc_register_add_set(f->reg, set->spec, 0, &error));
+	assert_true(isc_register_set_wanted(f->reg, "set", 10, &error));
+	assert_true(isc_register_add_node(f->reg, ten, &all_slots, &error));
+	assert_true(isc_register_add_node(f->reg, other, &all_slots, &error));
+	assert_true(isc_register_add_node(f->reg, two, &all_slots, &error));
+	reopen(f);
+
+	g_autoptr(IscReplicaSet) back = isc_register_get_set(f->reg, "set", &error);
+	assert_no_error(error);
+	assert_int_equal(back->wanted, 10);
+	assert_non_null(strstr(back->spec, "Image=nginx"));
+	assert_null(strstr(back->spec, "hunter2"));
+	g_autoptr(GPtrArray) members = isc_register_list_members(f->reg, "set", &error);
+	assert_int_equal(members->len, 2);
+	assert_string_equal(((IscNode *)members->pdata[0])->spec->name, "set-2");
+	assert_string_equal(((IscNode *)members->pdata[1])->spec->name, "set-10");
+	g_autoptr(GPtrArray) nobody = isc_register_list_members(f->reg, "", &error);
+	assert_int_equal(nobody->len, 0);
+
+	/* One name, one thing. */
+	g_autoptr(IscNode) node = make("set");
+	assert_false(isc_register_add_node(f->reg, node, &all_slots, &error));
+	assert_error(error, ISC_ERROR_STATE, "name of a set");
+	assert_false(isc_register_add_set(f->reg, other->spec, 1, &error));
+	assert_error(error, ISC_ERROR_STATE, "'other' stands already");
+	assert_false(isc_register_add_set(f->reg, set->spec, 1, &error));
+	assert_error(error, ISC_ERROR_STATE, "'set' stands already");
+
+	assert_true(isc_register_remove_set(f->reg, "set", &error));
+	assert_true(isc_register_remove_set(f->reg, "set", &error));
+	assert_null(isc_register_get_set(f->reg, "set", &error));
+	assert_error(error, ISC_ERROR_NOT_FOUND, "'set'");
+}
+
 static void a_job_keeps_its_runs_and_when_it_is_due(void **state)
 {
 	Fixture *f = *state;
@@ -491,6 +538,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_upgrade_is_remembered, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+				a_set_is_what_is_wanted_and_its_members_what_there_is, setup,
+				teardown),
 		cmocka_unit_test_setup_teardown(
 				a_job_keeps_its_runs_and_when_it_is_due, setup, teardown),
 		cmocka_unit_test_setup_teardown(
