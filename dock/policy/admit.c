@@ -1,6 +1,7 @@
 #include "policy/admit.h"
 
 #include "base/error.h"
+#include "model/member.h"
 
 static gboolean is_other(const IscNode *node, const IscNode *other)
 {
@@ -138,6 +139,13 @@ static gboolean rule_disk(const IscAdmitHost *host, const IscNode *node, const G
 	return FALSE;
 }
 
+/* Members of a set may share ports. */
+static gboolean share(const IscNode *a, const IscNode *b)
+{
+	return isc_member_shares_ports(a->spec) && isc_member_shares_ports(b->spec) &&
+	       g_str_equal(a->spec->replica.set, b->spec->replica.set);
+}
+
 /* A port belongs to its node as long as the node stands, also while it is disabled. */
 static gboolean rule_ports(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others,
 		GError **error)
@@ -145,7 +153,8 @@ static gboolean rule_ports(const IscAdmitHost *host, const IscNode *node, const 
 	(void)host;
 	for (guint i = 0; i < others->len; i++) {
 		const IscNode *other = others->pdata[i];
-		for (guint a = 0; is_other(node, other) && a < node->spec->expose->len; a++)
+		gboolean counts = is_other(node, other) && !share(node, other);
+		for (guint a = 0; counts && a < node->spec->expose->len; a++)
 			for (guint b = 0; b < other->spec->expose->len; b++) {
 				const IscExpose *mine =
 						&g_array_index(node->spec->expose, IscExpose, a);

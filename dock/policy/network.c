@@ -382,6 +382,13 @@ static void from_node(Question *q)
 
 /* The expose rule with @port of the dock (@in_node: of the node), and whose it is; one for a given
  * address wins. */
+/* Of those that share a port, one that has it now is the better answer. */
+static gboolean is_better(const IscNetworkNode *node, const IscNetworkNode *found)
+{
+	return *node->fence->set && node->is_ready && !node->fence->quarantined &&
+	       (!found->is_ready || found->fence->quarantined);
+}
+
 static const IscExpose *find_expose(const Question *q, const IscNetworkNode *only, gboolean in_node,
 		const IscNetworkNode **owner)
 {
@@ -396,7 +403,8 @@ static const IscExpose *find_expose(const Question *q, const IscNetworkNode *onl
 			gboolean there = in_node || !x->outside || !q->to.address ||
 					 x->outside == q->to.address;
 			if (x->proto != q->proto || q->port < first || q->port > last || !there ||
-					(found && (found->outside || !x->outside)))
+					(found && (found->outside || !x->outside) &&
+							!is_better(node, *owner)))
 				continue;
 			found = x;
 			*owner = node;
@@ -415,6 +423,20 @@ static void through_expose(Question *q, const IscNetworkNode *node, const IscExp
 	if (fence->quarantined)
 		answer(q, ISC_VERDICT_DENIED, ISC_DROP_QUARANTINE, "inet forward, chain to-node",
 				g_steal_pointer(&rule), "node '%s' is in quarantine", fence->name);
+	else if (*fence->set && !node->is_ready)
+		answer(q, ISC_VERDICT_DENIED, (IscDropKind)0, "inet prerouting, chain redirect-in",
+				g_steal_pointer(&rule),
+				"node '%s' is not ready: new connections go to the other members "
+				"of set "
+				"'%s'",
+				fence->name, fence->set);
+	else if (*fence->set)
+		answer(q, ISC_VERDICT_ALLOWED, 0, "inet forward, chain to-node",
+				g_steal_pointer(&rule),
+				"port %s/%u of the dock leads to port %u of each member of set "
+				"'%s' "
+				"that is ready, by chance",
+				isc_proto_name(q->proto), host, inside, fence->set);
 	else
 		answer(q, ISC_VERDICT_ALLOWED, 0, "inet forward, chain to-node",
 				g_steal_pointer(&rule),
@@ -426,14 +448,16 @@ static void outside_to_dock(Question *q)
 {
 	const IscNetworkNode *owner = NULL;
 	const IscExpose *x = q->port ? find_expose(q, NULL, /* in_node= */ FALSE, &owner) : NULL;
-	if (x && owner->is_up)
+	if (x && owner->is_up && (!*owner->fence->set || owner->is_ready))
 		through_expose(q, owner, x, q->port,
 				(guint16)(x->node_first + (q->port - x->host_first)));
 	else
 		answer(q, ISC_VERDICT_NOT_JUDGED, 0, "inet prerouting, chain publish",
 				x ? expose_text(owner->fence, x) : NULL,
 				"%s: it is for the dock itself, whose own filter decides",
-				x ? "the node does not run" : "no node exposes it");
+				!x                   ? "no node exposes it"
+				: *owner->fence->set ? "no member of its set is ready"
+						     : "the node does not run");
 }
 
 static void outside_to_service(Question *q)

@@ -7,7 +7,8 @@
 
 typedef struct {
 	const IscFence *fence;
-	gboolean is_up; /* it runs: its elements are in the kernel and it has a link */
+	gboolean is_up;    /* it runs: its elements are in the kernel and it has a link */
+	gboolean is_ready; /* of a set whose members share ports: new connections go to it, too */
 } IscNetworkNode;
 
 /* What there is.  Everything is borrowed. */

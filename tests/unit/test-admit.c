@@ -102,6 +102,30 @@ static void volumes_count_with_overlays(void **state)
 	assert_error(error, ISC_ERROR_POLICY, "max-disk");
 }
 
+static void members_share_their_ports_with_no_other(void **state)
+{
+	(void)state;
+	static const struct {
+		const gchar *name, *more;
+		gboolean fits;
+	} cases[] = {
+		{ "web-2", "Set=web\n[Network]\nExpose=8080:80\n", TRUE },
+		{ "shop-1", "Set=shop\n[Network]\nExpose=8080:80\n", FALSE },
+		{ "web-2", "Set=web\n[Network]\nReplicaPorts=own\nExpose=8080:80\n", FALSE },
+		{ "other", "[Network]\nExpose=8080:80\n", FALSE },
+	};
+	g_autoptr(GPtrArray) others = g_ptr_array_new_with_free_func((GDestroyNotify)isc_node_free);
+	g_ptr_array_add(others,
+			make("web-1", "Set=web\n[Network]\nExpose=8080:80\n", ISC_NODE_READY));
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(IscNode) node = make(cases[i].name, cases[i].more, ISC_NODE_ENABLING);
+		assert_int_equal(isc_policy_admit(&roomy, node, others, &error), cases[i].fits);
+		if (!cases[i].fits)
+			assert_error(error, ISC_ERROR_STATE, "'web-1'");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +133,7 @@ int main(void)
 		cmocka_unit_test(a_node_is_not_in_its_own_way),
 		cmocka_unit_test(production_is_fine_with_kvm),
 		cmocka_unit_test(volumes_count_with_overlays),
+		cmocka_unit_test(members_share_their_ports_with_no_other),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
