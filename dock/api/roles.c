@@ -21,6 +21,10 @@ static const struct {
 	guint roles;
 } table[] = {
 	{ "Dock1", "Provision",   ISC_ROLE_OPERATOR },
+	{ "Dock1", "Scale",       ISC_ROLE_OPERATOR },
+	{ "Dock1", "UpgradeSet",  ISC_ROLE_OPERATOR },
+	{ "Dock1", "DestroySet",  ISC_ROLE_OPERATOR },
+	{ "Dock1", "ShowSet",     ISC_ROLE_ANY },
 	{ "Dock1", "ImportImage", ISC_ROLE_OPERATOR | ISC_ROLE_SECURITY },
 	{ "Dock1", "RemoveImage", ISC_ROLE_OPERATOR | ISC_ROLE_SECURITY },
 	{ "Dock1", "ShowImage",   ISC_ROLE_ANY },

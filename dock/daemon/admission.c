@@ -80,13 +80,12 @@ static gboolean is_network_ours(IscDock *dock, const IscNode *node, GError **err
 	return nets && isc_address_plan_check_host(plan, node->spec->network, nets, error);
 }
 
-static gboolean check(IscDock *dock, const IscNode *node, GError **error)
+static gboolean check_beside(
+		IscDock *dock, const IscNode *node, const GPtrArray *others, GError **error)
 {
 	IscAdmitHost host;
-	if (!gather(dock, node->spec, &host, error) || !is_network_ours(dock, node, error))
-		return FALSE;
-	g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
-	if (!others || !isc_policy_admit(&host, node, others, error) ||
+	if (!gather(dock, node->spec, &host, error) || !is_network_ours(dock, node, error) ||
+			!isc_policy_admit(&host, node, others, error) ||
 			!are_free(dock, node->slot, node->spec->expose, error))
 		return FALSE;
 	for (guint i = 0; i < others->len; i++) {
@@ -103,6 +102,12 @@ static gboolean check(IscDock *dock, const IscNode *node, GError **error)
 	return TRUE;
 }
 
+static gboolean check(IscDock *dock, const IscNode *node, GError **error)
+{
+	g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
+	return others && check_beside(dock, node, others, error);
+}
+
 /* Files what was decided, and why. */
 static gboolean decide(IscDock *dock, const IscNode *node, gboolean ok, GError *why, GError **error)
 {
@@ -117,6 +122,30 @@ gboolean isc_admission_check(IscDock *dock, const IscNode *node, GError **error)
 	GError *why = NULL;
 	gboolean ok = check(dock, node, &why);
 	return decide(dock, node, ok, why, error);
+}
+
+gboolean isc_admission_check_all(IscDock *dock, const GPtrArray *nodes, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->admission);
+	g_autoptr(GPtrArray) stand = isc_register_list_nodes(dock->reg, error);
+	g_autoptr(GPtrArray) others = g_ptr_array_new();
+	if (!stand)
+		return FALSE;
+	for (guint i = 0; i < stand->len; i++)
+		g_ptr_array_add(others, stand->pdata[i]);
+	for (guint i = 0; i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		GError *why = NULL;
+		gboolean ok = check_beside(dock, node, others, &why);
+		if (!decide(dock, node, ok, why, error)) {
+			g_prefix_error(error,
+					"'%s', %u of the %u that are wanted: ", node->spec->name,
+					i + 1, nodes->len);
+			return FALSE;
+		}
+		g_ptr_array_add(others, nodes->pdata[i]);
+	}
+	return TRUE;
 }
 
 gboolean isc_admission_enter(IscDock *dock, IscNode *node, GError **error)

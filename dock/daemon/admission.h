@@ -6,6 +6,11 @@
 /* May @node, not yet in the register, be provisioned?  A dry run asks this. */
 gboolean isc_admission_check(IscDock *dock, const IscNode *node, GError **error);
 
+/* May all of @nodes (of IscNode), each beside those before it?  The message names the first that
+ * may not. */
+gboolean isc_admission_check_all(IscDock *dock, const GPtrArray *nodes, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* The same and, if so, into the register: under one lock, so that of two that ask for the same port
  * one is refused. */
 gboolean isc_admission_enter(IscDock *dock, IscNode *node, GError **error);

@@ -40,6 +40,10 @@ GVariant *isc_answer_verb(IscCall *call, IscRequest *request, const gchar *allow
 GVariant *isc_answer_provision(IscCall *call, const IscSpec *spec, const gchar *snapshot,
 		GVariant *options, GError **error);
 
+/* The same of a set: @spec has Replicas=.  handlers-set.c */
+GVariant *isc_answer_provision_set(
+		IscCall *call, const IscSpec *spec, GVariant *options, GError **error);
+
 /* @prefix and the time in UTC to the millisecond: the name of a snapshot that was given none.
  * (transfer full) */
 gchar *isc_answer_time_name(const gchar *prefix);

@@ -7,6 +7,7 @@
 #include "base/name.h"
 #include "daemon/acts-link.h"
 #include "daemon/act.h"
+#include "daemon/balance.h"
 #include "daemon/bus.h"
 #include "daemon/env.h"
 #include "daemon/monitor.h"
@@ -122,6 +123,7 @@ void isc_dock_set_state(IscDock *dock, const gchar *name, IscNodeState state, co
 		isc_bus_node_changed(dock->bus, name, state);
 	if (dock->monitor)
 		isc_monitor_follow(dock->monitor, name, state);
+	isc_balance_follow(dock, name);
 }
 
 void isc_dock_set_trouble(IscDock *dock, const gchar *trouble)

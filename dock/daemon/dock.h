@@ -85,9 +85,11 @@ typedef struct {
 
 	GMutex admission; /* held from the check to the entry in the register */
 
+	GMutex balance; /* held from the look at a set's members until its ports lead to them */
+
 	GMutex lock;         /* guards what is below */
 	GCond changed;       /* a claim arrived, a domain changed, a verb ended */
-	GHashTable *runs;    /* name → IscRun; of a volume: '@' and its name */
+	GHashTable *runs;    /* name → IscRun; of a volume: '@' and its name; of a set: '*' */
 	GHashTable *sources; /* uuid of a volume that is being imported → IscVolumeSource */
 	guint32 last_id;     /* of orders, probes and flushes */
 	gchar *boundary;     /* NULL, or why our rules are not in force: all links are down */

@@ -8,6 +8,7 @@
 #include "base/name.h"
 #include "daemon/options.h"
 #include "daemon/reconcile.h"
+#include "daemon/sets.h"
 #include "daemon/steps.h"
 #include "daemon/volumes.h"
 #include "daemon/snapshots.h"
@@ -29,7 +30,8 @@ static void add(gpointer data, const gchar *what, const gchar *name, const gchar
 static gboolean is_known(IscDock *dock, const gchar *name)
 {
 	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
-	if (node)
+	g_autoptr(IscReplicaSet) set = isc_register_get_set(dock->reg, name, NULL);
+	if (node || set)
 		return TRUE;
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
 	return isc_dock_run(dock, name)->busy != NULL;
@@ -179,5 +181,6 @@ GVariant *isc_fsck(IscCall *call, GError **error)
 	look_at_taps(call->dock, options.repair, &list);
 	isc_volumes_check(call->dock, options.repair, add, &list);
 	look_at_bridges(call->dock, options.repair, &list);
+	isc_sets_check(call->dock, options.repair, add, &list);
 	return g_variant_new("(@aa{sv})", g_variant_builder_end(&list));
 }

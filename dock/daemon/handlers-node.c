@@ -9,6 +9,7 @@
 #include "daemon/limits.h"
 #include "daemon/options.h"
 #include "daemon/provision.h"
+#include "daemon/sets.h"
 #include "daemon/tombstone.h"
 
 static GVariant *simple_verb(IscCall *call, IscVerb verb, const gchar *allowed, GError **error)
@@ -53,7 +54,12 @@ GVariant *isc_handle_destroy(IscCall *call, GError **error)
 	if (!node)
 		return NULL;
 	IscRequest request = { .verb = ISC_VERB_DESTROY, .force = TRUE, .uuid = node->uuid };
-	return isc_answer_verb(call, &request, "dry-run timeout ", options, add_shredded, error);
+	GVariant *answer = isc_answer_verb(
+			call, &request, "dry-run timeout ", options, add_shredded, error);
+	/* Another one comes in its place. */
+	if (answer && !request.dry_run && *node->spec->replica.set)
+		isc_sets_mend_soon(call->dock);
+	return answer;
 }
 
 static GVariant *protect(IscCall *call, gboolean on, GError **error)
@@ -167,7 +173,17 @@ GVariant *isc_handle_provision(IscCall *call, GError **error)
 	g_autoptr(GVariant) options = NULL;
 	g_variant_get(call->params, "(&s@a{sv})", &text, &options);
 	g_autoptr(IscSpec) spec = isc_spec_parse("node file", text, strlen(text), error);
-	return spec ? isc_answer_provision(call, spec, NULL, options, error) : NULL;
+	if (!spec)
+		return NULL;
+	if (*spec->replica.set) {
+		g_set_error_literal(error, ISC_ERROR, ISC_ERROR_INVALID,
+				"node file: Set= is what the dock writes of a member; make one "
+				"with "
+				"'isc-vm scale'");
+		return NULL;
+	}
+	return spec->replica.count ? isc_answer_provision_set(call, spec, options, error)
+				   : isc_answer_provision(call, spec, NULL, options, error);
 }
 
 /* --- network rules ------------------------------------------------------------------------- */

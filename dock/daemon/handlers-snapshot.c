@@ -7,6 +7,7 @@
 #include "daemon/handlers.h"
 #include "daemon/options.h"
 #include "daemon/snapshots.h"
+#include "model/member.h"
 
 static gboolean find_snapshot(IscCall *call, const gchar *name, IscSnapshot *out, GError **error)
 {
@@ -164,6 +165,7 @@ static IscSpec *spec_of_clone(IscCall *call, const gchar *name, const gchar *new
 	for (guint i = 0; i < node->spec->env->len; i++)
 		g_ptr_array_add(spec->env, g_strdup(node->spec->env->pdata[i]));
 	isc_spec_set_rules(spec, ports, spec->egress);
+	isc_member_leave(spec);
 	/* Once more through the one door. */
 	g_autofree gchar *text = isc_spec_print(spec);
 	IscSpec *checked = isc_spec_parse("clone", text, strlen(text), error);

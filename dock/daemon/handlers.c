@@ -35,6 +35,10 @@ static GVariant *list_events(IscCall *call, GError **error)
 /* clang-format off */
 static const IscHandler handlers[] = {
 	{ "Dock1", "Provision",   isc_handle_provision },
+	{ "Dock1", "Scale",       isc_handle_scale },
+	{ "Dock1", "UpgradeSet",  isc_handle_upgrade_set },
+	{ "Dock1", "DestroySet",  isc_handle_destroy_set },
+	{ "Dock1", "ShowSet",     isc_handle_show_set },
 	{ "Dock1", "ImportImage", isc_show_import_image },
 	{ "Dock1", "RemoveImage", isc_show_remove_image },
 	{ "Dock1", "ShowImage",   isc_show_image },

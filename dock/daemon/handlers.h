@@ -26,6 +26,12 @@ ISC_HANDLE(limit);
 ISC_HANDLE(protect);
 ISC_HANDLE(unprotect);
 
+/* handlers-set.c */
+ISC_HANDLE(scale);
+ISC_HANDLE(upgrade_set);
+ISC_HANDLE(destroy_set);
+ISC_HANDLE(show_set);
+
 /* handlers-dock.c */
 ISC_HANDLE(list_destroyed);
 ISC_HANDLE(dock_status);

@@ -5,6 +5,7 @@
 #include <ifaddrs.h>
 
 #include "base/error.h"
+#include "daemon/balance.h"
 #include "daemon/boundary.h"
 #include "daemon/names.h"
 #include "daemon/steps.h"
@@ -59,7 +60,10 @@ static gboolean wanted_load(IscDock *dock, Wanted *w, GError **error)
 		g_autoptr(IscImage) image = isc_image_store_find(dock->images, ref, NULL);
 		isc_steps_fence(dock, node, image, node->state == ISC_NODE_QUARANTINED,
 				&w->fences[i]);
-		w->known[i] = (IscNetworkNode){ &w->fences[i], isc_node_state_is_up(node->state) };
+		w->known[i] = (IscNetworkNode){ &w->fences[i], isc_node_state_is_up(node->state),
+			*node->spec->replica.set &&
+					node->state == isc_balance_state(w->nodes,
+								       node->spec->replica.set) };
 	}
 	return TRUE;
 }

@@ -17,6 +17,7 @@
 static IscNode *make_node(
 		const IscSpec *spec, const IscImage *image, const gchar *stands_for, GError **error)
 {
+	/* Once more through the one door. */
 	g_autoptr(IscNode) node = g_new0(IscNode, 1);
 	g_autofree gchar *text = isc_spec_print(spec);
 	node->spec = isc_spec_parse("node", text, strlen(text), error);
@@ -114,6 +115,12 @@ static gboolean check_start(const IscSpec *spec, gboolean enable, GError **error
 			"node '%s' is ephemeral and would not be started: it would go at once",
 			spec->name);
 	return FALSE;
+}
+
+IscNode *isc_provision_node(IscDock *dock, const IscSpec *spec, GError **error)
+{
+	g_autoptr(IscImage) image = isc_image_store_find(dock->images, spec->image, error);
+	return image ? make_node(spec, image, NULL, error) : NULL;
 }
 
 gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest *asked,

@@ -14,6 +14,7 @@
 #include "daemon/restart.h"
 #include "daemon/room.h"
 #include "daemon/schedule.h"
+#include "daemon/sets.h"
 #include "daemon/snapshots.h"
 #include "daemon/stalled.h"
 #include "daemon/steps.h"
@@ -245,6 +246,7 @@ static void look_at_all(IscDock *dock, gpointer data)
 	push_secrets(dock);
 	isc_recovery_finish(dock);
 	isc_upgrade_mend(dock);
+	isc_sets_mend(dock, /* fill= */ FALSE);
 	isc_stalled_mend(dock);
 }
 
@@ -256,6 +258,7 @@ static void on_connection(gpointer data, gboolean up, const gchar *why)
 	if (up) {
 		isc_dock_set_trouble(dock, NULL);
 		isc_dock_do(dock, look_at_all, NULL);
+		isc_sets_mend_soon(dock);
 	} else {
 		g_autofree gchar *text = g_strdup_printf("libvirtd does not answer: %s", why);
 		isc_dock_set_trouble(dock, text);
@@ -393,6 +396,7 @@ static void adopt(Look *look, const IscVmInfo *info)
 		return;
 	}
 	isc_volumes_adopt(dock, node);
+	isc_sets_adopt(dock, node);
 	isc_steps_overlay_adopt(dock, node);
 	if (dock->bus)
 		isc_bus_add_node(dock->bus, node);
@@ -518,6 +522,7 @@ static void mend(IscDock *dock, gpointer data)
 {
 	(void)data;
 	isc_upgrade_mend(dock);
+	isc_sets_mend(dock, /* fill= */ TRUE);
 }
 
 /* When all is up. */

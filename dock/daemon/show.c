@@ -76,6 +76,8 @@ static void put_node(GVariantBuilder *b, IscDock *dock, const IscNode *node)
 	put_text(b, "boundary-why", why);
 	put_text(b, "busy", busy);
 	put_text(b, "reason", node->reason);
+	if (*node->spec->replica.set)
+		put_text(b, "set", node->spec->replica.set);
 	isc_jobs_show_result(dock, node, b);
 }
 

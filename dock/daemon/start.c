@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "daemon/acts-link.h"
+#include "daemon/balance.h"
 #include "daemon/boot.h"
 #include "daemon/boundary.h"
 #include "daemon/bus.h"
@@ -84,6 +85,7 @@ gboolean isc_start_config(IscDock *dock, const IscStartOptions *options, GError 
 	(void)mallopt(M_ARENA_MAX, 1);
 	g_mutex_init(&dock->lock);
 	g_mutex_init(&dock->admission);
+	g_mutex_init(&dock->balance);
 	g_cond_init(&dock->changed);
 	dock->runs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, run_free);
 	dock->sources = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -226,6 +228,7 @@ static gboolean set_boundary_up(IscDock *dock, GError **error)
 		isc_fence_clear(&fence);
 	}
 	isc_dock_names_recall(dock);
+	isc_balance_start(dock, nodes);
 	return isc_firewall_sync(dock->firewall, error) &&
 	       set_up_bridges(dock, nodes, host_nets, error) &&
 	       (!dock->outside || isc_links_forward(dock->outside, error));

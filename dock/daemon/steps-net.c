@@ -9,6 +9,7 @@
 #include "daemon/steps.h"
 #include "engine/conntrack.h"
 #include "engine/links.h"
+#include "model/member.h"
 
 void isc_steps_fence(IscDock *dock, const IscNode *node, const IscImage *image,
 		gboolean quarantined, IscFence *out)
@@ -29,6 +30,8 @@ void isc_steps_fence(IscDock *dock, const IscNode *node, const IscImage *image,
 	isc_node_mac(node->slot, out->mac);
 	g_strlcpy(out->name, node->spec->name, sizeof(out->name));
 	g_strlcpy(out->group, node->spec->group, sizeof(out->group));
+	if (isc_member_shares_ports(node->spec))
+		g_strlcpy(out->set, node->spec->replica.set, sizeof(out->set));
 	g_strlcpy(out->tap, tap, sizeof(out->tap));
 }
 

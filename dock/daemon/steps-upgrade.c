@@ -9,6 +9,7 @@
 #include "daemon/provision.h"
 #include "daemon/verbs.h"
 #include "engine/conntrack.h"
+#include "model/member.h"
 
 #define DRAIN_LOOK_US 200000
 
@@ -36,6 +37,7 @@ static IscSpec *spec_for(const IscNode *node, const gchar *digest)
 	spec->description = g_strdup_printf("Stands in for %s", node->spec->name);
 	spec->upkeep.restart = ISC_RESTART_NO;
 	spec->protect = FALSE;
+	isc_member_leave(spec);
 	return spec;
 }
 

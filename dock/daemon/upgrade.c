@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "daemon/admission.h"
 #include "daemon/restart.h"
+#include "model/member.h"
 #include "policy/planner.h"
 
 /* One upgrade under way. */
@@ -83,7 +84,8 @@ static gboolean prepare(Upgrade *u, GError **error)
 	 * queue may not be there twice; and a volume is one node's at a time, as is an overlay that
 	 * is kept. */
 	u->options.stand_in = u->is_up && !u->request->in_place && u->old->spec->expose->len > 0 &&
-			      u->old->spec->volumes->len == 0 && !u->old->spec->overlay_kept;
+			      u->old->spec->volumes->len == 0 && !u->old->spec->overlay_kept &&
+			      !isc_member_shares_ports(u->old->spec); /* the others serve */
 	u->options.drain_s = u->request->drain_s;
 	u->options.digest = u->new->digest;
 	gboolean forth = u->request->verb == ISC_VERB_UPGRADE;

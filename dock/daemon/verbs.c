@@ -19,6 +19,7 @@
 #include "daemon/upgrade.h"
 #include "daemon/tombstone.h"
 #include "engine/vm-domain.h"
+#include "model/member.h"
 #include "policy/advice.h"
 #include "policy/planner.h"
 #include "policy/rule-change.h"
@@ -57,7 +58,10 @@ gboolean isc_verbs_take(IscDock *dock, const gchar *name, IscVerb verb, GCancell
 		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
 				"%s '%s' is busy with '%s' for %" G_GINT64_FORMAT
 				" s; try again when it is through",
-				*name == '@' ? "volume" : "node", name + (*name == '@'), run->busy,
+				*name == '@'   ? "volume"
+				: *name == '*' ? "set"
+					       : "node",
+				name + (*name == '@' || *name == '*'), run->busy,
 				(g_get_monotonic_time() - run->busy_since) / G_USEC_PER_SEC);
 		g_mutex_unlock(&dock->lock);
 		return FALSE;
@@ -356,6 +360,14 @@ static void advise(IscDock *dock, const IscNode *node, GPtrArray *warnings)
 static gchar *plan_rules(IscDock *dock, const IscRequest *request, const IscNode *node,
 		gboolean *done, GPtrArray *warnings, GError **error)
 {
+	if (isc_member_shares_ports(node->spec) &&
+			(request->verb == ISC_VERB_EXPOSE || request->verb == ISC_VERB_UNEXPOSE)) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"node '%s': its ports are those of set '%s', and stay as they were "
+				"provisioned",
+				request->node, node->spec->replica.set);
+		return NULL;
+	}
 	g_autofree gchar *change =
 			isc_rule_change_plan(node->spec, request->verb, request->rules, error);
 	if (!change)

@@ -47,7 +47,7 @@ gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out,
 
 /**
  * isc_verbs_take:
- * @name: of a node, or '@' and the name of a volume
+ * @name: of a node, or '@' and the name of a volume, or '*' and that of a set
  *
  * Takes it for one verb.  Another one under way is an error (ISC_ERROR_STATE); only quarantine and
  * destroy interrupt it.  Give it back.
