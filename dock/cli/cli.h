@@ -119,6 +119,20 @@ gboolean isc_cli_print_result(IscCli *cli, GVariant *result);
  * one or two words Errors: ISC_ERROR_INVALID: no such topic. */
 gboolean isc_cli_help(GString *out, gchar *const *topic, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * isc_cli_ask_set:
+ * @method: of the dock, about a set
+ * @params: floating; consumed
+ * @why: (inout): why the like did not work with a node of that name
+ *
+ * What a verb does to a node, done to a set where no node has the name.  @why is freed and NULL
+ * where it worked; else it is what the caller is to be told.  Returns: (transfer full) the answer,
+ * or NULL
+ */
+GVariant *isc_cli_ask_set(IscCli *cli, const gchar *method, GVariant *params, GError **why);
+void isc_cli_print_set(IscCli *cli, GVariant *result); /* of an order, or of a dry run */
+gboolean isc_cli_show_set(IscCli *cli, const gchar *name, GError **why); /* as isc_cli_ask_set() */
+
 /* --- the verbs --- */
 gboolean isc_cmd_image_import(IscCli *cli, GError **error);
 gboolean isc_cmd_image_list(IscCli *cli, GError **error);
@@ -138,6 +152,7 @@ gboolean isc_cmd_snapshot_verify(IscCli *cli, GError **error);
 gboolean isc_cmd_snapshot_list(IscCli *cli, GError **error);
 gboolean isc_cmd_snapshot_restore(IscCli *cli, GError **error);
 gboolean isc_cmd_snapshot_delete(IscCli *cli, GError **error);
+gboolean isc_cmd_scale(IscCli *cli, GError **error);
 gboolean isc_cmd_upgrade(IscCli *cli, GError **error);
 gboolean isc_cmd_rollback(IscCli *cli, GError **error);
 gboolean isc_cmd_list(IscCli *cli, GError **error);

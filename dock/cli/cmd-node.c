@@ -49,10 +49,10 @@ static IscJson *failure_json(const gchar *name, const GError *why)
  * each:
  * Does @method to every name.  One that fails does not keep the others from their turn; the first
  * failure's status is that of the command.  @option: set to true in the call's options where the
- * command line has it, or NULL.
+ * command line has it, or NULL.  @set_method: the like of sets, or NULL.
  */
-static gboolean each(IscCli *cli, const gchar *method, const gchar *option, const gchar *done,
-		GError **error)
+static gboolean each(IscCli *cli, const gchar *method, const gchar *set_method, const gchar *option,
+		const gchar *done, GError **error)
 {
 	for (guint i = 0; i < cli->n_words; i++)
 		if (!isc_cli_name(cli, i, "node", error))
@@ -71,6 +71,11 @@ static gboolean each(IscCli *cli, const gchar *method, const gchar *option, cons
 				cli, has ? option : NULL, has ? g_variant_new_boolean(TRUE) : NULL);
 		g_autoptr(GVariant) result = isc_client_ask(client, name, method,
 				g_variant_new("(@a{sv})", options), "(a{sv})", &why);
+		if (!result && set_method)
+			result = isc_cli_ask_set(cli, set_method,
+					g_variant_new("(s@a{sv})", name,
+							isc_cli_options(cli, NULL, NULL)),
+					&why);
 		if (result && cli->n_words == 1 && cli->json)
 			isc_cli_print_json(cli, result);
 		else if (result && cli->json)
@@ -97,27 +102,27 @@ static gboolean each(IscCli *cli, const gchar *method, const gchar *option, cons
 
 gboolean isc_cmd_enable(IscCli *cli, GError **error)
 {
-	return each(cli, "Enable", NULL, "enabled", error);
+	return each(cli, "Enable", NULL, NULL, "enabled", error);
 }
 
 gboolean isc_cmd_disable(IscCli *cli, GError **error)
 {
-	return each(cli, "Disable", "force", "disabled", error);
+	return each(cli, "Disable", NULL, "force", "disabled", error);
 }
 
 gboolean isc_cmd_suspend(IscCli *cli, GError **error)
 {
-	return each(cli, "Suspend", NULL, "suspended", error);
+	return each(cli, "Suspend", NULL, NULL, "suspended", error);
 }
 
 gboolean isc_cmd_resume(IscCli *cli, GError **error)
 {
-	return each(cli, "Resume", NULL, "resumed", error);
+	return each(cli, "Resume", NULL, NULL, "resumed", error);
 }
 
 gboolean isc_cmd_destroy(IscCli *cli, GError **error)
 {
-	return each(cli, "Destroy", NULL, "destroyed", error);
+	return each(cli, "Destroy", "DestroySet", NULL, "destroyed", error);
 }
 
 /* --- quarantine ------------------------------------------------------------------------------- */

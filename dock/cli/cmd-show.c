@@ -32,13 +32,13 @@ static void warn_if_degraded(IscClient *client)
 	g_printerr("isc-vm: warning: the dock is not in order: %s\n", text);
 }
 
-static gboolean has_jobs(GVariant *rows)
+static gboolean has_any(GVariant *rows, const gchar *key)
 {
 	gsize n = g_variant_n_children(rows);
 	for (gsize i = 0; i < n; i++) {
 		g_autoptr(GVariant) row = g_variant_get_child_value(rows, i);
-		g_autoptr(GVariant) result = g_variant_lookup_value(row, "job-result", NULL);
-		if (result)
+		g_autoptr(GVariant) value = g_variant_lookup_value(row, key, NULL);
+		if (value)
 			return TRUE;
 	}
 	return FALSE;
@@ -46,9 +46,10 @@ static gboolean has_jobs(GVariant *rows)
 
 gboolean isc_cmd_list(IscCli *cli, GError **error)
 {
-	/* The second one only where there are jobs. */
+	/* The first two behind the name only where there are sets and jobs. */
 	static const IscColumn all[] = {
 		{ "NAME", "name", NULL },
+		{ "SET", "set", NULL },
 		{ "JOB", "job-result", NULL },
 		{ "STATE", "state", NULL },
 		{ "BOUNDARY", "boundary", NULL },
@@ -60,9 +61,7 @@ gboolean isc_cmd_list(IscCli *cli, GError **error)
 		{ "SINCE", "since", isc_output_show_time },
 		{ NULL },
 	};
-	IscColumn others[G_N_ELEMENTS(all) - 1] = { all[0] };
-	for (gsize i = 1; i < G_N_ELEMENTS(others); i++)
-		others[i] = all[i + 1];
+	IscColumn columns[G_N_ELEMENTS(all)] = { 0 };
 	if (isc_args_has(cli->args, "destroyed"))
 		return isc_cli_list_destroyed(cli, error);
 	g_autoptr(GVariant) rows = isc_cli_ask(cli, NULL, "ListNodes", NULL, "(aa{sv})", error);
@@ -77,23 +76,32 @@ gboolean isc_cmd_list(IscCli *cli, GError **error)
 		return TRUE;
 	}
 	warn_if_degraded(cli->client);
-	isc_output_table(cli->out, rows, has_jobs(rows) ? all : others);
+	for (gsize i = 0, n = 0; i < G_N_ELEMENTS(all); i++)
+		if ((i != 1 && i != 2) || has_any(rows, all[i].key))
+			columns[n++] = all[i];
+	isc_output_table(cli->out, rows, columns);
 	return TRUE;
 }
 
 gboolean isc_cmd_show(IscCli *cli, GError **error)
 {
-	static const gchar *const first[] = { "name", "state", "reason", "boundary", "boundary-why",
-		"description", "image", "version", "digest", "environment", "emulated", "address",
-		"network", "expose", "egress", "bandwidth", "since", "created", "memory", "vcpus",
-		"limits", "limits-in-force", "job", "schedule", "schedule-next", "last-run",
-		"ephemeral", "overlay", "labels", "rollback-to", "health", "health-failures",
-		"restart", "restarts", "restart-reason", "restart-last", "restart-at", "snapshots",
-		"uuid", "domain", "uid", "pid", "tap", "mac", NULL };
+	static const gchar *const first[] = { "name", "set", "state", "reason", "boundary",
+		"boundary-why", "description", "image", "version", "digest", "environment",
+		"emulated", "address", "network", "expose", "egress", "bandwidth", "since",
+		"created", "memory", "vcpus", "limits", "limits-in-force", "job", "schedule",
+		"schedule-next", "last-run", "ephemeral", "overlay", "labels", "rollback-to",
+		"health", "health-failures", "restart", "restarts", "restart-reason",
+		"restart-last", "restart-at", "snapshots", "uuid", "domain", "uid", "pid", "tap",
+		"mac", NULL };
 	const gchar *name = isc_cli_name(cli, 0, "node", error);
-	g_autoptr(GVariant) node =
-			name ? isc_cli_ask(cli, name, "Show", NULL, "(a{sv})", error) : NULL;
-	return isc_cli_print_pairs(cli, node, first);
+	g_autoptr(GError) why = NULL;
+	if (!name)
+		return FALSE;
+	g_autoptr(GVariant) node = isc_cli_ask(cli, name, "Show", NULL, "(a{sv})", &why);
+	if (isc_cli_print_pairs(cli, node, first) || isc_cli_show_set(cli, name, &why))
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&why));
+	return FALSE;
 }
 
 gboolean isc_cmd_doctor(IscCli *cli, GError **error)

@@ -43,13 +43,23 @@ static gboolean call(IscCli *cli, const gchar *method, const gchar *image, GErro
 	GVariant *options = name ? options_of(cli, error) : NULL;
 	if (!options)
 		return FALSE;
-	GVariant *params = image ? g_variant_new("(s@a{sv})", image, options)
-				 : g_variant_new("(@a{sv})", options);
-	g_autoptr(GVariant) result = isc_cli_ask(cli, name, method, params, "(a{sv})", error);
-	if (!result)
-		return FALSE;
-	print_result(cli, result);
-	return TRUE;
+	g_autoptr(GError) why = NULL;
+	g_autoptr(GVariant) kept = g_variant_ref_sink(options);
+	GVariant *params = image ? g_variant_new("(s@a{sv})", image, kept)
+				 : g_variant_new("(@a{sv})", kept);
+	g_autoptr(GVariant) result = isc_cli_ask(cli, name, method, params, "(a{sv})", &why);
+	if (result) {
+		print_result(cli, result);
+		return TRUE;
+	}
+	params = g_variant_new("(ss@a{sv})", name, image ? image : "", kept);
+	result = isc_cli_ask_set(cli, "UpgradeSet", params, &why);
+	if (result) {
+		isc_cli_print_set(cli, result);
+		return TRUE;
+	}
+	g_propagate_error(error, g_steal_pointer(&why));
+	return FALSE;
 }
 
 gboolean isc_cmd_upgrade(IscCli *cli, GError **error)
