@@ -183,6 +183,27 @@ for step in 0 3 8 9; do
 	provision >/dev/null 2>&1
 done
 
+# Sets: what is wanted is on record before the first member comes or goes, and is what there is after the next start.
+dock isc-vm destroy n >/dev/null 2>&1
+grow() { dock isc-vm "$@" s --image minimal --memory 96 --overlay 32 --expose 8080:8080 --env A=b; }
+set_is() { dock isc-vm show s --json | jq -e ".state == \"$1 of $1 ready\" and (.members | length) == $1" >/dev/null; }
+serves() { client sh -c 'curl -fsS -m 5 http://$DOCK:8080/'; }
+crash provision 6 grow provision --replicas 1
+ok "a set that was being provisioned is made after all" wait_for 60 set_is 1
+ok "and serves" serves
+crash provision 9 dock isc-vm scale s 2
+ok "one that was growing grows" wait_for 60 set_is 2
+ok "and in order" in_order
+crash destroy 3 dock isc-vm scale s 1
+ok "one that was getting smaller is" wait_for 60 set_is 1
+ok "its port leads to who is left" serves
+ok "and in order" in_order
+crash destroy 0 dock isc-vm destroy s
+gone() { [ "$(state)" = none ] && ! dock isc-vm show s; }
+ok "one that was being destroyed goes" wait_for 60 gone
+ok "and nothing is left" in_order
+is "$(dock sh -c 'ls /var/lib/isc-dock/keys | grep env; nft list map inet isc-dock balance | grep 10.77')" "" "neither key nor port"
+
 # libvirtd dies under a node that then fails to get ready: what cannot be taken back goes when libvirtd is there again.
 dock isc-vm destroy n >/dev/null 2>&1
 dock isc-vm provision n --image minimal --memory 96 --overlay 64 --health tcp:9 --timeout 8 >"$TMP/late" 2>&1 &
