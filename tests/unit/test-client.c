@@ -459,10 +459,29 @@ static void a_node_that_is_not_there_is_status_3(void **state)
 {
 	Fake *fake = *state;
 	answer(fake, "ListNodes", "([{'name': <'web'>}],)");
+	answer(fake, "ShowSet", "!org.iscdock.Error.NotFound no set 'nope'");
 	g_auto(Run) run = isc_vm(fake, "show nope");
 	assert_int_equal(run.status, 3);
 	assert_string_equal(run.err,
 			"isc-vm show: no node 'nope'; isc-vm list shows those there are\n");
+}
+
+static void the_name_of_a_set_is_taken_for_the_set(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "ListNodes", "([{'name': <'shop-1'>}],)");
+	answer(fake, "ShowSet",
+			"({'name': <'shop'>, 'state': <'1 of 2 ready'>, 'members': <[{'name': "
+			"<'shop-1'>, "
+			"'state': <'ready'>}]>},)");
+	answer(fake, "DestroySet", "!org.iscdock.Error.Policy node 'shop-1' is protected");
+	g_auto(Run) show = isc_vm(fake, "show shop");
+	assert_int_equal(show.status, 0);
+	assert_non_null(strstr(show.out, "1 of 2 ready"));
+	assert_non_null(strstr(show.out, "shop-1"));
+	g_auto(Run) destroy = isc_vm(fake, "destroy shop");
+	assert_int_equal(destroy.status, 5);
+	assert_string_equal(destroy.err, "isc-vm destroy: node 'shop-1' is protected\n");
 }
 
 static void an_older_dock_is_not_taken_for_a_missing_node(void **state)
@@ -1327,6 +1346,7 @@ int main(int argc, char **argv)
 		TEST(each_error_of_the_dock_has_its_exit_status),
 		TEST(a_failure_is_told_in_json_as_well),
 		TEST(a_node_that_is_not_there_is_status_3),
+		TEST(the_name_of_a_set_is_taken_for_the_set),
 		TEST(an_older_dock_is_not_taken_for_a_missing_node),
 		TEST(without_a_dock_or_a_bus_it_says_so),
 		TEST(a_dock_that_dies_under_the_call_is_status_8),
