@@ -76,7 +76,7 @@ FUZZERS    := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz-*.c))
 NETNS      := $(wildcard tests/netns/test-*.sh tests/netns/test-*.py)
 VM         := $(wildcard tests/fault/test-*.sh tests/vm/test-*.sh)
 IMAGES     := minimal nginx redis memcached mallory attacker vandal fickle fickle2 fickle3
-BENCH_IMAGES := minimal iperf3
+BENCH_IMAGES := minimal iperf3 redis
 DEMO_IMAGES := nginx redis mallory fickle fickle2
 IMAGE_DIRS := $(IMAGES:%=$B/images/%)
 TEST_LINK   = $(COMPILE) -Itests/unit $(OWN_LDFLAGS) $(LDFLAGS) $< $B/libisc.a $(PKG_LIBS)
