@@ -98,18 +98,18 @@ $B/images/%/manifest.json: $(BUILDER) $$(shell find node-images/$$* tests/recipe
 	$B/isc-image build $(RECIPE) -o $B/images/$*
 # Recipes with a program of their own.
 define with_program
-$B/recipes/$(1)/files/usr/lib/$(1)/$(1): $$(wildcard tests/recipes/$(1)/*)
-	@mkdir -p $$(@D)
-	@cp -p tests/recipes/$(1)/image.conf tests/recipes/$(1)/build.sh $B/recipes/$(1)/
-	@for f in tests/recipes/$(1)/*.py; do [ ! -e "$$$$f" ] || cp -p "$$$$f" $$(@D)/; done
+$B/recipes/$(1)/files/usr/lib/$(1)/$(1): $$(shell find tests/recipes/$(1) -type f)
+	@rm -rf $B/recipes/$(1) && mkdir -p $B/recipes && cp -rp tests/recipes/$(1) $B/recipes/ && mkdir -p $$(@D)
+	@for f in $B/recipes/$(1)/*.py; do [ ! -e "$$$$f" ] || mv "$$$$f" $$(@D)/; done
+	@rm $B/recipes/$(1)/$(1).c
 	$$(CC) -std=gnu17 $$(WARN) -O2 -D_GNU_SOURCE -static -s tests/recipes/$(1)/$(1).c -o $$@
 $B/images/$(1)/manifest.json: RECIPE = $B/recipes/$(1)
 $B/images/$(1)/manifest.json: $B/recipes/$(1)/files/usr/lib/$(1)/$(1)
 endef
-$(foreach p,attacker vandal,$(eval $(call with_program,$(p))))
+$(foreach p,attacker vandal fickle,$(eval $(call with_program,$(p))))
 # The same recipe in three versions.
-$B/recipes/fickle%/image.conf: $(shell find tests/recipes/fickle -type f)
-	@rm -rf $(@D) && mkdir -p $B/recipes && cp -rp tests/recipes/fickle $(@D)
+$B/recipes/fickle%/image.conf: $B/recipes/fickle/files/usr/lib/fickle/fickle
+	@rm -rf $(@D) && cp -rp $B/recipes/fickle $(@D)
 	@sed -i 's/^Version=.*/Version=$*/' $@ && sed -i 's/ 1$$/ $*/' $(@D)/files/srv/www/index.html
 $B/images/fickle2/manifest.json: RECIPE = $B/recipes/fickle2
 $B/images/fickle2/manifest.json: $B/recipes/fickle2/image.conf

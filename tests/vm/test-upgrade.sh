@@ -17,47 +17,23 @@ get() { client sh -c 'curl -fsS -m 5 "http://$DOCK:8080/'"$1"'"'; }
 serves() { [ "$(get '')" = "fickle $1" ]; }
 alone() { json 'map(.name) == ["web"]' list; }
 
-# load NAME: asks, up to 200 times a second, as fast as the node answers, until $TMP/NAME.stop is there; $TMP/NAME gets one
-# line an answer: the text, or what went wrong.
+# load NAME: a client asks 200 times a second until unload; $TMP/NAME gets a line an answer
 load() {
-	client python3 - "$TMP/$1" <<-'PYTHON' &
-		import os, socket, sys, threading, time
-		path, dock = sys.argv[1], os.environ["DOCK"]
-		out, lock, begun = open(path, "w"), threading.Lock(), time.monotonic()
-		def ask():
-		    try:
-		        s = socket.create_connection((dock, 8080), 60)
-		        s.sendall(b"GET / HTTP/1.0\r\n\r\n")
-		        text = b""
-		        while chunk := s.recv(4096):
-		            text += chunk
-		        s.close()
-		        return text.split(b"\r\n\r\n", 1)[1].decode().strip() if b" 200 " in text else "status " + repr(text[:40])
-		    except Exception as e:
-		        return "failed: %s" % e
-		def client():
-		    while not os.path.exists(path + ".stop"):
-		        at = time.monotonic()
-		        said = ask()
-		        with lock:
-		            out.write("%.3f %s\n" % (at - begun, said))
-		        time.sleep(max(0, at + 4 / 200 - time.monotonic()))
-		all = [threading.Thread(target=client) for _ in range(4)]
-		for t in all: t.start()
-		for t in all: t.join()
-		out.close()
-	PYTHON
+	client "$TOP/tests/vm/load.py" "$TMP/$1" 8080 200 >"$TMP/$1.sum" &
 	LOAD=$!
-	sleep 1
+	wait_for 60 answered "$1" 100 || fail "the client is answered" "$TMP/$1"
 }
-# unload NAME: ends it; $TMP/NAME.bad has what went wrong
+answered() { [ "$(wc -l <"$TMP/$1")" -ge "$2" ]; }
+# unload NAME: ends it when 100 more are answered; $TMP/NAME.bad has what went wrong
 unload() {
-	sleep 0.5
+	wait_for 60 answered "$1" $(($(wc -l <"$TMP/$1") + 100))
 	touch "$TMP/$1.stop"
 	wait "$LOAD"
 	grep -v ' fickle [123]$' "$TMP/$1" >"$TMP/$1.bad"
-	note "$1: $(wc -l <"$TMP/$1") requests in $(tail -n 1 "$TMP/$1" | cut -d. -f1) s, $(wc -l <"$TMP/$1.bad") failed"
+	note "$1: $(cat "$TMP/$1.sum"); $(wc -l <"$TMP/$1.bad") failed"
 }
+# both NAME: the first image and the second answered
+both() { grep -q ' fickle 1$' "$TMP/$1" && grep -q ' fickle 2$' "$TMP/$1"; }
 
 for i in fickle fickle2 fickle3; do ok "image $i is imported" vm image import "$BUILD/images/$i"; done
 ok "a node of the first" vm provision web --image fickle:1 --memory 96 --overlay 64 --expose 8080:8080
@@ -73,6 +49,7 @@ load up
 ok "the node gets the second" vm upgrade web --image fickle:2
 unload up
 is "$(cat "$TMP/up.bad")" "" "no request failed"
+ok "and both images answered" both up
 ok "it serves the new image" serves 2
 is "$(dock isc-vm show web --json | jq -r '.uuid, .address')" "$uuid" "under its name, uuid and address"
 ok "nobody is left beside it" alone
@@ -82,16 +59,17 @@ load back
 ok "it is rolled back" vm rollback web
 unload back
 is "$(cat "$TMP/back.bad")" "" "no request failed"
+ok "and both images answered" both back
 ok "it serves the old image" serves 1
 
 # --- an image that is no good ---------------------------------------------------------------------
 load bad
-status 9 "one that never gets healthy is not put under it" dock isc-vm upgrade web --image fickle:3 --timeout 15
+status 9 "one that never gets healthy is not put under it" dock isc-vm upgrade web --image fickle:3 --timeout 5
 unload bad
 is "$(cat "$TMP/bad.bad")" "" "no request failed"
 ok "the old one serves" serves 1
 ok "with nobody beside it" alone
-status 9 "in place it is not kept either" dock isc-vm upgrade web --image fickle:3 --in-place --timeout 15
+status 9 "in place it is not kept either" dock isc-vm upgrade web --image fickle:3 --in-place --timeout 5
 ok "the old one is started again" serves 1
 
 # --- the dock dies in the middle ------------------------------------------------------------------
