@@ -59,6 +59,10 @@ static gboolean gather(IscDock *dock, const IscSpec *spec, IscAdmitHost *out, GE
 								       (1024 * 1024),
 		.disk_free_mib = (guint64)fs.f_bavail * fs.f_frsize / (1024 * 1024),
 	};
+	guint64 snapshots;
+	if (!isc_register_snapshots_size(dock->reg, &snapshots, error))
+		return FALSE;
+	out->snapshots_mib = (snapshots + 1024 * 1024 - 1) / (1024 * 1024);
 	return sum_volumes(dock, spec, &out->volumes_mib, error);
 }
 
@@ -208,4 +212,12 @@ gboolean isc_admission_volume(IscDock *dock, const gchar *name, guint mib, GErro
 	g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
 	return others && gather(dock, NULL, &host, error) &&
 	       isc_policy_admit_volume(&host, name, mib, others, error);
+}
+
+gboolean isc_admission_snapshot(IscDock *dock, const IscNode *node, guint64 mib, GError **error)
+{
+	IscAdmitHost host;
+	g_autoptr(GPtrArray) others = isc_register_list_nodes(dock->reg, error);
+	return others && gather(dock, NULL, &host, error) &&
+	       isc_policy_admit_snapshot(&host, node, mib, others, error);
 }

@@ -34,6 +34,11 @@ gboolean isc_admission_limits(IscDock *dock, const IscNode *node, const IscSpec 
 gboolean isc_admission_volume(IscDock *dock, const gchar *name, guint mib, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/* May a snapshot of @node be taken that needs @mib at most?  Errors: ISC_ERROR_POLICY: the ceiling.
+ */
+gboolean isc_admission_snapshot(IscDock *dock, const IscNode *node, guint64 mib, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /**
  * isc_admission_rules:
  * @node: stands, and has the rules in its spec that it shall have

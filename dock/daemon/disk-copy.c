@@ -137,15 +137,20 @@ static void thaw(gpointer data)
 
 /* --- making -------------------------------------------------------------------------------- */
 
+guint64 isc_disk_copies_need(const GPtrArray *copies, guint n)
+{
+	const gchar *paths[ISC_VOLUMES_MAX + 2] = { NULL };
+	for (guint i = 0; i < n; i++)
+		paths[i] = ((const IscDiskCopy *)copies->pdata[i])->from;
+	return isc_room_taken(paths);
+}
+
 static gboolean check_room(IscDock *dock, const IscNode *node, const GPtrArray *copies, guint n,
 		GError **error)
 {
-	const gchar *paths[ISC_VOLUMES_MAX + 2] = { NULL };
 	g_autofree gchar *what = g_strdup_printf(
 			"a copy of the disks of node '%s' may take", node->spec->name);
-	for (guint i = 0; i < n; i++)
-		paths[i] = ((const IscDiskCopy *)copies->pdata[i])->from;
-	return isc_room_check(dock, what, isc_room_taken(paths), error);
+	return isc_room_check(dock, what, isc_disk_copies_need(copies, n), error);
 }
 
 /* The empty disk, the node's to write; its key in the store and in libvirtd. */

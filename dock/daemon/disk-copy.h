@@ -21,6 +21,9 @@ typedef struct {
 GPtrArray *isc_disk_copies_new(IscDock *dock, const IscNode *node, const gchar *kind,
 		const gchar *name, GError **error);
 
+/* MiB that the first @n of them may come to take. */
+guint64 isc_disk_copies_need(const GPtrArray *copies, guint n);
+
 /**
  * isc_disk_copies_make:
  * @copies: the first @n are made, all of the same moment

@@ -96,6 +96,9 @@ static GVariant *snapshot_verb(IscCall *call, IscVerb verb, GError **error)
 	if (verb == ISC_VERB_SNAPSHOT_RESTORE &&
 			(!is_of_its_image(call, name, &s, error) || !is_whole(call, name, error)))
 		return NULL;
+	if (verb == ISC_VERB_SNAPSHOT_CREATE &&
+			!isc_snapshots_admit(call->dock, call->name, name, error))
+		return NULL;
 	g_auto(GStrv) drop = o.keep ? isc_snapshots_too_many(call->dock, call->name, o.keep, error)
 				    : NULL;
 	if (o.keep && !drop)

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/name.h"
+#include "daemon/admission.h"
 #include "daemon/copies.h"
 #include "daemon/disk-copy.h"
 #include "daemon/steps.h"
@@ -45,6 +46,16 @@ gboolean isc_snapshots_find(IscDock *dock, const IscNode *node, const gchar *nam
 	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' has no snapshot '%s'",
 			node->spec->name, shown);
 	return FALSE;
+}
+
+gboolean isc_snapshots_admit(
+		IscDock *dock, const gchar *node_name, const gchar *name, GError **error)
+{
+	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, node_name, error);
+	g_autoptr(GPtrArray) copies =
+			node ? isc_disk_copies_new(dock, node, "snapshot", name, error) : NULL;
+	return copies &&
+	       isc_admission_snapshot(dock, node, isc_disk_copies_need(copies, copies->len), error);
 }
 
 gchar **isc_snapshots_too_many(IscDock *dock, const gchar *name, guint keep, GError **error)

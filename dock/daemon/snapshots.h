@@ -33,6 +33,9 @@ IscKey *isc_snapshots_open(IscDock *dock, const gchar *node, const gchar *name, 
 IscCopy *isc_snapshots_verify(IscDock *dock, const gchar *node, const gchar *name, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/* May one be taken of all its disks, as far as MaxDisk= goes?  Errors: ISC_ERROR_POLICY. */
+gboolean isc_snapshots_admit(IscDock *dock, const gchar *node, const gchar *name, GError **error);
+
 /* The names of the oldest of @node's snapshots, so many that with one more @keep are left.
  * Returns: (transfer full) (array zero-terminated=1), NULL on errors */
 gchar **isc_snapshots_too_many(IscDock *dock, const gchar *node, guint keep, GError **error);

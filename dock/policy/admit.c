@@ -93,12 +93,16 @@ static gboolean rule_cpus(const IscAdmitHost *host, const IscNode *node, const G
 	return FALSE;
 }
 
-static guint64 overlays_of_others(const IscNode *node, const GPtrArray *others)
+/* All that counts but the overlay of @node, which may be NULL.  An overlay that is kept is on the
+ * disk also while its node is down. */
+static guint64 disk_of_others(
+		const IscAdmitHost *host, const IscNode *node, const GPtrArray *others)
 {
-	guint64 used = 0;
+	guint64 used = host->volumes_mib + host->snapshots_mib;
 	for (guint i = 0; i < others->len; i++) {
 		const IscNode *other = others->pdata[i];
-		if ((!node || is_other(node, other)) && isc_node_state_is_up(other->state))
+		if ((!node || is_other(node, other)) &&
+				(isc_node_state_is_up(other->state) || other->spec->overlay_kept))
 			used += other->spec->overlay_mib;
 	}
 	return used;
@@ -108,10 +112,10 @@ static gboolean refuse_disk(const IscAdmitHost *host, const gchar *what, guint64
 		guint64 used, GError **error)
 {
 	g_set_error(error, ISC_ERROR, ISC_ERROR_POLICY,
-			"rule max-disk: %s may grow to %" G_GUINT64_FORMAT
-			" MiB, and %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-			" MiB are left for overlays and volumes; ask for "
-			"less, disable a node, remove a volume or raise MaxDisk",
+			"rule max-disk: %s %" G_GUINT64_FORMAT " MiB, and %" G_GUINT64_FORMAT
+			" of %" G_GUINT64_FORMAT
+			" MiB are left for overlays, volumes and snapshots; ask for less, disable "
+			"a node, delete a snapshot, remove a volume or raise MaxDisk",
 			what, needs, used < host->max_disk_mib ? host->max_disk_mib - used : 0,
 			host->max_disk_mib);
 	return FALSE;
@@ -120,9 +124,9 @@ static gboolean refuse_disk(const IscAdmitHost *host, const gchar *what, guint64
 static gboolean rule_max_disk(const IscAdmitHost *host, const IscNode *node,
 		const GPtrArray *others, GError **error)
 {
-	guint64 used = host->volumes_mib + overlays_of_others(node, others);
+	guint64 used = disk_of_others(host, node, others);
 	return used + node->spec->overlay_mib <= host->max_disk_mib ||
-	       refuse_disk(host, "its overlay", node->spec->overlay_mib, used, error);
+	       refuse_disk(host, "its overlay may grow to", node->spec->overlay_mib, used, error);
 }
 
 static gboolean rule_disk(const IscAdmitHost *host, const IscNode *node, const GPtrArray *others,
@@ -202,7 +206,16 @@ gboolean isc_policy_admit(const IscAdmitHost *host, const IscNode *node, const G
 gboolean isc_policy_admit_volume(const IscAdmitHost *host, const gchar *name, guint mib,
 		const GPtrArray *others, GError **error)
 {
-	g_autofree gchar *what = g_strdup_printf("volume '%s'", name);
-	guint64 used = host->volumes_mib + overlays_of_others(NULL, others);
+	g_autofree gchar *what = g_strdup_printf("volume '%s' may grow to", name);
+	guint64 used = disk_of_others(host, NULL, others);
+	return used + mib <= host->max_disk_mib || refuse_disk(host, what, mib, used, error);
+}
+
+gboolean isc_policy_admit_snapshot(const IscAdmitHost *host, const IscNode *node, guint64 mib,
+		const GPtrArray *others, GError **error)
+{
+	g_autofree gchar *what =
+			g_strdup_printf("a snapshot of node '%s' may take", node->spec->name);
+	guint64 used = disk_of_others(host, NULL, others);
 	return used + mib <= host->max_disk_mib || refuse_disk(host, what, mib, used, error);
 }

@@ -9,8 +9,9 @@ typedef struct {
 	guint max_nodes;
 	guint max_vcpus;       /* of one node: the host's processors */
 	guint max_cpu_percent; /* of all nodes that run together, in percent of one of its CPUs */
-	guint64 max_disk_mib;  /* that overlays of running nodes and all volumes may grow to */
+	guint64 max_disk_mib;  /* that overlays, volumes and snapshots may come to take together */
 	guint64 volumes_mib;   /* of it: volumes, with those that the node wants made */
+	guint64 snapshots_mib; /* of it: what all snapshots take */
 	guint64 disk_free_mib; /* where overlays are made */
 } IscAdmitHost;
 
@@ -29,4 +30,8 @@ gboolean isc_policy_admit(const IscAdmitHost *host, const IscNode *node, const G
 
 /* May a volume be made, or grow, by @mib, as far as the ceiling goes? */
 gboolean isc_policy_admit_volume(const IscAdmitHost *host, const gchar *name, guint mib,
+		const GPtrArray *others, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* May a snapshot of @node be taken that needs @mib at most, as far as the ceiling goes? */
+gboolean isc_policy_admit_snapshot(const IscAdmitHost *host, const IscNode *node, guint64 mib,
 		const GPtrArray *others, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -42,6 +42,16 @@ GPtrArray *isc_register_list_snapshots(IscRegister *reg, const gchar *uuid, GErr
 	return g_steal_pointer(&all);
 }
 
+gboolean isc_register_snapshots_size(IscRegister *reg, guint64 *bytes, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+	gint64 sum = 0;
+	gboolean ok = isc_sql_int(
+			reg->db, "SELECT COALESCE(SUM(size), 0) FROM snapshot", &sum, error);
+	*bytes = (guint64)MAX(sum, 0);
+	return ok;
+}
+
 gboolean isc_register_remove_snapshot(
 		IscRegister *reg, const gchar *uuid, const gchar *name, GError **error)
 {

@@ -134,6 +134,8 @@ gboolean isc_register_add_snapshot(
 		IscRegister *reg, const gchar *uuid, const IscSnapshot *snapshot, GError **error);
 /* Oldest first.  Returns: (transfer full) (element-type IscSnapshot) */
 GPtrArray *isc_register_list_snapshots(IscRegister *reg, const gchar *uuid, GError **error);
+/* What all of them take, of all nodes. */
+gboolean isc_register_snapshots_size(IscRegister *reg, guint64 *bytes, GError **error);
 gboolean isc_register_remove_snapshot(
 		IscRegister *reg, const gchar *uuid, const gchar *name, GError **error);
 

@@ -126,6 +126,32 @@ static void members_share_their_ports_with_no_other(void **state)
 	}
 }
 
+static void overlays_that_are_kept_and_snapshots_count(void **state)
+{
+	(void)state;
+	g_autoptr(GError) error = NULL;
+	IscAdmitHost host = roomy;
+	g_autoptr(GPtrArray) others = g_ptr_array_new_with_free_func((GDestroyNotify)isc_node_free);
+	g_ptr_array_add(others,
+			make("kept", "[Resources]\nOverlay=1000:keep\n", ISC_NODE_DISABLED));
+	g_autoptr(IscNode) node = make("new", "[Resources]\nOverlay=9000\n", ISC_NODE_ENABLING);
+	host.snapshots_mib = 500;
+	assert_true(isc_policy_admit(&host, node, others, &error));
+	assert_true(isc_policy_admit_snapshot(&host, others->pdata[0], 9000, others, &error));
+	assert_no_error(error);
+	assert_false(isc_policy_admit_snapshot(&host, others->pdata[0], 9001, others, &error));
+	assert_error(error, ISC_ERROR_POLICY,
+			"a snapshot of node 'kept' may take 9001 MiB, and 9000");
+	host.snapshots_mib = 501;
+	assert_false(isc_policy_admit(&host, node, others, &error));
+	assert_error(error, ISC_ERROR_POLICY, "max-disk");
+	/* Its own, when it is started anew, counts once. */
+	g_autoptr(IscNode) again =
+			make("kept", "[Resources]\nOverlay=9999:keep\n", ISC_NODE_ENABLING);
+	assert_true(isc_policy_admit(&host, again, others, &error));
+	assert_no_error(error);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +160,7 @@ int main(void)
 		cmocka_unit_test(production_is_fine_with_kvm),
 		cmocka_unit_test(volumes_count_with_overlays),
 		cmocka_unit_test(members_share_their_ports_with_no_other),
+		cmocka_unit_test(overlays_that_are_kept_and_snapshots_count),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

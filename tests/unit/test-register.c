@@ -203,7 +203,14 @@ static void snapshots_belong_to_one_node(void **state)
 	assert_int_equal(of1->len, 1);
 	assert_int_equal(of2->len, 0);
 	assert_int_equal(((IscSnapshot *)of1->pdata[0])->size, 77);
+	guint64 bytes = 0;
+	assert_true(isc_register_add_snapshot(f->reg, "u2", &s, &error));
+	assert_true(isc_register_snapshots_size(f->reg, &bytes, &error));
+	assert_int_equal(bytes, 2 * 77);
+	assert_true(isc_register_remove_snapshot(f->reg, "u2", "s1", &error));
 	assert_true(isc_register_remove_snapshot(f->reg, "u1", "s1", &error));
+	assert_true(isc_register_snapshots_size(f->reg, &bytes, &error));
+	assert_int_equal(bytes, 0);
 	g_autoptr(GPtrArray) after = isc_register_list_snapshots(f->reg, "u1", &error);
 	assert_int_equal(after->len, 0);
 }

@@ -86,5 +86,19 @@ ok "a node that fits is provisioned" m 96 32 --cpu-quota 50% --machine q35 --iop
 status 5 "a node that runs may not get more than there is" vm limit m --cpu-quota 60%
 ok "and keeps what it had" json '.limits == "CPUQuota=50% IOPS=200" and .["limits-in-force"] == .limits' show m
 ok "less is always granted" vm limit m --cpu-quota 5%
+
+# --- what is on the disk although nobody runs -----------------------------------------------------
+vm volume rm v >/dev/null
+vm volume create v 104M >/dev/null
+status 5 "a snapshot beyond the ceiling is refused" vm snapshot create m s
+like "$(cat "$TMP/out")" "max-disk: a snapshot of node 'm' may take [0-9]+ MiB, and 0 of 200" "with need and have"
+vm volume rm v >/dev/null
+ok "one that fits is taken" vm snapshot create m s
+left=$(vm snapshot list m --json | jq '200 - 64 - 32 - ((.[0].size + 1048575) / 1048576 | floor)')
+status 5 "and counts" vm volume create v "$((left + 1))M"
+ok "a node that is down and keeps its scratch space" provision k --no-enable --overlay 32:keep
+status 5 "counts" vm volume create v "$((left - 31))M"
+like "$(cat "$TMP/out")" "and $((left - 32)) of 200" "with all of it"
+ok "all that is left may be had" vm volume create v "$((left - 32))M"
 ok "the dock is in order" json '. == []' fsck
 done_testing
