@@ -88,9 +88,9 @@ gboolean isc_cmd_show(IscCli *cli, GError **error)
 	static const gchar *const first[] = { "name", "set", "state", "reason", "boundary",
 		"boundary-why", "description", "image", "version", "digest", "environment",
 		"emulated", "address", "network", "expose", "egress", "bandwidth", "since",
-		"created", "memory", "vcpus", "limits", "limits-in-force", "job", "schedule",
-		"schedule-next", "last-run", "ephemeral", "overlay", "labels", "rollback-to",
-		"health", "health-failures", "restart", "restarts", "restart-reason",
+		"created", "memory", "vcpus", "limits", "limits-in-force", "job", "max-runtime",
+		"schedule", "schedule-next", "last-run", "ephemeral", "overlay", "labels",
+		"rollback-to", "health", "health-failures", "restart", "restarts", "restart-reason",
 		"restart-last", "restart-at", "snapshots", "uuid", "domain", "uid", "pid", "tap",
 		"mac", NULL };
 	const gchar *name = isc_cli_name(cli, 0, "node", error);

@@ -38,6 +38,7 @@ static const struct {
 	{ "bandwidth",   "Network",   "Bandwidth" },
 	{ "writable",    "Service",   "Writable" },
 	{ "job",         "Service",   "Job" },
+	{ "max-runtime", "Service",   "MaxRuntime" },
 	{ "schedule",    "Service",   "Schedule" },
 	{ "persistent",  "Service",   "Persistent" },
 	{ "restart",     "Service",   "Restart" },

@@ -56,6 +56,7 @@ static const IscOption provision_options[] = {
 	{ "description", 0,   ISC_OPT_VALUE, "TEXT",      "one line for people" },
 	{ "job",         0,   ISC_OPT_FLAG,  NULL,        "it runs to completion; its result is kept" },
 	{ "wait",        0,   ISC_OPT_FLAG,  NULL,        "with --job: return when it has ended" },
+	{ "max-runtime", 0,   ISC_OPT_VALUE, "S",         "with --job: end a run that takes longer; it has failed then" },
 	{ "schedule",    0,   ISC_OPT_VALUE, "CALENDAR",  "with --job: run it then: daily, 'Mon..Fri 08:30'" },
 	{ "persistent",  0,   ISC_OPT_FLAG,  NULL,        "make up for runs that were missed, once" },
 	{ "ephemeral",   0,   ISC_OPT_FLAG,  NULL,        "destroy it when it has stopped" },

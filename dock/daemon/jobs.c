@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "daemon/answer.h"
+#include "daemon/overrun.h"
 
 static gint64 now_s(void)
 {
@@ -35,6 +36,8 @@ static gboolean enter(IscDock *dock, const IscNode *node, const gchar *cause, gi
 		isc_dock_event(dock, node->spec->name, "job.begun", "info", caller,
 				"%s: run %" G_GUINT64_FORMAT " begins (%s)", node->spec->name,
 				run.id, cause);
+	if (state == ISC_RUN_RUNNING)
+		isc_overrun_watch(dock, node, &run);
 	return TRUE;
 }
 
@@ -152,8 +155,15 @@ void isc_jobs_start(IscDock *dock)
 	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
 	for (guint i = 0; nodes && i < nodes->len; i++) {
 		const IscNode *node = nodes->pdata[i];
+		IscJobRun run;
 		if (node->spec->job.is_ephemeral && !isc_node_state_is_up(node->state))
 			isc_dock_do(dock, vanish, g_strdup(node->spec->name));
+		/* Also one that is over: the daemon may have died between that and its node's end.
+		 */
+		if (node->spec->job.max_runtime_s && isc_node_state_is_up(node->state) &&
+				isc_register_last_run(dock->reg, node->uuid, FALSE, &run, NULL) &&
+				run.id)
+			isc_overrun_watch(dock, node, &run);
 	}
 }
 
@@ -187,6 +197,7 @@ void isc_jobs_show(IscDock *dock, const IscNode *node, GVariantBuilder *b)
 	isc_answer_put(b, "ephemeral", g_variant_new_boolean(job->is_ephemeral));
 	if (!job->is_job)
 		return;
+	isc_answer_put(b, "max-runtime", g_variant_new_uint32(job->max_runtime_s));
 	isc_answer_put(b, "schedule", g_variant_new_string(job->schedule));
 	if (isc_register_get_due(dock->reg, node->uuid, &due, NULL))
 		isc_answer_put(b, "schedule-next", g_variant_new_int64(due.due));

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "daemon/jobs.h"
+#include "daemon/overrun.h"
 #include "daemon/verbs.h"
 #include "policy/restart.h"
 
@@ -169,6 +170,8 @@ static void start_again(gpointer data, gpointer user_data)
 			schedule_in(dock, due->name, due->next_at, BUSY_AGAIN_S);
 		else if (node->state == ISC_NODE_FAILED || node->state == ISC_NODE_DISABLED)
 			enable(dock, node, due);
+		else if (isc_overrun_is_over(dock, node))
+			schedule_in(dock, due->name, due->next_at, BUSY_AGAIN_S);
 		else
 			done(dock, node, due->next_at);
 	}

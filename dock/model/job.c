@@ -24,6 +24,19 @@ static gboolean take_yes(gboolean *out, const gchar *value, GError **error)
 	return FALSE;
 }
 
+static gboolean take_runtime(guint *out, const gchar *value, GError **error)
+{
+	guint64 n;
+	if (g_ascii_string_to_unsigned(value, 10, 1, ISC_JOB_RUNTIME_MAX_S, &n, NULL)) {
+		*out = (guint)n;
+		return TRUE;
+	}
+	g_autofree gchar *shown = isc_text_escape(value, -1, 64);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+			"'%s' is no number of seconds from 1 to %u", shown, ISC_JOB_RUNTIME_MAX_S);
+	return FALSE;
+}
+
 gboolean isc_job_take(IscJobSpec *job, const gchar *key, const gchar *value, GError **error)
 {
 	IscCalendar calendar;
@@ -33,6 +46,8 @@ gboolean isc_job_take(IscJobSpec *job, const gchar *key, const gchar *value, GEr
 		return take_yes(&job->is_persistent, value, error);
 	if (g_str_equal(key, "Ephemeral"))
 		return take_yes(&job->is_ephemeral, value, error);
+	if (g_str_equal(key, "MaxRuntime"))
+		return take_runtime(&job->max_runtime_s, value, error);
 	g_assert(g_str_equal(key, "Schedule"));
 	if (!isc_calendar_parse(value, &calendar, error))
 		return FALSE;

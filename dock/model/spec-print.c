@@ -32,6 +32,8 @@ static void print_job(GString *out, const IscJobSpec *job)
 {
 	if (job->is_job)
 		g_string_append(out, "Job=yes\n");
+	if (job->max_runtime_s)
+		g_string_append_printf(out, "MaxRuntime=%u\n", job->max_runtime_s);
 	if (*job->schedule)
 		g_string_append_printf(out, "Schedule=%s\n", job->schedule);
 	if (job->is_persistent)

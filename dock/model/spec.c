@@ -393,6 +393,7 @@ static const struct {
 	{ { "Service",   "Env",         TRUE  }, take_env },
 	{ { "Service",   "Writable",    TRUE  }, take_writable },
 	{ { "Service",   "Job",         FALSE }, take_job },
+	{ { "Service",   "MaxRuntime",  FALSE }, take_job },
 	{ { "Service",   "Schedule",    FALSE }, take_job },
 	{ { "Service",   "Persistent",  FALSE }, take_job },
 	{ { "Service",   "Restart",     FALSE }, take_restart },
@@ -472,6 +473,8 @@ static gboolean check_job(const gchar *what, const IscSpec *spec, GError **error
 		const gchar *why;
 	} rules[] = {
 		{ *job->schedule && !job->is_job, "Schedule= is for jobs: write Job=yes, too" },
+		{ job->max_runtime_s && !job->is_job,
+				"MaxRuntime= is for jobs: write Job=yes, too" },
 		{ job->is_persistent && !*job->schedule, "Persistent= wants a Schedule=" },
 		{ job->is_job && spec->upkeep.restart == ISC_RESTART_ALWAYS,
 				"Restart=always lets no job come to its end: use on-failure" },

@@ -56,6 +56,21 @@ rig start dockd
 ok "one that broke while the dock was away has failed" wait_for 60 runs_are long '["order failed"]'
 vm destroy long >/dev/null
 
+# --- one that takes too long ----------------------------------------------------------------------
+status 2 "a limit of what is no job is refused" make x --max-runtime 5
+rig restart dockd --env ISC_FAULT=kill:disable:0 >/dev/null 2>&1
+make slow --job --max-runtime 3 --env JOB=0 --env JOB_SECONDS=1000 --restart on-failure --restart-sec 0 \
+	--start-limit-burst 1 >"$TMP/slow" 2>&1
+died() { ! vm list; }
+ok "a job that has run for 3 s, its start included, is ended, and the dock dies over it" wait_for 60 died
+rig restart dockd >/dev/null 2>&1
+ok "the next one ends it, and each run has failed" wait_for 60 runs_are slow '["order failed", "restart failed"]'
+ok "with a reason of its own" json 'all(.[]; .message == "it ran longer than MaxRuntime=3")' job list slow
+ok "then it is down" wait_for 30 state_is slow failed
+status 1 "whoever waits for it" vm job wait slow
+like "$(cat "$TMP/out")" "job 'slow' failed: it ran longer than MaxRuntime=3" "is told why"
+vm destroy slow >/dev/null
+
 # --- schedules ------------------------------------------------------------------------------------
 like "$(vm job next 2-29 12:00 UTC -n 1)" "-02-29 12:00:00 UTC" "a schedule tells when it comes"
 status 2 "one that is none does not" vm job next 25:00
