@@ -80,6 +80,8 @@ static const struct {
 	{ "Dock1.Node", "Limit",           ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "Protect",         ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "Unprotect",       ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "PauseSchedule",   ISC_ROLE_OPERATOR },
+	{ "Dock1.Node", "ResumeSchedule",  ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "Upgrade",         ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "Rollback",        ISC_ROLE_OPERATOR },
 	{ "Dock1.Node", "SnapshotCreate",  ISC_ROLE_OPERATOR },

@@ -199,9 +199,14 @@ gboolean isc_cmd_dock_teardown(IscCli *cli, GError **error);
 gboolean isc_cmd_job_list(IscCli *cli, GError **error);
 gboolean isc_cmd_job_wait(IscCli *cli, GError **error);
 gboolean isc_cmd_job_next(IscCli *cli, GError **error);
+gboolean isc_cmd_job_pause(IscCli *cli, GError **error);
+gboolean isc_cmd_job_resume(IscCli *cli, GError **error);
 gboolean isc_cmd_limit(IscCli *cli, GError **error);
 gboolean isc_cmd_protect(IscCli *cli, GError **error);
 gboolean isc_cmd_unprotect(IscCli *cli, GError **error);
+/* @method of each node that is named, which takes no arguments and answers "changed". */
+gboolean isc_cli_set_each(IscCli *cli, const gchar *method, const gchar *done, GError **error);
+
 /* Until the newest run of job @name has ended, or --timeout is over; prints how.  Errors:
  * ISC_ERROR_FAILED: it did not end well; ISC_ERROR_TIMEOUT. */
 gboolean isc_cli_wait_for_job(IscCli *cli, const gchar *name, GError **error);

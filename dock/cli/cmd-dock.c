@@ -85,7 +85,7 @@ gboolean isc_cmd_dock_teardown(IscCli *cli, GError **error)
 
 /* --- protection ------------------------------------------------------------------------------- */
 
-static gboolean protect(IscCli *cli, const gchar *method, const gchar *done, GError **error)
+gboolean isc_cli_set_each(IscCli *cli, const gchar *method, const gchar *done, GError **error)
 {
 	for (guint i = 0; i < cli->n_words; i++)
 		if (!isc_cli_name(cli, i, "node", error))
@@ -109,10 +109,10 @@ static gboolean protect(IscCli *cli, const gchar *method, const gchar *done, GEr
 
 gboolean isc_cmd_protect(IscCli *cli, GError **error)
 {
-	return protect(cli, "Protect", "protected", error);
+	return isc_cli_set_each(cli, "Protect", "protected", error);
 }
 
 gboolean isc_cmd_unprotect(IscCli *cli, GError **error)
 {
-	return protect(cli, "Unprotect", "not protected", error);
+	return isc_cli_set_each(cli, "Unprotect", "not protected", error);
 }

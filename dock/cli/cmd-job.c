@@ -160,6 +160,16 @@ gboolean isc_cmd_job_wait(IscCli *cli, GError **error)
 
 /* --- schedules -------------------------------------------------------------------------------- */
 
+gboolean isc_cmd_job_pause(IscCli *cli, GError **error)
+{
+	return isc_cli_set_each(cli, "PauseSchedule", "paused", error);
+}
+
+gboolean isc_cmd_job_resume(IscCli *cli, GError **error)
+{
+	return isc_cli_set_each(cli, "ResumeSchedule", "not paused", error);
+}
+
 gboolean isc_cmd_job_next(IscCli *cli, GError **error)
 {
 	guint n = 5;

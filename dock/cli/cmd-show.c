@@ -89,10 +89,10 @@ gboolean isc_cmd_show(IscCli *cli, GError **error)
 		"boundary-why", "description", "image", "version", "digest", "environment",
 		"emulated", "address", "network", "expose", "egress", "bandwidth", "since",
 		"created", "memory", "vcpus", "limits", "limits-in-force", "job", "max-runtime",
-		"schedule", "schedule-next", "last-run", "ephemeral", "overlay", "labels",
-		"rollback-to", "health", "health-failures", "restart", "restarts", "restart-reason",
-		"restart-last", "restart-at", "snapshots", "uuid", "domain", "uid", "pid", "tap",
-		"mac", NULL };
+		"schedule", "schedule-paused", "schedule-next", "last-run", "ephemeral", "overlay",
+		"labels", "rollback-to", "health", "health-failures", "restart", "restarts",
+		"restart-reason", "restart-last", "restart-at", "snapshots", "uuid", "domain",
+		"uid", "pid", "tap", "mac", NULL };
 	const gchar *name = isc_cli_name(cli, 0, "node", error);
 	g_autoptr(GError) why = NULL;
 	if (!name)

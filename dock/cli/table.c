@@ -249,6 +249,8 @@ const IscCommand isc_commands[] = {
 	{ "show",             "NAME",        "show one node, or a set of nodes", 1, 1, "node", 0, none, isc_cmd_show },
 	{ "job list",         "[NAME]",      "list the runs of jobs and their results", 0, 1, "node", 0, job_list_options, isc_cmd_job_list },
 	{ "job wait",         "NAME",        "wait until a job has ended", 1, 1, "node", 0, none, isc_cmd_job_wait },
+	{ "job pause",        "NAME...",     "let a job's schedule rest", 1, ANY, "node", 0, none, isc_cmd_job_pause },
+	{ "job resume",       "NAME...",     "let it go on", 1, ANY, "node", 0, none, isc_cmd_job_resume },
 	{ "job next",         "CALENDAR",    "say when a schedule comes; needs no dock", 1, ANY, "", 0, job_next_options, isc_cmd_job_next },
 	{ "logs",             "NAME",        "print what the service wrote", 1, 1, "node", 0, follow_options, isc_cmd_logs },
 	{ "audit",            "NAME|--dock", "print the audit trail of a node, or of the dock", 0, 1, "node", 0, audit_options, isc_cmd_audit },

@@ -94,6 +94,8 @@ static const IscHandler handlers[] = {
 	{ "Dock1.Node", "Limit",           isc_handle_limit },
 	{ "Dock1.Node", "Protect",         isc_handle_protect },
 	{ "Dock1.Node", "Unprotect",       isc_handle_unprotect },
+	{ "Dock1.Node", "PauseSchedule",   isc_handle_pause_schedule },
+	{ "Dock1.Node", "ResumeSchedule",  isc_handle_resume_schedule },
 	{ "Dock1.Node", "Upgrade",         isc_handle_upgrade },
 	{ "Dock1.Node", "Rollback",        isc_handle_rollback },
 	{ "Dock1.Node", "SnapshotCreate",  isc_handle_snapshot_create },

@@ -49,6 +49,10 @@ ISC_HANDLE(evidence_remove);
 ISC_HANDLE(note_anchors);
 ISC_HANDLE(public_key);
 
+/* handlers-job.c */
+ISC_HANDLE(pause_schedule);
+ISC_HANDLE(resume_schedule);
+
 /* handlers-upgrade.c */
 ISC_HANDLE(upgrade);
 ISC_HANDLE(rollback);

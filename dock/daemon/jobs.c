@@ -199,6 +199,7 @@ void isc_jobs_show(IscDock *dock, const IscNode *node, GVariantBuilder *b)
 		return;
 	isc_answer_put(b, "max-runtime", g_variant_new_uint32(job->max_runtime_s));
 	isc_answer_put(b, "schedule", g_variant_new_string(job->schedule));
+	isc_answer_put(b, "schedule-paused", g_variant_new_boolean(job->is_paused));
 	if (isc_register_get_due(dock->reg, node->uuid, &due, NULL))
 		isc_answer_put(b, "schedule-next", g_variant_new_int64(due.due));
 	if (isc_register_last_run(dock->reg, node->uuid, FALSE, &run, NULL) && run.id)

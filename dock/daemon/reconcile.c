@@ -319,6 +319,7 @@ static gboolean has_old_rules(IscDock *dock, const IscNode *node, const IscVmInf
 		return FALSE;
 	isc_spec_set_rules(wanted, now->spec->expose, now->spec->egress);
 	wanted->protect = now->spec->protect;
+	wanted->job.is_paused = now->spec->job.is_paused;
 	wanted->limits = now->spec->limits;
 	wanted->bandwidth = now->spec->bandwidth;
 	wanted->memory_mib = now->spec->memory_mib;

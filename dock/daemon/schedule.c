@@ -19,7 +19,8 @@ static gint64 now_s(void)
 
 static gboolean calendar_of(const IscNode *node, IscCalendar *out)
 {
-	return *node->spec->job.schedule && isc_calendar_parse(node->spec->job.schedule, out, NULL);
+	const IscJobSpec *job = &node->spec->job;
+	return *job->schedule && !job->is_paused && isc_calendar_parse(job->schedule, out, NULL);
 }
 
 /* --- one run ------------------------------------------------------------------------------- */
@@ -119,7 +120,7 @@ void isc_schedule_ended(IscDock *dock, const IscNode *node)
 {
 	IscJobDue due;
 	g_autoptr(GError) why = NULL;
-	if (!*node->spec->job.schedule || dock->stopping ||
+	if (!*node->spec->job.schedule || node->spec->job.is_paused || dock->stopping ||
 			!isc_register_get_due(dock->reg, node->uuid, &due, &why) || !due.owed)
 		return;
 	due.owed = FALSE;
@@ -221,6 +222,71 @@ gboolean isc_schedule_add(IscDock *dock, const IscNode *node, GError **error)
 	g_idle_add(on_look, dock);
 	return TRUE;
 }
+
+/* --- pausing ------------------------------------------------------------------------------- */
+
+/* Whoever dies between the two leaves a schedule that is paused and due: deal_with() forgets when.
+ */
+static gboolean enter_pause(IscDock *dock, IscNode *node, gboolean on, GError **error)
+{
+	IscCalendar calendar;
+	g_autoptr(GTimeZone) zone = g_time_zone_new_local();
+	IscJobDue due = { .last = now_s() };
+	node->spec->job.is_paused = on;
+	if (calendar_of(node, &calendar))
+		due.due = isc_calendar_next(&calendar, due.last, zone);
+	if (!on && !isc_register_set_due(dock->reg, node->uuid, &due, error))
+		return FALSE;
+	if (!isc_register_set_spec(dock->reg, node->spec, error))
+		return FALSE;
+	return !on || isc_register_set_due(dock->reg, node->uuid, &due, error);
+}
+
+/* With the node taken for it. */
+static gboolean pause_one(
+		IscDock *dock, const gchar *name, gboolean on, gboolean *changed, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, error);
+	if (!node)
+		return FALSE;
+	if (!*node->spec->job.schedule) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"node '%s' has no schedule that could be paused; 'isc-vm disable' "
+				"stops it",
+				name);
+		return FALSE;
+	}
+	*changed = node->spec->job.is_paused != on;
+	if (!*changed)
+		return TRUE;
+	if (!enter_pause(dock, node, on, error))
+		return FALSE;
+	/* The definition's copy of it; without libvirtd it is mended by the next reconciling. */
+	if (!dock->engine.adapters[ISC_STEP_DEFINE].up(dock->engine.self, node, "", NULL, &why))
+		g_message("node '%s': %s", name, why->message);
+	return TRUE;
+}
+
+gboolean isc_schedule_pause(IscDock *dock, const gchar *name, gboolean on, guint caller,
+		gboolean *changed, GError **error)
+{
+	g_autoptr(GCancellable) cancel = g_cancellable_new();
+	*changed = FALSE;
+	if (!isc_verbs_take(dock, name, ISC_VERB_EXPOSE, cancel, error))
+		return FALSE;
+	gboolean ok = pause_one(dock, name, on, changed, error);
+	isc_verbs_give_back(dock, name);
+	if (!ok || !*changed)
+		return ok;
+	isc_dock_event(dock, name, on ? "job.paused" : "job.resumed", "info", caller,
+			"%s: its schedule %s", name,
+			on ? "is paused: nothing runs, and nothing counts as missed" : "goes on");
+	g_idle_add(on_look, dock);
+	return TRUE;
+}
+
+/* --- life ---------------------------------------------------------------------------------- */
 
 /* A register that was lost has the nodes back from libvirt, but not when they are due; and what an
  * earlier daemon owed is owed still. */

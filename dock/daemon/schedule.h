@@ -14,5 +14,10 @@ void isc_schedule_stop(IscDock *dock);
 gboolean isc_schedule_add(IscDock *dock, const IscNode *node, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/* Its schedule is as if it were not there, or goes on with what comes next.  *@changed: FALSE where
+ * it was so already.  Errors: ISC_ERROR_STATE: it has none, or the node is busy. */
+gboolean isc_schedule_pause(IscDock *dock, const gchar *name, gboolean on, guint caller,
+		gboolean *changed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* A run of @node has ended: where one is owed, it begins.  Any thread. */
 void isc_schedule_ended(IscDock *dock, const IscNode *node);

@@ -44,6 +44,8 @@ gboolean isc_job_take(IscJobSpec *job, const gchar *key, const gchar *value, GEr
 		return take_yes(&job->is_job, value, error);
 	if (g_str_equal(key, "Persistent"))
 		return take_yes(&job->is_persistent, value, error);
+	if (g_str_equal(key, "Paused"))
+		return take_yes(&job->is_paused, value, error);
 	if (g_str_equal(key, "Ephemeral"))
 		return take_yes(&job->is_ephemeral, value, error);
 	if (g_str_equal(key, "MaxRuntime"))

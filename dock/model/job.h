@@ -4,13 +4,14 @@
 #include "base/name.h"
 #include "model/calendar.h"
 
-/* Nodes that come to an end: keys Job=, MaxRuntime=, Schedule=, Persistent= and Ephemeral= of a
- * node file.  A plain value. */
+/* Nodes that come to an end: keys Job=, MaxRuntime=, Schedule=, Persistent=, Paused= and Ephemeral=
+ * of a node file.  A plain value. */
 typedef struct {
 	gboolean is_job; /* it runs to completion; its end is a result, no failure of the dock */
 	gboolean is_ephemeral;  /* it is destroyed once it has stopped */
 	gboolean is_persistent; /* a run that was missed is made up for, once */
 	guint max_runtime_s;    /* a run that takes longer is ended, and has failed; 0: no limit */
+	gboolean is_paused;     /* its schedule is as if it were not there */
 	gchar schedule[ISC_CALENDAR_MAX + 1]; /* isc_calendar_parse() takes it; "": none */
 } IscJobSpec;
 
@@ -18,7 +19,7 @@ typedef struct {
 
 /**
  * isc_job_take:
- * @key: "Job", "MaxRuntime", "Schedule", "Persistent" or "Ephemeral"
+ * @key: "Job", "MaxRuntime", "Schedule", "Persistent", "Paused" or "Ephemeral"
  *
  * Errors: ISC_ERROR_INVALID.
  */

@@ -38,6 +38,8 @@ static void print_job(GString *out, const IscJobSpec *job)
 		g_string_append_printf(out, "Schedule=%s\n", job->schedule);
 	if (job->is_persistent)
 		g_string_append(out, "Persistent=yes\n");
+	if (job->is_paused)
+		g_string_append(out, "Paused=yes\n");
 }
 
 static gchar *print(const IscSpec *spec, gboolean with_env)

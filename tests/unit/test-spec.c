@@ -187,6 +187,8 @@ static void keys_of_jobs_fit_together(void **state)
 		{ "[Service]\nSchedule=daily\n", "write Job=yes" },
 		{ "[Service]\nSchedule=dayly\nJob=yes\n", "'dayly' is no" },
 		{ "[Service]\nPersistent=yes\nJob=yes\n", "wants a Schedule=" },
+		{ "[Service]\nSchedule=daily\nPaused=yes\nJob=yes\n", NULL },
+		{ "[Service]\nPaused=yes\nJob=yes\n", "Paused= wants a Schedule=" },
 		{ "[Service]\nJob=yes\nMaxRuntime=2592000\n", NULL },
 		{ "[Service]\nJob=yes\nMaxRuntime=2592001\n",
 				"no number of seconds from 1 to 2592000" },

@@ -79,6 +79,17 @@ ok "waits for its time" json '.state == "disabled" and .["schedule-next"] > now 
 ok "and runs then" wait_for 90 json 'any(.[]; .cause == "schedule" and .state == "done" and .started - .due < 5)' job list often
 ok "the next one is missed while it has not ended" json 'any(.[]; .state == "missed" and (.message | test("has not ended")))' job list often
 ok "and made up for" wait_for 30 json 'any(.[]; .cause == "catch-up")' job list often
+status 4 "a node without a schedule has none to pause" vm job pause good
+status 6 "an auditor may not pause one" as aud1 isc-vm job pause often
+ok "a schedule is paused" wait_for 60 vm job pause often # it is busy now and then
+again() { vm job pause often | grep -q "paused already"; }
+ok "once" wait_for 60 again
+paused() { json '.["schedule-paused"] and .["schedule-next"] == 0' show often; }
+ok "and shown so" paused
+rig restart dockd >/dev/null 2>&1
+ok "to the next dock, too" wait_for 30 paused
+ok "it goes on" wait_for 60 vm job resume often
+ok "when it is due next" json '.["schedule-next"] > now - 1' show often
 dock isc-vm dock drain >/dev/null
 ok "what it may not begin is missed" wait_for 60 json 'any(.[]; .state == "missed" and (.message | test("drained")))' job list often
 vm destroy often >/dev/null
