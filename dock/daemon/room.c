@@ -28,10 +28,10 @@ void isc_room_reserve(const IscDock *dock)
 		(void)unlink(path);
 }
 
-void isc_room_give_reserve(const IscDock *dock)
+gboolean isc_room_give_reserve(const IscDock *dock)
 {
 	g_autofree gchar *path = reserve_path(dock);
-	(void)unlink(path);
+	return unlink(path) == 0;
 }
 
 gboolean isc_room_check(const IscDock *dock, const gchar *what, guint64 mib, GError **error)

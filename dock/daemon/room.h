@@ -18,7 +18,8 @@ gboolean isc_room_check(const IscDock *dock, const gchar *what, guint64 mib, GEr
  * then, and is made again when there is room.  That it cannot be made is no error: there is none.
  */
 void isc_room_reserve(const IscDock *dock);
-void isc_room_give_reserve(const IscDock *dock);
+/* Returns: whether there was one */
+gboolean isc_room_give_reserve(const IscDock *dock);
 
 /* MiB that the files take on disk, rounded up; one that is not there takes none.  @paths: NULL at
  * the end. */

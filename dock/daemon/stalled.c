@@ -133,7 +133,7 @@ void isc_stalled_on_event(IscDock *dock, const gchar *name, const gchar *detail)
 	if (!node)
 		return;
 	if (full)
-		isc_room_give_reserve(dock);
+		(void)isc_room_give_reserve(dock);
 	show(dock, node, detail, full);
 	if (full)
 		g_timeout_add_seconds(LOOK_S, on_look, dock);

@@ -14,6 +14,7 @@
 #include "daemon/reconcile.h"
 #include "daemon/restart.h"
 #include "daemon/restore.h"
+#include "daemon/room.h"
 #include "daemon/stalled.h"
 #include "daemon/steps.h"
 #include "daemon/upgrade.h"
@@ -116,11 +117,34 @@ static void maybe_die(const IscPlan *plan, guint index, gboolean undoing)
 		raise(SIGKILL);
 }
 
+/* On a full disk the reserve is there for this: what is ordered may be what makes room. */
+static guint64 begin_op(IscDock *dock, const IscPlan *plan, guint caller, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	guint64 op = isc_register_begin_op(dock->reg, plan, caller, &why);
+	if (op == 0 && isc_room_give_reserve(dock))
+		return isc_register_begin_op(dock->reg, plan, caller, error);
+	if (op == 0)
+		g_propagate_error(error, g_steal_pointer(&why));
+	return op;
+}
+
+static gboolean step_op(Watch *watch, guint index, gboolean undoing, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	gboolean ok = isc_register_step_op(watch->dock->reg, watch->op, index, undoing, &why);
+	if (!ok && isc_room_give_reserve(watch->dock))
+		return isc_register_step_op(watch->dock->reg, watch->op, index, undoing, error);
+	if (!ok)
+		g_propagate_error(error, g_steal_pointer(&why));
+	return ok;
+}
+
 static gboolean before_step(
 		gpointer data, const IscPlan *plan, guint index, gboolean undoing, GError **error)
 {
 	Watch *watch = data;
-	if (!isc_register_step_op(watch->dock->reg, watch->op, index, undoing, error))
+	if (!step_op(watch, index, undoing, error))
 		return FALSE;
 	isc_act_step(watch->dock, plan, watch->op, index, undoing);
 	maybe_die(plan, index, undoing);
@@ -147,7 +171,7 @@ gboolean isc_verbs_run_plan(IscDock *dock, const IscPlan *plan, const IscNode *n
 		GCancellable *cancel, GPtrArray *warnings, guint64 *order, gboolean *undone,
 		GError **error)
 {
-	Watch watch = { dock, isc_register_begin_op(dock->reg, plan, caller, error), warnings };
+	Watch watch = { dock, begin_op(dock, plan, caller, error), warnings };
 	*order = watch.op;
 	*undone = watch.op == 0; /* nothing is made that is not written down first */
 	if (*undone)

@@ -11,7 +11,9 @@ static gboolean do_step(const IscEngine *engine, const IscStep *step, gboolean d
 	return !adapter->down || adapter->down(engine->self, node, step->arg, NULL, error);
 }
 
-/* In reverse, and whatever fails: leaving less behind is always better. */
+/* In reverse, and whatever fails: leaving less behind is always better.  Also where that cannot be
+ * written down, the disk being full: the journal has the step as begun, so that after a crash it
+ * would be undone once more, which does no harm. */
 static void undo(const IscEngine *engine, const IscPlan *plan, guint done, const IscNode *node,
 		const IscObserver *observer)
 {
@@ -19,9 +21,11 @@ static void undo(const IscEngine *engine, const IscPlan *plan, guint done, const
 		const IscStep *step = &g_array_index(plan->steps, IscStep, done);
 		if (step->mode != ISC_MODE_UP)
 			continue;
+		g_autoptr(GError) unwritten = NULL;
 		g_autoptr(GError) why = NULL;
-		if (!observer->before(observer->data, plan, done, /* undoing= */ TRUE, &why) ||
-				!do_step(engine, step, TRUE, node, NULL, &why))
+		if (!observer->before(observer->data, plan, done, /* undoing= */ TRUE, &unwritten))
+			observer->failed(observer->data, plan, done, unwritten);
+		if (!do_step(engine, step, TRUE, node, NULL, &why))
 			observer->failed(observer->data, plan, done, why);
 	}
 }

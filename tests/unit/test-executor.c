@@ -43,6 +43,17 @@ static gboolean before(
 	return TRUE;
 }
 
+/* A disk that is full by the time that something is taken back. */
+static gboolean before_forth(
+		gpointer data, const IscPlan *plan, guint index, gboolean undoing, GError **error)
+{
+	(void)data, (void)plan, (void)index;
+	if (!undoing)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "the journal is full");
+	return FALSE;
+}
+
 static void failed(gpointer data, const IscPlan *plan, guint index, const GError *why)
 {
 	(void)plan, (void)index;
@@ -125,6 +136,29 @@ static void a_soft_step_spoils_nothing(void **state)
 			(IscStepMode[]){ ISC_MODE_UP, ISC_MODE_SOFT, ISC_MODE_UP });
 }
 
+static void what_cannot_be_written_down_is_undone_all_the_same(void **state)
+{
+	(void)state;
+	g_autoptr(GString) calls = g_string_new(NULL);
+	g_autoptr(GError) error = NULL;
+	Fake fake = { calls, "+b", NULL, NULL };
+	IscAdapter adapters[ISC_N_STEP_KINDS];
+	for (guint k = 0; k < ISC_N_STEP_KINDS; k++)
+		adapters[k] = (IscAdapter){ up, down };
+	const IscEngine engine = { adapters, &fake };
+	guint failures = 0;
+	const IscObserver observer = { before_forth, failed, &failures };
+	g_autoptr(IscPlan) plan = isc_plan_new(ISC_VERB_ENABLE, "web");
+	isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_OVERLAY, "a");
+	isc_plan_add(plan, ISC_MODE_UP, ISC_STEP_FENCE, "b");
+	gboolean undone;
+	assert_false(isc_engine_run(&engine, plan, NULL, &observer, NULL, &undone, &error));
+	assert_error(error, ISC_ERROR_HOST, "+b failed");
+	assert_string_equal(calls->str, "+a +b -b -a ");
+	assert_true(undone);
+	assert_int_equal(failures, 3); /* the step, and twice the journal */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +166,7 @@ int main(void)
 		cmocka_unit_test(what_stays_is_not_undone),
 		cmocka_unit_test(taking_away_goes_on_whatever_fails),
 		cmocka_unit_test(a_soft_step_spoils_nothing),
+		cmocka_unit_test(what_cannot_be_written_down_is_undone_all_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
