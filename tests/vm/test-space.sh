@@ -21,7 +21,7 @@ free_mib() { dock df --output=avail -m $state | tail -1 | tr -d ' '; }
 leave() { # MiB: fills the disk up to there
 	dock sh -c "dd if=/dev/zero of=$state/filler bs=1M count=$(($(free_mib) - $1)) status=none"
 }
-ok "the dock has a disk with little room" small 72
+ok "the dock has a disk with little room" small 160
 have=$(free_mib)
 
 # --- refused --------------------------------------------------------------------------------------
@@ -62,5 +62,91 @@ like "$(cat "$TMP/out")" "may take [0-9]+ MiB and [0-9]+ MiB are free" "with nee
 is "$(dock sh -c "ls $state/nodes/kv/snapshots; ls $state/keys | grep snapshot")" "" "nothing is left of it"
 dock rm "$state/filler"
 ok "with room it is taken" vm snapshot create kv s1
+
+# --- in the middle of a copy ----------------------------------------------------------------------
+# What asks for room first, and gets it, may find the disk full all the same: somebody else was quicker.  Here that is a
+# program which takes all that is left as soon as PATTERN is there.
+cat >"$TMP/squeeze.py" <<-'PYTHON'
+	import glob, os, sys, time
+	pattern, filler, stop = sys.argv[1:]
+	print("ready", flush=True)
+	while not os.path.exists(stop):
+	    if glob.glob(pattern):
+	        fd, at, piece = os.open(filler, os.O_WRONLY | os.O_CREAT, 0o600), 0, 1 << 20
+	        while piece >= 4096:
+	            try:
+	                os.posix_fallocate(fd, at, piece)
+	                at += piece
+	            except OSError:
+	                piece //= 2
+	        break
+	    time.sleep(0.0002)
+PYTHON
+# squeeze PATTERN CMD…: its output and status in $TMP/said and $TMP/rc
+squeeze() {
+	rm -f "$TMP/stop" "$TMP/squeezed"
+	dock python3 "$TMP/squeeze.py" "$1" "$state/filler" "$TMP/stop" >"$TMP/squeezed" &
+	local filler=$!
+	wait_for 30 grep -q ready "$TMP/squeezed"
+	dock "${@:2}" >"$TMP/said" 2>&1
+	echo $? >"$TMP/rc"
+	touch "$TMP/stop"
+	wait "$filler"
+}
+# cramped DESC PATTERN UNDO CMD…: CMD fails for want of room.  One that was quicker than the program is undone by UNDO, and
+# tried again.
+cramped() {
+	local desc=$1 pattern=$2 undo=$3 i
+	shift 3
+	for ((i = 0; i < 20; i++)); do
+		squeeze "$pattern" "$@"
+		[ "$(cat "$TMP/rc")" = 0 ] || break
+		dock rm -f "$state/filler"
+		# shellcheck disable=SC2086 # words
+		vm $undo >/dev/null
+	done
+	isnt "$(cat "$TMP/rc")" 0 "$desc"
+	like "$(cat "$TMP/said")" "[Nn]o space left|MiB free" "and says so"
+}
+left() { dock sh -c "cd $state && find nodes volumes images keys | sort"; }
+before=$(left)
+cramped "a snapshot that finds the disk full fails" "$state/nodes/kv/snapshots/s2.qcow2" "snapshot delete kv s2" \
+	isc-vm snapshot create kv s2
+is "$(left)" "$before" "nothing is left of it"
+is "$(vm snapshot list kv --json | jq -r '.[].name')" s1 "nor in the register"
+dock rm -f "$state/filler"
+ok "the node runs on" wait_for 60 awake
+ok "and has its data" kv GET marker
+ok "with room it is taken" vm snapshot create kv s2
+for s in s1 s2; do vm snapshot delete kv "$s" >/dev/null; done
+before=$(left)
+cramped "so does an image" "$state/images/.import-*" "image rm minimal" isc-vm image import "$BUILD/images/minimal"
+is "$(left)" "$before" "nothing is left of it"
+dock rm -f "$state/filler"
+ok "with room it is imported" vm image import "$BUILD/images/minimal"
+vm image rm minimal >/dev/null
+vm volume create v 16M >/dev/null
+vm volume export v "$TMP/v.qcow2" --key-file "$TMP/v.key" >/dev/null
+vm volume rm v >/dev/null
+head -c 64 "$TMP/v.key" >"$TMP/v.pass"
+qemu-io --object "secret,id=s,file=$TMP/v.pass" --image-opts -c 'write -q -P 7 0 16M' \
+	"driver=qcow2,file.driver=file,file.filename=$TMP/v.qcow2,encrypt.format=luks,encrypt.key-secret=s" ||
+	fail "the volume is filled"
+before=$(left)
+cramped "so does a volume" "$state/volumes/v/disk.qcow2.tmp" "volume rm v" \
+	isc-vm volume import v "$TMP/v.qcow2" --key-file "$TMP/v.key"
+is "$(left)" "$before" "nothing is left of it"
+dock rm -f "$state/filler"
+ok "with room it is made" vm volume import v "$TMP/v.qcow2" --key-file "$TMP/v.key"
+dock sh -c 'mkdir /run/tiny && mount -t tmpfs -o size=8m tmpfs /run/tiny'
+not_ok "one that does not fit where it is copied to" vm volume export v /run/tiny/v --key-file "$TMP/v.key"
+like "$(cat "$TMP/out")" "No space left" "says so"
+is "$(dock ls /run/tiny)" "" "and leaves nothing there"
+# The dock keeps a little room for its register; by now it may have been used, and is made anew at a start.
+rig restart dockd >/dev/null 2>&1
+ok "the dock has some room to itself" wait_for 30 dock test -e "$state/reserve"
+dock python3 "$TMP/squeeze.py" "$state" "$state/filler" "$TMP/never" >/dev/null
+ok "what makes room may be ordered on a full disk" vm volume rm v
+dock rm "$state/filler"
 ok "the dock is in order" sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm fsck --json | jq -e '. == []'"
 done_testing
