@@ -4,10 +4,10 @@
 A redis that keeps its overlay has saved 64 MiB of noise in it.  In turns, the first round dropped, each copy on disk
 (fsync) before its time ends, then removed:
   dock      `isc-vm snapshot create`: file systems frozen, copied, hashed, signed, and its key in the store
-  plain     `virsh backup-begin` to a qcow2 that libvirt makes, until its job has ended: in the clear, nobody frozen
-  luks      the same with <encryption>: libvirt has no word for iter-time, so QEMU measures for its two seconds, and fails
-            at random; a script would ask again, and that is in its time
+  plain     `qemu-img create` and `virsh backup-begin --reuse-external` until its job has ended: in the clear, nobody frozen
+  luks      the same to LUKS with iter-time=10; qemu-img fails at random, and is asked again, as a script would
   convert   `qemu-img convert -U` below the running QEMU, to LUKS with iter-time=10: what it reads is of no one moment
+Libvirt cannot make the target itself: it would be root's, and the node's QEMU, which has a uid of its own, may not open it.
 usage: bench-snapshot.py [-n ROUNDS]     needs root, redis-cli, BUILD/images/redis
 """
 import argparse
@@ -27,7 +27,7 @@ from byhand import PEER_DIR, run
 top = pathlib.Path(__file__).resolve().parents[2]
 image = pathlib.Path(os.environ.get("ISC_BUILD", top / "build")).resolve() / "images/redis"
 STATE = pathlib.Path("/var/lib/isc-dock")
-PIECES, PIECE_MIB, TRIES = 4, 16, 15
+PIECES, PIECE_MIB, OVERLAY_MIB, TRIES = 4, 16, 256, 15
 COPY = f"{PEER_DIR}/copy.qcow2"
 
 
@@ -70,7 +70,7 @@ class Peer:
     def __init__(self, node):
         self.domain, self.jobs = f"isc-{node}", Jobs(f"isc-{node}")
         self.disk, self.secret = STATE / "nodes" / node / "overlay.qcow2", str(uuid.uuid4())
-        uid = int(re.search(r"<label>\+(\d+):", run("virsh", "dumpxml", self.domain))[1])
+        self.uid = uid = int(re.search(r"<label>\+(\d+):", run("virsh", "dumpxml", self.domain))[1])
         os.makedirs(PEER_DIR, mode=0o711, exist_ok=True)
         os.chown(PEER_DIR, uid, uid)
         self.source_key, self.copy_key = f"{PEER_DIR}/source.key", f"{PEER_DIR}/copy.key"
@@ -81,21 +81,31 @@ class Peer:
                   "<volume>copy</volume></usage></secret>")
         run("virsh", "-q", "secret-set-value", self.secret, "--file", self.copy_key, "--plain")
 
-    def backup(self, inside_target):
+    def create(self, *options):
+        for left in reversed(range(TRIES)):
+            try:
+                run("qemu-img", "create", "-q", "-f", "qcow2", *options, COPY, f"{OVERLAY_MIB}M")
+                break
+            except subprocess.CalledProcessError:
+                if left == 0:
+                    raise
+        os.chown(COPY, self.uid, self.uid)
+
+    def backup(self, inside_target=""):
         xml = ("<domainbackup mode='push'><disks><disk name='vda' backup='no'/><disk name='vdb' backup='yes' type='file'>"
                f"<driver type='qcow2'/><target file='{COPY}'>{inside_target}</target></disk></disks></domainbackup>")
         before = self.jobs.ended
-        run("virsh", "-q", "backup-begin", self.domain, "/dev/stdin", input=xml)
+        run("virsh", "-q", "backup-begin", self.domain, "/dev/stdin", "--reuse-external", input=xml)
         self.jobs.wait(before)
 
-    def encrypted(self):
-        for left in reversed(range(TRIES)):
-            try:
-                return self.backup(f"<encryption format='luks'><secret type='passphrase' uuid='{self.secret}'/></encryption>")
-            except subprocess.CalledProcessError:
-                away()
-                if left == 0:
-                    raise
+    def plain(self):
+        self.create()
+        self.backup()
+
+    def luks(self):
+        self.create("--object", f"secret,id=to,file={self.copy_key}", "-o",
+                    "encrypt.format=luks,encrypt.key-secret=to,encrypt.iter-time=10")
+        self.backup(f"<encryption format='luks'><secret type='passphrase' uuid='{self.secret}'/></encryption>")
 
     def convert(self):
         run("qemu-img", "convert", "-q", "-U", "--object", f"secret,id=from,file={self.source_key}", "--object",
@@ -139,8 +149,8 @@ def inside(rounds, node):
 
     cases = {
         "dock": dock,
-        "plain": lambda: by_hand(lambda: peer.backup("")),
-        "luks": lambda: by_hand(peer.encrypted),
+        "plain": lambda: by_hand(peer.plain),
+        "luks": lambda: by_hand(peer.luks),
         "convert": lambda: by_hand(peer.convert),
     }
     took, failed = {name: [] for name in cases}, dict.fromkeys(cases, 0)
@@ -174,8 +184,8 @@ def report(took, failed):
                       "qemu": run("qemu-system-x86_64", "--version").splitlines()[0]}))
     texts = {
         "dock": f"isc-vm snapshot create, {PIECES * PIECE_MIB} MiB written",
-        "plain": "  virsh backup-begin, in the clear",
-        "luks": "  virsh backup-begin, LUKS as libvirt makes it",
+        "plain": "  qemu-img create, virsh backup-begin, in the clear",
+        "luks": "  qemu-img create iter-time=10, virsh backup-begin",
         "convert": "  qemu-img convert -U, LUKS, iter-time=10",
     }
     for name, values in took.items():
@@ -202,7 +212,7 @@ def main():
     dock, client = ([rig, verb, "--name", name, "--"] for verb in ("exec", "client"))
     try:
         run(*dock, "isc-vm", "image", "import", str(image))
-        run(*dock, "isc-vm", "provision", "kv", "--image", "redis", "--memory", "256", "--overlay", "256:keep", "--expose",
+        run(*dock, "isc-vm", "provision", "kv", "--image", "redis", "--memory", "256", "--overlay", f"{OVERLAY_MIB}:keep", "--expose",
             "6379:6379")
         for piece in range(PIECES):
             subprocess.run([*client, "redis-cli", "-h", address, "-x", "SET", f"noise{piece}"], check=True,
