@@ -106,7 +106,7 @@ cramped() {
 		vm $undo >/dev/null
 	done
 	isnt "$(cat "$TMP/rc")" 0 "$desc"
-	like "$(cat "$TMP/said")" "[Nn]o space left|MiB free" "and says so"
+	like "$(cat "$TMP/said")" "[Nn]o space left|MiB free|disk is full" "and says so"
 }
 left() { dock sh -c "cd $state && find nodes volumes images keys | sort"; }
 before=$(left)
