@@ -29,7 +29,11 @@ def turn():
 
 
 def ask():
-    with socket.create_connection((dock, port), TIMEOUT_S) as s:
+    try:
+        s = socket.create_connection((dock, port), TIMEOUT_S)
+    except OSError as why:
+        return f"no connection: {why}"
+    with s:
         s.sendall(b"GET / HTTP/1.0\r\n\r\n")
         said = b""
         while chunk := s.recv(4096):
@@ -45,7 +49,7 @@ def client():
         try:
             said = ask()
         except OSError as why:
-            said = f"failed: {why}"
+            said = f"no answer: {why}"
         ms = (time.monotonic() - at) * 1000
         with lock:
             took.append(ms)
