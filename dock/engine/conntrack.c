@@ -6,6 +6,7 @@
 #include <libnetfilter_conntrack/libnetfilter_conntrack_tcp.h>
 
 #include "base/error.h"
+#include "engine/conntrack-end.h"
 
 typedef struct nfct_handle IscNfct;
 static void handle_close(IscNfct *handle)
@@ -151,14 +152,15 @@ static gboolean end_found(Search *s, guint *ended, GError **error)
 		return isc_error_set_errno(error, errno, "cannot open the connection table");
 	if (!dump(on_flow, s, handle, error))
 		return FALSE;
-	/* A flow carries the kernel's id: one that has ended meanwhile, and been followed by
-	 * another, is not hit. */
-	for (guint i = 0; i < s->found->len; i++) {
-		if (nfct_query(handle, NFCT_Q_DESTROY, g_ptr_array_index(s->found, i)) == 0)
-			n++;
-		else if (errno != ENOENT)
-			return isc_error_set_errno(error, errno, "cannot end a connection");
+	g_autoptr(IscFlowEnder) ender = isc_flow_ender_new(error);
+	for (guint i = 0; ender && i < s->found->len; i++) {
+		gboolean was;
+		if (!isc_flow_end(ender, g_ptr_array_index(s->found, i), &was, error))
+			return FALSE;
+		n += was;
 	}
+	if (!ender)
+		return FALSE;
 	if (ended)
 		*ended = n;
 	return TRUE;
