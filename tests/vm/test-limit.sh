@@ -96,7 +96,7 @@ vm volume rm v >/dev/null
 ok "one that fits is taken" vm snapshot create m s
 left=$(vm snapshot list m --json | jq '200 - 64 - 32 - ((.[0].size + 1048575) / 1048576 | floor)')
 status 5 "and counts" vm volume create v "$((left + 1))M"
-ok "a node that is down and keeps its scratch space" provision k --no-enable --overlay 32:keep
+ok "a node that is down and keeps its scratch space" provision k --no-enable --memory 64 --cpu-quota 20% --overlay 32:keep
 status 5 "counts" vm volume create v "$((left - 31))M"
 like "$(cat "$TMP/out")" "and $((left - 32)) of 200" "with all of it"
 ok "all that is left may be had" vm volume create v "$((left - 32))M"
