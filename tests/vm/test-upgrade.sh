@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Another image under a node that serves: a client asks 200 times a second all the while, and is never refused.
+# Another image under a node that serves: a client asks 50 times a second all the while, and is never refused.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -17,16 +17,16 @@ get() { client sh -c 'curl -fsS -m 5 "http://$DOCK:8080/'"$1"'"'; }
 serves() { [ "$(get '')" = "fickle $1" ]; }
 alone() { json 'map(.name) == ["web"]' list; }
 
-# load NAME: a client asks 200 times a second until unload; $TMP/NAME gets a line an answer
+# load NAME: a client asks 50 times a second until unload; $TMP/NAME gets a line an answer
 load() {
-	client "$TOP/tests/vm/load.py" "$TMP/$1" 8080 200 >"$TMP/$1.sum" &
+	client "$TOP/tests/vm/load.py" "$TMP/$1" 8080 50 >"$TMP/$1.sum" &
 	LOAD=$!
-	wait_for 60 answered "$1" 100 || fail "the client is answered" "$TMP/$1"
+	wait_for 60 answered "$1" 25 || fail "the client is answered" "$TMP/$1"
 }
 answered() { [ "$(wc -l <"$TMP/$1")" -ge "$2" ]; }
-# unload NAME: ends it when 100 more are answered; $TMP/NAME.bad has what went wrong
+# unload NAME: ends it when 25 more are answered; $TMP/NAME.bad has what went wrong
 unload() {
-	wait_for 60 answered "$1" $(($(wc -l <"$TMP/$1") + 100))
+	wait_for 60 answered "$1" $(($(wc -l <"$TMP/$1") + 25))
 	touch "$TMP/$1.stop"
 	wait "$LOAD"
 	grep -v ' fickle [123]$' "$TMP/$1" >"$TMP/$1.bad"
