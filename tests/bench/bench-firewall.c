@@ -408,8 +408,9 @@ static void round_quarantine(Bench *b, gboolean counts)
 {
 	g_autoptr(IscFence) fence = fence_of(7);
 	double start = now_us();
-	note(b, QUARANTINE, start, isc_firewall_quarantine(b->large.fw, fence, TRUE, NULL), counts);
-	gboolean ok = isc_firewall_quarantine(b->large.fw, fence, FALSE, NULL);
+	note(b, QUARANTINE, start, isc_firewall_quarantine(b->large.fw, fence, TRUE, FALSE, NULL),
+			counts);
+	gboolean ok = isc_firewall_quarantine(b->large.fw, fence, FALSE, FALSE, NULL);
 	start = now_us();
 	ok = run_command(b->large.dock,
 			     "add element inet isc-dock quarantined { 10.77.0.8 }\n"

@@ -3,6 +3,7 @@
  *
  *   /                      the text of /srv/www/index.html, "fickle VERSION"
  *   /cgi-bin/health        200, or 503 once it is sick; version 3 always is
+ *   /cgi-bin/who           the name of the node
  *   /cgi-bin/sick          falls sick
  *   /cgi-bin/exit?STATUS   ends with it
  *   /cgi-bin/keep?WORD     adds a line to a file, on a volume if there is one, and answers when it
@@ -101,11 +102,14 @@ static void keep(int fd, const char *word)
 /* @path: with what follows the '?' cut off into @query, "" where there is none */
 static void answer(int fd, const char *path, const char *query)
 {
-	char text[64];
+	char text[80] = "";
 	if (strcmp(path, "/") == 0 || strcmp(path, "/index.html") == 0) {
 		say(fd, "200 OK", front);
 	} else if (strcmp(path, "/cgi-bin/health") == 0) {
 		say(fd, is_sick ? "503 sick" : "200 OK", "well?\n");
+	} else if (strcmp(path, "/cgi-bin/who") == 0) {
+		gethostname(text, sizeof text - 2);
+		say(fd, "200 OK", strcat(text, "\n"));
 	} else if (strcmp(path, "/cgi-bin/sick") == 0) {
 		is_sick = 1;
 		say(fd, "200 OK", "sick\n");
