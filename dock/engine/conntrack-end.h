@@ -4,10 +4,11 @@
 
 /* Takes single flows out of the kernel's connection table.
  *
- * A flow is named by addresses and ports, and by the kernel's id.  Without the id, a flow that
- * ended meanwhile and was followed by another one of the same client's port would take that with
- * it: where many are ended while others come in, that happens.  libnetfilter_conntrack (1.0.9) does
- * not send the id of what it destroys. */
+ * A flow that ended meanwhile may have been followed by another one of the same client's port,
+ * which must not go in its place: where many are ended while others come in, that happens.  So it
+ * is named by who answers, which is another node then, and by the kernel's id, which is of the
+ * entry's place in memory and may be the same.  libnetfilter_conntrack (1.0.9) sends neither with
+ * what it destroys. */
 
 typedef struct IscFlowEnder IscFlowEnder;
 

@@ -56,25 +56,49 @@ static void end(const struct nf_conntrack *ct, gboolean expected)
 	assert_int_equal(was, expected);
 }
 
-static void a_flow_that_followed_on_the_same_ports_is_not_hit(void **state)
+/* @old is ended after it has gone, and another one answers on the same ports. */
+static void follow(gboolean with_its_id)
 {
-	(void)state;
 	Found old = look(IPPROTO_TCP);
 	assert_non_null(old.ct);
 	assert_int_equal(old.n, 2);
 	netns_run("conntrack -D -p tcp --sport 40000");
 	netns_run("conntrack -I -p tcp -s 198.51.100.2 -d 198.51.100.1 --sport 40000 --dport 8080 "
+		  "-r 10.77.0.3 -q 198.51.100.2 --reply-port-src 80 --reply-port-dst 40000 "
 		  "--state ESTABLISHED -t 100");
 	Found new = look(IPPROTO_TCP);
 	assert_non_null(new.ct);
-	/* The kernel may give it the memory of the old one, and its id with that. */
-	if (nfct_get_attr_u32(new.ct, ATTR_ID) == nfct_get_attr_u32(old.ct, ATTR_ID))
-		nfct_set_attr_u32(old.ct, ATTR_ID, ~nfct_get_attr_u32(old.ct, ATTR_ID));
+	guint32 id = nfct_get_attr_u32(new.ct, ATTR_ID);
+	nfct_set_attr_u32(old.ct, ATTR_ID, with_its_id ? id : ~id);
 	end(old.ct, FALSE);
 	Found left = look(IPPROTO_TCP);
 	assert_int_equal(left.n, 2);
+	end(new.ct, TRUE);
 	nfct_destroy(left.ct);
 	nfct_destroy(new.ct);
+	nfct_destroy(old.ct);
+}
+
+static void a_flow_that_followed_on_the_same_ports_is_not_hit(void **state)
+{
+	(void)state;
+	follow(FALSE);
+}
+
+/* The kernel may give it the memory of the old one, and its id with that. */
+static void not_even_where_it_has_the_same_id(void **state)
+{
+	(void)state;
+	follow(TRUE);
+}
+
+static void a_flow_of_the_same_node_is_told_by_its_id(void **state)
+{
+	(void)state;
+	Found old = look(IPPROTO_TCP);
+	assert_non_null(old.ct);
+	nfct_set_attr_u32(old.ct, ATTR_ID, ~nfct_get_attr_u32(old.ct, ATTR_ID));
+	end(old.ct, FALSE);
 	nfct_destroy(old.ct);
 }
 
@@ -99,6 +123,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_flow_that_followed_on_the_same_ports_is_not_hit, setup),
+		cmocka_unit_test_setup(not_even_where_it_has_the_same_id, setup),
+		cmocka_unit_test_setup(a_flow_of_the_same_node_is_told_by_its_id, setup),
 		cmocka_unit_test_setup(a_flow_is_ended_and_no_other, setup),
 	};
 	if (!netns_enter()) {
