@@ -17,6 +17,7 @@
 
 #define RETRY_MS 1000       /* while the boundary cannot be restored */
 #define MIN_INTERVAL_MS 100 /* between two restorations: somebody may be fighting us */
+#define AUTHOR_MS 10        /* who made a change is announced last, and may be on its way yet */
 
 struct IscFirewallWatch {
 	IscFirewall *fw;
@@ -162,10 +163,13 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)
 	if (w->noticed == 0)
 		w->noticed = g_get_monotonic_time();
 	gint64 since = (g_get_monotonic_time() - w->last) / 1000;
-	if (w->last == 0 || since >= MIN_INTERVAL_MS)
+	gint64 wait = w->last == 0 ? 0 : MAX(MIN_INTERVAL_MS - since, 0);
+	if (!w->who)
+		wait = MAX(wait, AUTHOR_MS);
+	if (wait == 0)
 		restore(w);
 	else
-		schedule(w, (guint)(MIN_INTERVAL_MS - since));
+		schedule(w, (guint)wait);
 	return G_SOURCE_CONTINUE;
 }
 
