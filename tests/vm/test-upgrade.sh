@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Another image under a node that serves: a client asks 50 times a second all the while, and is never refused.
+# Another image under a node that serves: a client asks 200 times a second all the while, and is never refused.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 rig_up upgrade
 rig() { "$TOP/tools/rig" "$1" --name "$RIG" "${@:2}"; }
 vm() { dock isc-vm "$@"; }
+RATE=200 # as far as an emulated node answers them
 # json FILTER CMD…: the filter holds on CMD's JSON
 json() {
 	local filter=$1
@@ -17,9 +18,9 @@ get() { client sh -c 'curl -fsS -m 5 "http://$DOCK:8080/'"$1"'"'; }
 serves() { [ "$(get '')" = "fickle $1" ]; }
 alone() { json 'map(.name) == ["web"]' list; }
 
-# load NAME: a client asks 50 times a second until unload; $TMP/NAME gets a line an answer
+# load NAME: a client asks RATE times a second until unload; $TMP/NAME gets a line an answer
 load() {
-	client "$TOP/tests/vm/load.py" "$TMP/$1" 8080 50 >"$TMP/$1.sum" &
+	client "$TOP/tests/vm/load.py" "$TMP/$1" 8080 "$RATE" >"$TMP/$1.sum" &
 	LOAD=$!
 	wait_for 60 answered "$1" 25 || fail "the client is answered" "$TMP/$1"
 }
