@@ -139,13 +139,14 @@ check: export WERROR := 1
 check: ## everything that CI runs; installs what is missing; root
 	tools/deps
 	$(MAKE) -j$$(nproc) all $(UNIT) $(FUZZERS) $(TEST_TOOLS)
-	$(MAKE) lint images
+	$(MAKE) -j$$(nproc) lint images
 	tests/run -t 900 -j 2 $(UNIT) $(wildcard tests/fuzz/replay) $(NETNS) $(VM)
 soak: export ISC_KILL_SECONDS ?= 300
 soak: export ISC_COMMANDS ?= 10000
 soak: export ISC_BOMB ?= 60
+soak: export ISC_ALL_STEPS ?= 1
 soak: all $(TEST_TOOLS) images $B/images/postgresql/manifest.json ## the long forms of the tests that have one: root, hours
-	tests/run -t 14400 $(wildcard tests/soak/test-*.sh) $(addprefix tests/,fault/test-trail-kills.sh vm/test-audit.sh)
+	tests/run -t 14400 $(wildcard tests/soak/test-*.sh) $(addprefix tests/,fault/test-trail-kills.sh fault/test-crash.sh vm/test-audit.sh)
 fuzz: ## look for new bad inputs with libFuzzer, a minute each
 	tests/fuzz/run
 check-asan: ## unit tests under the address and undefined-behaviour sanitizers
