@@ -83,6 +83,9 @@ gboolean isc_start_config(IscDock *dock, const IscStartOptions *options, GError 
 	isc_vm_wipe_freed_memory();
 	/* Workers come and go; an arena for each would be kept for ever. */
 	(void)mallopt(M_ARENA_MAX, 1);
+	/* Fixed, else glibc raises it, and what images are read through stays in the heap's holes.
+	 */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	g_mutex_init(&dock->lock);
 	g_mutex_init(&dock->admission);
 	g_mutex_init(&dock->balance);
