@@ -130,7 +130,8 @@ static gboolean take_overlay(
 	/* "MIB", "MIB:keep", "keep" */
 	g_auto(GStrv) parts = g_strsplit(entry->value, ":", 2);
 	guint64 mib = spec->overlay_mib;
-	gboolean sized = g_ascii_string_to_unsigned(parts[0], 10, 16, 1048576, &mib, NULL);
+	gboolean sized = parts[0] &&
+			 g_ascii_string_to_unsigned(parts[0], 10, 16, 1048576, &mib, NULL);
 	const gchar *word = sized ? parts[1] : entry->value;
 	spec->overlay_kept = g_strcmp0(word, "keep") == 0;
 	if (!spec->overlay_kept && (word || !sized)) {

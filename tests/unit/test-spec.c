@@ -132,6 +132,7 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 		{ HEAD "[Resources]\nMemory=99999999999999999999\n", "x.node:5" },
 		{ HEAD "[Resources]\nVCPUs=0\n", "x.node:5" },
 		{ HEAD "[Resources]\nOverlay=1.5\n", "x.node:5" },
+		{ HEAD "[Resources]\nOverlay=\n", "x.node:5" },
 		{ HEAD "[Network]\nExpose=80\n", "x.node:5" },
 		{ HEAD "[Network]\nExpose=0:80\n", "x.node:5" },
 		{ HEAD "[Network]\nExpose=80:80\nExpose=80:81\n", "overlaps" },
