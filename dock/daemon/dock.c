@@ -1,5 +1,6 @@
 #include "daemon/dock.h"
 
+#include <malloc.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -336,5 +337,9 @@ void isc_dock_do(IscDock *dock, void (*run)(IscDock *dock, gpointer data), gpoin
 void isc_dock_work(gpointer item, gpointer data)
 {
 	g_autofree Job *job = item;
-	job->run(data, job->data);
+	IscDock *dock = data;
+	job->run(dock, job->data);
+	/* What many orders at once took is not kept for the day when as many come again. */
+	if (g_thread_pool_unprocessed(dock->pool) == 0)
+		(void)malloc_trim(0);
 }

@@ -74,7 +74,7 @@ IscActs *isc_acts_open(const gchar *path, guint max, GError **error)
 	else
 		ok = isc_sql_script(a->db,
 				     "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL;"
-				     "PRAGMA trusted_schema = OFF",
+				     "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -512",
 				     &why) &&
 		     begin_epoch(a, &why);
 	umask(old);

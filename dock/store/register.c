@@ -123,7 +123,7 @@ IscRegister *isc_register_open(const gchar *path, GError **error)
 		ok = isc_sql_script(reg->db,
 				     "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL;"
 				     "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-				     "PRAGMA trusted_schema = OFF",
+				     "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -512",
 				     &why) &&
 		     migrate(reg->db, path, &why);
 	umask(old);
