@@ -4,24 +4,11 @@
 
 #include "base/error.h"
 #include "daemon/admission.h"
-#include "daemon/bus.h"
 #include "daemon/drain.h"
 #include "daemon/env.h"
 #include "daemon/provision.h"
+#include "daemon/set-work.h"
 #include "model/member.h"
-
-/* One order on a set, under its lock. */
-typedef struct {
-	IscDock *dock;
-	const IscSetRequest *request;
-	IscSetOutcome *out;
-	GCancellable *cancel;
-	gchar *lock; /* owned */
-	gint64 began;
-	IscReplicaSet *set; /* owned; NULL: it does not stand */
-	GPtrArray *members; /* of IscNode, by number */
-	guint step;         /* for the progress display */
-} Work;
 
 void isc_set_outcome_clear(IscSetOutcome *outcome)
 {
@@ -29,63 +16,24 @@ void isc_set_outcome_clear(IscSetOutcome *outcome)
 	g_clear_pointer(&outcome->warnings, g_ptr_array_unref);
 }
 
-static gboolean work_begin(Work *w, IscVerb verb, GError **error)
-{
-	w->began = g_get_monotonic_time();
-	w->out->plan = g_ptr_array_new_with_free_func(g_free);
-	w->out->warnings = g_ptr_array_new_with_free_func(g_free);
-	w->cancel = g_cancellable_new();
-	w->lock = g_strconcat("*", w->request->name, NULL);
-	if (isc_verbs_take(w->dock, w->lock, verb, w->cancel, error))
-		return TRUE;
-	g_clear_pointer(&w->lock, g_free);
-	return FALSE;
-}
-
-static void work_end(Work *w)
-{
-	if (w->lock)
-		isc_verbs_give_back(w->dock, w->lock);
-	w->out->seconds = (gdouble)(g_get_monotonic_time() - w->began) / G_USEC_PER_SEC;
-	g_free(w->lock);
-	g_clear_object(&w->cancel);
-	isc_replica_set_free(w->set);
-	g_clear_pointer(&w->members, g_ptr_array_unref);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Work, work_end)
-
-/* What stands of it now. */
-static gboolean look(Work *w, GError **error)
-{
-	g_clear_pointer(&w->set, isc_replica_set_free);
-	g_clear_pointer(&w->members, g_ptr_array_unref);
-	return (w->set = isc_register_get_set(w->dock->reg, w->request->name, error)) &&
-	       (w->members = isc_register_list_members(w->dock->reg, w->request->name, error));
-}
-
-static guint number_of(const Work *w, const IscNode *node)
-{
-	return isc_replica_number(w->request->name, node->spec->name);
-}
-
-static gboolean stands(const Work *w, guint number)
+static gboolean stands(const IscSetWork *w, guint number)
 {
 	for (guint i = 0; w->members && i < w->members->len; i++)
-		if (number_of(w, w->members->pdata[i]) == number)
+		if (isc_set_work_number(w, w->members->pdata[i]) == number)
 			return TRUE;
 	return FALSE;
 }
 
-static guint highest(const Work *w)
+static guint highest(const IscSetWork *w)
 {
 	guint n = 0;
 	for (guint i = 0; w->members && i < w->members->len; i++)
-		n = MAX(n, number_of(w, w->members->pdata[i]));
+		n = MAX(n, isc_set_work_number(w, w->members->pdata[i]));
 	return n;
 }
 
 /* With its environment, for members to come.  (transfer full) */
-static IscSpec *load_spec(const Work *w, GError **error)
+static IscSpec *load_spec(const IscSetWork *w, GError **error)
 {
 	g_autoptr(IscSpec) spec =
 			isc_spec_parse("register", w->set->spec, strlen(w->set->spec), error);
@@ -95,7 +43,7 @@ static IscSpec *load_spec(const Work *w, GError **error)
 
 /* --- the plan ------------------------------------------------------------------------------ */
 
-static void plan(Work *w, guint wanted)
+static void plan(IscSetWork *w, guint wanted)
 {
 	for (guint n = highest(w); n > wanted; n--)
 		if (stands(w, n))
@@ -108,11 +56,11 @@ static void plan(Work *w, guint wanted)
 }
 
 /* Before anything is done: may all go that are to, … */
-static gboolean may_go(const Work *w, guint wanted, GError **error)
+static gboolean may_go(const IscSetWork *w, guint wanted, GError **error)
 {
 	for (guint i = 0; w->members && i < w->members->len; i++) {
 		const IscNode *node = w->members->pdata[i];
-		if (number_of(w, node) <= wanted || !node->spec->protect)
+		if (isc_set_work_number(w, node) <= wanted || !node->spec->protect)
 			continue;
 		g_set_error(error, ISC_ERROR, ISC_ERROR_POLICY,
 				"node '%s' is protected: 'isc-vm unprotect' it first",
@@ -128,7 +76,7 @@ static void free_node(gpointer node)
 }
 
 /* … and come? */
-static gboolean may_come(const Work *w, const IscSpec *spec, guint wanted, GError **error)
+static gboolean may_come(const IscSetWork *w, const IscSpec *spec, guint wanted, GError **error)
 {
 	g_autoptr(GPtrArray) nodes = g_ptr_array_new_with_free_func(free_node);
 	for (guint n = 1; n <= wanted; n++) {
@@ -145,23 +93,7 @@ static gboolean may_come(const Work *w, const IscSpec *spec, guint wanted, GErro
 
 /* --- members ------------------------------------------------------------------------------- */
 
-static void progress(Work *w, const gchar *sign, guint number)
-{
-	g_autofree gchar *text = g_strdup_printf("%s %s-%u", sign, w->request->name, number);
-	w->step++;
-	if (w->dock->bus)
-		isc_bus_progress(w->dock->bus, w->request->name, 0, w->step,
-				MAX(w->out->plan->len, w->step), text);
-}
-
-static void warn(Work *w, const gchar *name, const GPtrArray *warnings)
-{
-	for (guint i = 0; warnings && i < warnings->len; i++)
-		g_ptr_array_add(w->out->warnings,
-				g_strdup_printf("%s: %s", name, (const gchar *)warnings->pdata[i]));
-}
-
-static gboolean make(Work *w, const IscSpec *spec, guint number, GError **error)
+static gboolean make(IscSetWork *w, const IscSpec *spec, guint number, GError **error)
 {
 	g_autoptr(IscSpec) member = isc_member_spec(spec, number);
 	g_autoptr(IscNode) node = NULL;
@@ -172,13 +104,13 @@ static gboolean make(Work *w, const IscSpec *spec, guint number, GError **error)
 		.enable = TRUE,
 		.timeout_s = w->request->timeout_s,
 		.cancel = w->cancel };
-	progress(w, "+", number);
+	isc_set_work_progress(w, "+", number);
 	gboolean ok = isc_verb_provision(w->dock, member, &request, &out, &node, error);
-	warn(w, member->name, out.warnings);
+	isc_set_work_warn(w, member->name, out.warnings);
 	return ok;
 }
 
-static gboolean fill(Work *w, const IscSpec *spec, guint wanted, GError **error)
+static gboolean fill(IscSetWork *w, const IscSpec *spec, guint wanted, GError **error)
 {
 	for (guint n = 1; n <= wanted; n++) {
 		if (stands(w, n))
@@ -198,7 +130,7 @@ static gboolean fill(Work *w, const IscSpec *spec, guint wanted, GError **error)
 }
 
 /* Those above @wanted go, the highest first; one that cannot keeps none from going. */
-static gboolean trim(Work *w, guint wanted, GError **error)
+static gboolean trim(IscSetWork *w, guint wanted, GError **error)
 {
 	g_autoptr(GError) first = NULL;
 	for (guint i = w->members->len; i-- > 0;) {
@@ -210,11 +142,11 @@ static gboolean trim(Work *w, guint wanted, GError **error)
 			.caller = w->request->caller,
 			.force = TRUE,
 			.uuid = node->uuid };
-		if (number_of(w, node) <= wanted)
+		if (isc_set_work_number(w, node) <= wanted)
 			continue;
-		progress(w, "-", number_of(w, node));
+		isc_set_work_progress(w, "-", isc_set_work_number(w, node));
 		gboolean ok = isc_verb_run(w->dock, &request, &out, &why);
-		warn(w, node->spec->name, out.warnings);
+		isc_set_work_warn(w, node->spec->name, out.warnings);
 		if (!ok && !first)
 			first = g_steal_pointer(&why);
 	}
@@ -225,11 +157,11 @@ static gboolean trim(Work *w, guint wanted, GError **error)
 }
 
 /* All of it, as far as it stands. */
-static gboolean destroy(Work *w, GError **error)
+static gboolean destroy(IscSetWork *w, GError **error)
 {
 	const gchar *name = w->request->name;
-	if (!isc_register_set_wanted(w->dock->reg, name, 0, error) || !look(w, error) ||
-			!trim(w, 0, error))
+	if (!isc_register_set_wanted(w->dock->reg, name, 0, error) ||
+			!isc_set_work_look(w, error) || !trim(w, 0, error))
 		return FALSE;
 	(void)isc_env_erase(w->dock, name);
 	return isc_register_remove_set(w->dock->reg, name, error);
@@ -248,14 +180,14 @@ static gboolean pin_image(IscDock *dock, IscSpec *spec, GError **error)
 	return TRUE;
 }
 
-static gboolean keep(Work *w, IscSpec *spec, GError **error)
+static gboolean keep(IscSetWork *w, IscSpec *spec, GError **error)
 {
 	IscNode carrier = { .spec = spec };
 	return isc_env_keep(w->dock, &carrier, error) &&
 	       isc_register_set_wanted(w->dock->reg, spec->name, spec->replica.count, error);
 }
 
-static gboolean is_free(const Work *w, GError **error)
+static gboolean is_free(const IscSetWork *w, GError **error)
 {
 	const gchar *name = w->request->name;
 	g_autoptr(IscReplicaSet) set = isc_register_get_set(w->dock->reg, name, NULL);
@@ -272,10 +204,10 @@ static gboolean is_free(const Work *w, GError **error)
 gboolean isc_sets_provision(IscDock *dock, const IscSpec *asked, const IscSetRequest *request,
 		IscSetOutcome *out, GError **error)
 {
-	g_auto(Work) w = { .dock = dock, .request = request, .out = out };
+	g_auto(IscSetWork) w = { .dock = dock, .request = request, .out = out };
 	g_autoptr(IscSpec) spec = isc_spec_copy(asked);
 	guint wanted = spec->replica.count;
-	if (!work_begin(&w, ISC_VERB_PROVISION, error) || !is_free(&w, error) ||
+	if (!isc_set_work_begin(&w, ISC_VERB_PROVISION, error) || !is_free(&w, error) ||
 			!pin_image(dock, spec, error) || !may_come(&w, spec, wanted, error))
 		return FALSE;
 	plan(&w, wanted);
@@ -299,21 +231,12 @@ gboolean isc_sets_provision(IscDock *dock, const IscSpec *asked, const IscSetReq
 	return FALSE;
 }
 
-static gboolean is_wanted(const Work *w, GError **error)
-{
-	if (w->set->wanted)
-		return TRUE;
-	g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-			"set '%s' is being destroyed; finish with 'isc-vm destroy'", w->set->name);
-	return FALSE;
-}
-
 /* One could not be made: those that stand are what there is to be. */
-static void settle_for_less(Work *w)
+static void settle_for_less(IscSetWork *w)
 {
 	g_autoptr(GError) why = NULL;
-	if (look(w, &why) && isc_register_set_wanted(
-					     w->dock->reg, w->set->name, MAX(highest(w), 1), &why))
+	if (isc_set_work_look(w, &why) && isc_register_set_wanted(w->dock->reg, w->set->name,
+							  MAX(highest(w), 1), &why))
 		return;
 	g_warning("set '%s': %s", w->request->name, why->message);
 }
@@ -321,7 +244,7 @@ static void settle_for_less(Work *w)
 gboolean isc_sets_scale(
 		IscDock *dock, const IscSetRequest *request, IscSetOutcome *out, GError **error)
 {
-	g_auto(Work) w = { .dock = dock, .request = request, .out = out };
+	g_auto(IscSetWork) w = { .dock = dock, .request = request, .out = out };
 	if (request->count < 1 || request->count > ISC_REPLICAS_MAX) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
 				"a set has 1 to %d members; 'isc-vm destroy' ends it",
@@ -329,7 +252,8 @@ gboolean isc_sets_scale(
 		return FALSE;
 	}
 	/* The verb that is shown where another one meets it. */
-	if (!work_begin(&w, ISC_VERB_PROVISION, error) || !look(&w, error) || !is_wanted(&w, error))
+	if (!isc_set_work_begin(&w, ISC_VERB_PROVISION, error) || !isc_set_work_look(&w, error) ||
+			!isc_set_work_is_wanted(&w, error))
 		return FALSE;
 	g_autoptr(IscSpec) spec = load_spec(&w, error);
 	if (!spec)
@@ -362,10 +286,10 @@ gboolean isc_sets_scale(
 gboolean isc_sets_destroy(
 		IscDock *dock, const IscSetRequest *request, IscSetOutcome *out, GError **error)
 {
-	g_auto(Work) w = { .dock = dock, .request = request, .out = out };
+	g_auto(IscSetWork) w = { .dock = dock, .request = request, .out = out };
 	/* First whether there is one: nobody's name is to be kept. */
-	if (!look(&w, error) || !work_begin(&w, ISC_VERB_DESTROY, error) || !look(&w, error) ||
-			!may_go(&w, 0, error))
+	if (!isc_set_work_look(&w, error) || !isc_set_work_begin(&w, ISC_VERB_DESTROY, error) ||
+			!isc_set_work_look(&w, error) || !may_go(&w, 0, error))
 		return FALSE;
 	plan(&w, 0);
 	if (request->dry_run)
@@ -381,7 +305,7 @@ gboolean isc_sets_destroy(
 
 /* The digest to go to: of the image that is asked for, or that the first member had which was
  * upgraded.  (transfer full) */
-static gchar *target(const Work *w, GError **error)
+static gchar *target(const IscSetWork *w, GError **error)
 {
 	if (w->request->image) {
 		g_autoptr(IscImage) image =
@@ -399,7 +323,7 @@ static gchar *target(const Work *w, GError **error)
 	return NULL;
 }
 
-static gboolean upgrade_one(Work *w, const IscNode *node, const gchar *image, GError **error)
+static gboolean upgrade_one(IscSetWork *w, const IscNode *node, const gchar *image, GError **error)
 {
 	g_auto(IscOutcome) out = { 0 };
 	const IscRequest request = { .verb = ISC_VERB_UPGRADE,
@@ -410,12 +334,12 @@ static gboolean upgrade_one(Work *w, const IscNode *node, const gchar *image, GE
 		.drain_s = w->request->drain_s,
 		.in_place = w->request->in_place };
 	gboolean ok = isc_verb_run(w->dock, &request, &out, error);
-	warn(w, node->spec->name, out.warnings);
+	isc_set_work_warn(w, node->spec->name, out.warnings);
 	return ok;
 }
 
 /* Which of them are not of @image yet, and whether they can be brought to it. */
-static GPtrArray *list_old(Work *w, const gchar *image, GError **error)
+static GPtrArray *list_old(IscSetWork *w, const gchar *image, GError **error)
 {
 	g_autoptr(GPtrArray) old = g_ptr_array_new();
 	for (guint i = 0; i < w->members->len; i++) {
@@ -434,8 +358,9 @@ static GPtrArray *list_old(Work *w, const gchar *image, GError **error)
 gboolean isc_sets_upgrade(
 		IscDock *dock, const IscSetRequest *request, IscSetOutcome *out, GError **error)
 {
-	g_auto(Work) w = { .dock = dock, .request = request, .out = out };
-	if (!work_begin(&w, ISC_VERB_UPGRADE, error) || !look(&w, error) || !is_wanted(&w, error))
+	g_auto(IscSetWork) w = { .dock = dock, .request = request, .out = out };
+	if (!isc_set_work_begin(&w, ISC_VERB_UPGRADE, error) || !isc_set_work_look(&w, error) ||
+			!isc_set_work_is_wanted(&w, error))
 		return FALSE;
 	g_autofree gchar *image = target(&w, error);
 	g_autoptr(GPtrArray) old = image ? list_old(&w, image, error) : NULL;
@@ -444,7 +369,7 @@ gboolean isc_sets_upgrade(
 	out->done = old->len == 0;
 	for (guint i = 0; i < old->len && !request->dry_run; i++) {
 		const IscNode *node = old->pdata[i];
-		progress(&w, "upgrade", number_of(&w, node));
+		isc_set_work_progress(&w, "upgrade", isc_set_work_number(&w, node));
 		if (g_cancellable_is_cancelled(w.cancel) || !upgrade_one(&w, node, image, error)) {
 			g_prefix_error(error, "%u of %u members have the new image: ",
 					w.members->len - old->len + i, w.members->len);
@@ -465,7 +390,7 @@ gboolean isc_sets_upgrade(
 
 /* --- after a crash ------------------------------------------------------------------------- */
 
-static gboolean is_whole(const Work *w)
+static gboolean is_whole(const IscSetWork *w)
 {
 	for (guint n = 1; n <= w->set->wanted; n++)
 		if (!stands(w, n))
@@ -473,7 +398,7 @@ static gboolean is_whole(const Work *w)
 	return TRUE;
 }
 
-static gboolean mend(Work *w, gboolean wants_fill, GError **error)
+static gboolean mend(IscSetWork *w, gboolean wants_fill, GError **error)
 {
 	guint wanted = w->set->wanted;
 	if (!trim(w, wanted, error))
@@ -491,13 +416,14 @@ static void mend_one(IscDock *dock, const gchar *name, gboolean wants_fill)
 {
 	const IscSetRequest request = { .name = name, .caller = ISC_CALLER_DOCK };
 	g_auto(IscSetOutcome) out = { 0 };
-	g_auto(Work) w = { .dock = dock, .request = &request, .out = &out };
+	g_auto(IscSetWork) w = { .dock = dock, .request = &request, .out = &out };
 	g_autoptr(GError) why = NULL;
 	/* Whoever is at it makes it right. */
-	if (!look(&w, NULL) ||
+	if (!isc_set_work_look(&w, NULL) ||
 			(w.set->wanted && highest(&w) <= w.set->wanted &&
 					(!wants_fill || is_whole(&w))) ||
-			!work_begin(&w, ISC_VERB_PROVISION, NULL) || !look(&w, NULL))
+			!isc_set_work_begin(&w, ISC_VERB_PROVISION, NULL) ||
+			!isc_set_work_look(&w, NULL))
 		return;
 	gboolean is_end = w.set->wanted == 0;
 	if (!(is_end ? destroy(&w, &why) : mend(&w, wants_fill, &why)))
@@ -534,16 +460,17 @@ void isc_sets_check(IscDock *dock, gboolean repair,
 	for (guint i = 0; names && i < names->len; i++) {
 		const IscSetRequest request = { .name = names->pdata[i] };
 		IscSetOutcome out = { 0 };
-		g_auto(Work) w = { .dock = dock, .request = &request, .out = &out };
+		g_auto(IscSetWork) w = { .dock = dock, .request = &request, .out = &out };
 		g_autofree gchar *lock = g_strconcat("*", request.name, NULL);
-		if (isc_dock_is_busy(dock, lock) || !look(&w, NULL) ||
+		if (isc_dock_is_busy(dock, lock) || !isc_set_work_look(&w, NULL) ||
 				(w.set->wanted && highest(&w) <= w.set->wanted && is_whole(&w)))
 			continue;
 		g_autofree gchar *problem = g_strdup_printf(
 				"has %u members, %u are wanted", w.members->len, w.set->wanted);
 		if (repair)
 			mend_one(dock, request.name, TRUE);
-		gboolean mended = repair && (!look(&w, NULL) || (w.set->wanted && is_whole(&w)));
+		gboolean mended = repair &&
+				  (!isc_set_work_look(&w, NULL) || (w.set->wanted && is_whole(&w)));
 		found(data, "set", request.name, problem, mended);
 	}
 }
