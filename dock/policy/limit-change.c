@@ -166,6 +166,18 @@ IscSpec *isc_limit_change_work_out(
 	return g_steal_pointer(&out);
 }
 
+gchar **isc_limit_change_between(const IscSpec *from, const IscSpec *to)
+{
+	GPtrArray *out = g_ptr_array_new();
+	for (guint row = 0; row < G_N_ELEMENTS(table); row++) {
+		g_autofree gchar *was = value_of(from, row), *is = value_of(to, row);
+		if (!g_str_equal(was, is))
+			g_ptr_array_add(out, g_strconcat(table[row].key, "=", is, NULL));
+	}
+	g_ptr_array_add(out, NULL);
+	return (gchar **)g_ptr_array_free(out, FALSE);
+}
+
 gboolean isc_limit_change_asks_for_more(const IscSpec *from, const IscSpec *to)
 {
 	return to->memory_mib > from->memory_mib || to->vcpus > from->vcpus ||

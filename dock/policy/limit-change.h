@@ -30,6 +30,10 @@ gchar *isc_limit_change_plan(const IscSpec *spec, const gchar *const *texts, GEr
 IscSpec *isc_limit_change_work_out(const IscSpec *spec, const gchar *change, gboolean back,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* "KEY=VALUE" of each limit of @to that @from has not, as isc_limit_change_plan() takes them.
+ * (transfer full), NULL-terminated, perhaps empty */
+gchar **isc_limit_change_between(const IscSpec *from, const IscSpec *to);
+
 /* Whether @to asks for more of what nodes share than @from: then the ceilings are looked at. */
 gboolean isc_limit_change_asks_for_more(const IscSpec *from, const IscSpec *to);
 

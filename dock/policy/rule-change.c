@@ -116,6 +116,11 @@ static IscRuleChange change_of(const IscSpec *spec)
 
 /* --- planning ------------------------------------------------------------------------------ */
 
+static const gchar *what_is(const IscSpec *spec)
+{
+	return spec->replica.count ? "set" : "node";
+}
+
 static gboolean check_gone(
 		const IscRuleChange *c, const IscSpec *spec, const Rule *rule, GError **error)
 {
@@ -126,10 +131,9 @@ static gboolean check_gone(
 		g_autofree gchar *text = print_at(c, rule->is_expose, i);
 		g_string_append_printf(there, "%s%s", i ? ", " : "", text);
 	}
-	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
-			"node '%s' has no %s rule '%s'; it has %s", spec->name,
-			rule->is_expose ? "expose" : "egress", rule->text,
-			there->len ? there->str : "none");
+	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "%s '%s' has no %s rule '%s'; it has %s",
+			what_is(spec), spec->name, rule->is_expose ? "expose" : "egress",
+			rule->text, there->len ? there->str : "none");
 	return FALSE;
 }
 
@@ -138,8 +142,8 @@ static gboolean check_new(
 {
 	if (list_of(c, rule->is_expose)->len >= ISC_RULES_MAX && index_of(c, rule) < 0) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
-				"node '%s' has %d rules of that kind, which is the most",
-				spec->name, ISC_RULES_MAX);
+				"%s '%s' has %d rules of that kind, which is the most",
+				what_is(spec), spec->name, ISC_RULES_MAX);
 		return FALSE;
 	}
 	if (!rule->is_expose && !isc_spec_check_egress(spec, &rule->egress, error))
@@ -150,8 +154,8 @@ static gboolean check_new(
 			continue;
 		g_autofree gchar *text = isc_expose_print(has);
 		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"port taken: node '%s' itself exposes '%s', which '%s' overlaps",
-				spec->name, text, rule->text);
+				"port taken: %s '%s' itself exposes '%s', which '%s' overlaps",
+				what_is(spec), spec->name, text, rule->text);
 		return FALSE;
 	}
 	return TRUE;
@@ -202,6 +206,31 @@ gboolean isc_rule_change_work_out(const IscSpec *spec, const gchar *change, gboo
 		(void)make(out, &rule, adds(verb) != back);
 	}
 	return TRUE;
+}
+
+/* --- comparing ------------------------------------------------------------------------------ */
+
+/* "deny" says aloud what holds without a rule. */
+static gboolean says_nothing(const IscSpec *spec, gboolean is_expose, guint i)
+{
+	return !is_expose && g_array_index(spec->egress, IscEgress, i).kind == ISC_EGRESS_DENY;
+}
+
+gchar **isc_rule_change_between(const IscSpec *from, const IscSpec *to, IscVerb verb)
+{
+	gboolean is_expose = is_of_expose(verb);
+	const IscSpec *has = adds(verb) ? to : from;
+	g_auto(IscRuleChange) more = change_of(has), other = change_of(adds(verb) ? from : to);
+	g_autoptr(GPtrArray) out = g_ptr_array_new_with_free_func(g_free);
+
+	for (guint i = 0; i < list_of(&more, is_expose)->len; i++) {
+		g_autofree gchar *text = print_at(&more, is_expose, i);
+		const Rule rule = { .is_expose = is_expose, .text = text };
+		if (index_of(&other, &rule) < 0 && !says_nothing(has, is_expose, i))
+			g_ptr_array_add(out, g_steal_pointer(&text));
+	}
+	g_ptr_array_add(out, NULL);
+	return (gchar **)g_ptr_array_free(g_steal_pointer(&out), FALSE);
 }
 
 void isc_rule_change_clear(IscRuleChange *c)

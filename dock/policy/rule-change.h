@@ -39,5 +39,14 @@ typedef struct {
 gboolean isc_rule_change_work_out(const IscSpec *spec, const gchar *change, gboolean back,
 		IscRuleChange *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * isc_rule_change_between:
+ * @verb: one that isc_verb_is_about_rules()
+ *
+ * The rules that @verb has to be told so that what @from has comes nearer to what @to has; all four
+ * verbs together make them the same.  Returns: (transfer full), NULL-terminated, perhaps empty
+ */
+gchar **isc_rule_change_between(const IscSpec *from, const IscSpec *to, IscVerb verb);
+
 void isc_rule_change_clear(IscRuleChange *change);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IscRuleChange, isc_rule_change_clear)

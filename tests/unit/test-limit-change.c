@@ -79,12 +79,31 @@ static void what_is_no_limit_is_refused_by_name(void **state)
 	assert_error(error, ISC_ERROR_INVALID, "nonsense");
 }
 
+/* What a member of a set is brought to its set's limits by. */
+static void what_differs_makes_one_the_other(void **state)
+{
+	(void)state;
+	g_autoptr(IscSpec) from = spec_of("[Resources]\nMemory=128\nCPUQuota=50%\n"
+					  "[Network]\nBandwidth=10M\n");
+	g_autoptr(IscSpec) to = spec_of("[Resources]\nMemory=96\nIOPS=100\n"
+					"[Network]\nBandwidth=in:1M out:2M\nExpose=80:80\n");
+	g_auto(GStrv) limits = isc_limit_change_between(from, to);
+	g_autofree gchar *text = g_strjoinv("; ", limits);
+	assert_string_equal(text, "CPUQuota=none; IOPS=100; Memory=96; Bandwidth=in:1M out:2M");
+	g_autofree gchar *change = isc_limit_change_plan(from, (const gchar *const *)limits, NULL);
+	assert_non_null(change);
+	g_autoptr(IscSpec) next = isc_limit_change_work_out(from, change, FALSE, NULL);
+	g_auto(GStrv) none = isc_limit_change_between(next, to);
+	assert_null(none[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_change_names_what_changes_and_can_be_taken_back),
 		cmocka_unit_test(what_is_so_already_is_no_change),
 		cmocka_unit_test(what_is_no_limit_is_refused_by_name),
+		cmocka_unit_test(what_differs_makes_one_the_other),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -149,6 +149,41 @@ static void what_is_no_change_is_refused(void **state)
 	}
 }
 
+/* What a member of a set is brought to its set's rules by. */
+static void what_differs_is_told_verb_by_verb(void **state)
+{
+	(void)state;
+	g_autoptr(IscSpec) from = spec_with("Expose=80:80\nExpose=udp:53:53\nEgress=deny\n");
+	g_autoptr(IscSpec) to = spec_with("Expose=tcp:80:80\nExpose=90-91:90-91\nEgress=icmp\n"
+					  "Egress=tcp:192.0.2.1:443\n");
+	static const struct {
+		gboolean back;
+		IscVerb verb;
+		const gchar *want;
+	} cases[] = {
+		{ FALSE, ISC_VERB_UNEXPOSE, "udp:53:53" },
+		{ FALSE, ISC_VERB_EXPOSE, "tcp:90-91:90-91" },
+		{ FALSE, ISC_VERB_DENY, "" },
+		{ FALSE, ISC_VERB_ALLOW, "icmp:0.0.0.0/0 tcp:192.0.2.1:443" },
+		{ TRUE, ISC_VERB_EXPOSE, "udp:53:53" },
+		{ TRUE, ISC_VERB_UNEXPOSE, "tcp:90-91:90-91" },
+		{ TRUE, ISC_VERB_ALLOW, "" },
+		{ TRUE, ISC_VERB_DENY, "icmp:0.0.0.0/0 tcp:192.0.2.1:443" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_auto(GStrv) rules = isc_rule_change_between(cases[i].back ? to : from,
+				cases[i].back ? from : to, cases[i].verb);
+		g_autofree gchar *got = g_strjoinv(" ", rules);
+		assert_string_equal(got, cases[i].want);
+		if (!rules[0])
+			continue;
+		g_autofree gchar *change = isc_rule_change_plan(cases[i].back ? to : from,
+				cases[i].verb, (const gchar *const *)rules, NULL);
+		assert_non_null(change);
+		assert_true(g_str_has_suffix(change, got));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +193,7 @@ int main(void)
 		cmocka_unit_test(a_change_can_be_made_twice_and_taken_back),
 		cmocka_unit_test(deny_makes_way_for_what_is_allowed),
 		cmocka_unit_test(what_is_no_change_is_refused),
+		cmocka_unit_test(what_differs_is_told_verb_by_verb),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
