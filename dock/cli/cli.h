@@ -32,15 +32,15 @@ enum {
 };
 
 struct IscCommand {
-	const gchar *name;  /* "list" or, of a group, "image list"; NULL ends the table */
-	const gchar *args;  /* for usage, "NAME..." */
-	const gchar *help;  /* one line */
-	guint min_args;     /* words */
-	guint max_args;     /* words; G_MAXUINT: any number */
-	const gchar *words; /* completion of the words: "node", "image", "volume", "dir", "verb",
-			       "shell" or
-			       "" */
-	guint flags;        /* ISC_COMMAND_… */
+	const gchar *name;        /* "list" or, of a group, "image list"; NULL ends the table */
+	const gchar *args;        /* for usage, "NAME..." */
+	const gchar *help;        /* one line */
+	guint min_args;           /* words */
+	guint max_args;           /* words; G_MAXUINT: any number */
+	const gchar *words;       /* completion of the words: "node", "set", "node set", "image",
+				     "volume", "dir", "verb",       "shell" or
+				     "" */
+	guint flags;              /* ISC_COMMAND_… */
 	const IscOption *options; /* its own, besides isc_common_options */
 	IscCommandRun run;
 };
@@ -130,7 +130,22 @@ gboolean isc_cli_help(GString *out, gchar *const *topic, GError **error) G_GNUC_
  * or NULL
  */
 GVariant *isc_cli_ask_set(IscCli *cli, const gchar *method, GVariant *params, GError **why);
-void isc_cli_print_set(IscCli *cli, GVariant *result); /* of an order, or of a dry run */
+
+/* The words of the command line as names that isc_cli_put_members() may add to. */
+GPtrArray *isc_cli_names(const IscCli *cli);
+
+/**
+ * isc_cli_put_members:
+ * @names: from isc_cli_names()
+ * @at: at which of them the verb is
+ * @why: (inout): why it did not work with a node of that name
+ *
+ * Puts the members of the set of that name behind it, where there is one: the verb then goes on
+ * with them.  FALSE: there is none, @why tells.
+ */
+gboolean isc_cli_put_members(IscCli *cli, GPtrArray *names, guint at, GError **why);
+gboolean isc_cli_list_sets(IscCli *cli, GError **error); /* list --sets */
+void isc_cli_print_set(IscCli *cli, GVariant *result);   /* of an order, or of a dry run */
 gboolean isc_cli_show_set(IscCli *cli, const gchar *name, GError **why); /* as isc_cli_ask_set() */
 
 /* --- the verbs --- */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "model/replica.h"
 
 #define NOT_RUNNING                                                                                \
 	"isc-dockd is not running: start it with 'systemctl start isc-dockd', or as "              \
@@ -257,7 +258,8 @@ static GVariant *call(IscClient *client, const gchar *path, const gchar *iface, 
 	return g_dbus_connection_call_with_unix_fd_list_finish(client->bus, out, result, error);
 }
 
-gboolean isc_client_has_node(IscClient *client, const gchar *node)
+/* As isc_client_has_node(); *@is_set: it is the name of a set. */
+static gboolean has_node(IscClient *client, const gchar *node, gboolean *is_set)
 {
 	g_autoptr(GVariant) reply = call(client, ISC_CLIENT_PATH, ISC_CLIENT_IFACE, "ListNodes",
 			NULL, "(aa{sv})", NULL, NULL, NULL);
@@ -266,11 +268,19 @@ gboolean isc_client_has_node(IscClient *client, const gchar *node)
 	g_autoptr(GVariant) rows = g_variant_get_child_value(reply, 0);
 	for (gsize i = 0; i < g_variant_n_children(rows); i++) {
 		g_autoptr(GVariant) row = g_variant_get_child_value(rows, i);
-		const gchar *name;
+		const gchar *name, *set;
 		if (g_variant_lookup(row, "name", "&s", &name) && g_str_equal(name, node))
 			return TRUE;
+		if (g_variant_lookup(row, "set", "&s", &set) && g_str_equal(set, node))
+			*is_set = TRUE;
 	}
 	return FALSE;
+}
+
+gboolean isc_client_has_node(IscClient *client, const gchar *node)
+{
+	gboolean is_set;
+	return has_node(client, node, &is_set);
 }
 
 GVariant *isc_client_call(IscClient *client, const gchar *node, const gchar *method,
@@ -281,7 +291,7 @@ GVariant *isc_client_call(IscClient *client, const gchar *node, const gchar *met
 	const gchar *iface = node ? ISC_CLIENT_NODE_IFACE : ISC_CLIENT_IFACE;
 	g_autoptr(GVariant) kept = params ? g_variant_ref_sink(params) : NULL;
 	guint progress_id = 0, tick_id = 0;
-	gboolean is_there = TRUE;
+	gboolean is_there = TRUE, is_set = FALSE;
 	if (client->wants_progress) {
 		progress_id = g_dbus_connection_signal_subscribe(client->bus, ISC_CLIENT_BUS_NAME,
 				ISC_CLIENT_IFACE, "Progress", ISC_CLIENT_PATH,
@@ -294,7 +304,7 @@ GVariant *isc_client_call(IscClient *client, const gchar *node, const gchar *met
 	g_autoptr(GError) raw = NULL;
 	GVariant *result = call(client, path, iface, method, kept, reply, in, out, &raw);
 	if (!result && node && is_unknown_object(raw)) {
-		is_there = isc_client_has_node(client, node);
+		is_there = has_node(client, node, &is_set);
 		if (is_there) {
 			g_clear_error(&raw);
 			result = call(client, path, iface, method, kept, reply, in, out, &raw);
@@ -309,6 +319,11 @@ GVariant *isc_client_call(IscClient *client, const gchar *node, const gchar *met
 	if (result)
 		return result;
 
+	if (!is_there && is_set) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, ISC_NO_NODE_BUT_A_SET, node,
+				node);
+		return NULL;
+	}
 	if (!is_there) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
 				"no node '%s'; isc-vm list shows those there are", node);

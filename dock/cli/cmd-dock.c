@@ -91,17 +91,24 @@ gboolean isc_cli_set_each(IscCli *cli, const gchar *method, const gchar *done, G
 		if (!isc_cli_name(cli, i, "node", error))
 			return FALSE;
 	IscClient *client = isc_cli_client(cli, error);
-	for (guint i = 0; client && i < cli->n_words; i++) {
+	g_autoptr(GPtrArray) names = isc_cli_names(cli);
+	for (guint i = 0; client && i < names->len; i++) {
 		gboolean changed = TRUE;
-		g_autoptr(GVariant) result = isc_client_ask(
-				client, cli->words[i], method, NULL, "(a{sv})", error);
-		if (!result)
+		g_autoptr(GError) why = NULL;
+		const gchar *name = names->pdata[i];
+		g_autoptr(GVariant) result =
+				isc_client_ask(client, name, method, NULL, "(a{sv})", &why);
+		if (!result && isc_cli_put_members(cli, names, i, &why))
+			continue;
+		if (!result) {
+			g_propagate_error(error, g_steal_pointer(&why));
 			return FALSE;
+		}
 		g_variant_lookup(result, "changed", "b", &changed);
 		if (cli->json)
 			isc_cli_print_json(cli, result);
 		else
-			g_string_append_printf(cli->out, "%s: %s%s\n", cli->words[i], done,
+			g_string_append_printf(cli->out, "%s: %s%s\n", name, done,
 					changed ? "" : " already");
 	}
 	return client != NULL;

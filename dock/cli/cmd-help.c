@@ -179,6 +179,9 @@ static const gchar bash_head[] =
 		"\tcase $1 in\n"
 		"\t@node*) isc-vm list --names --timeout 2 2>/dev/null; printf '%s\\n' ${1#@node} "
 		";;\n"
+		"\t@set*) isc-vm list --sets --names --timeout 2 2>/dev/null ;;\n"
+		"\t@any*) isc-vm list --sets --names --timeout 2 2>/dev/null; _isc_vm_words "
+		"\"@node${1#@any}\" ;;\n"
 		"\t@image) isc-vm image list --names --timeout 2 2>/dev/null ;;\n"
 		"\t@evidence) isc-vm evidence list --names --timeout 2 2>/dev/null ;;\n"
 		"\t@volume) isc-vm volume list --names --timeout 2 2>/dev/null ;;\n"
@@ -237,6 +240,8 @@ static void append_verb_cases(GString *out)
 	for (const IscCommand *v = isc_commands; v->name; v++) {
 		const gchar *words = v->words;
 		const gchar *args = g_str_equal(words, "node")       ? "@node"
+				    : g_str_equal(words, "set")      ? "@set"
+				    : g_str_equal(words, "node set") ? "@any"
 				    : g_str_equal(words, "image")    ? "@image"
 				    : g_str_equal(words, "evidence") ? "@evidence"
 				    : g_str_equal(words, "volume")   ? "@volume"

@@ -50,12 +50,23 @@ gboolean isc_cmd_limit(IscCli *cli, GError **error)
 		return FALSE;
 	}
 	g_ptr_array_add(texts, NULL);
+	g_autoptr(GError) why = NULL;
 	g_autoptr(GVariant) result = isc_cli_ask(cli, name, "Limit",
 			g_variant_new("(^as@a{sv})", texts->pdata,
 					isc_cli_options(cli, NULL, NULL)),
-			"(a{sv})", error);
-	if (!result)
-		return FALSE;
-	print_result(cli, name, result);
-	return TRUE;
+			"(a{sv})", &why);
+	if (result) {
+		print_result(cli, name, result);
+		return TRUE;
+	}
+	result = isc_cli_ask_set(cli, "LimitSet",
+			g_variant_new("(s^as@a{sv})", name, texts->pdata,
+					isc_cli_options(cli, NULL, NULL)),
+			&why);
+	if (result) {
+		isc_cli_print_set(cli, result);
+		return TRUE;
+	}
+	g_propagate_error(error, g_steal_pointer(&why));
+	return FALSE;
 }

@@ -20,11 +20,22 @@ static gboolean change(IscCli *cli, const gchar *method, const gchar *done, GErr
 		}
 		g_variant_builder_add(&rules, "s", cli->words[i]);
 	}
+	g_autoptr(GVariant) list = g_variant_ref_sink(g_variant_builder_end(&rules));
+	g_autoptr(GError) why = NULL;
 	g_autoptr(GVariant) result = isc_client_ask(client, name, method,
-			g_variant_new("(as@a{sv})", &rules, isc_cli_options(cli, NULL, NULL)),
-			"(a{sv})", error);
-	if (!result)
+			g_variant_new("(@as@a{sv})", list, isc_cli_options(cli, NULL, NULL)),
+			"(a{sv})", &why);
+	if (!result) {
+		g_autofree gchar *of_set = g_strconcat(method, "Set", NULL);
+		result = isc_cli_ask_set(cli, of_set,
+				g_variant_new("(s@as@a{sv})", name, list,
+						isc_cli_options(cli, NULL, NULL)),
+				&why);
+	}
+	if (!result) {
+		g_propagate_error(error, g_steal_pointer(&why));
 		return FALSE;
+	}
 	if (isc_cli_print_result(cli, result))
 		return TRUE;
 	gboolean changed = TRUE;

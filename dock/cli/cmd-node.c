@@ -47,9 +47,10 @@ static IscJson *failure_json(const gchar *name, const GError *why)
 
 /**
  * each:
- * Does @method to every name.  One that fails does not keep the others from their turn; the first
- * failure's status is that of the command.  @option: set to true in the call's options where the
- * command line has it, or NULL.  @set_method: the like of sets, or NULL.
+ * Does @method to every name, that of a set standing for its members.  One that fails does not keep
+ * the others from their turn; the first failure's status is that of the command.  @option: set to
+ * true in the call's options where the command line has it, or NULL.  @set_method: the like of
+ * sets, or NULL.
  */
 static gboolean each(IscCli *cli, const gchar *method, const gchar *set_method, const gchar *option,
 		const gchar *done, GError **error)
@@ -63,9 +64,10 @@ static gboolean each(IscCli *cli, const gchar *method, const gchar *set_method, 
 
 	gboolean has = option && isc_args_has(cli->args, option);
 	g_autoptr(IscJson) all = json_object_new_array();
+	g_autoptr(GPtrArray) names = isc_cli_names(cli);
 	g_autoptr(GError) first = NULL;
-	for (guint i = 0; i < cli->n_words && !isc_client_signal(client); i++) {
-		const gchar *name = cli->words[i];
+	for (guint i = 0; i < names->len && !isc_client_signal(client); i++) {
+		const gchar *name = names->pdata[i];
 		g_autoptr(GError) why = NULL;
 		GVariant *options = isc_cli_options(
 				cli, has ? option : NULL, has ? g_variant_new_boolean(TRUE) : NULL);
@@ -76,7 +78,9 @@ static gboolean each(IscCli *cli, const gchar *method, const gchar *set_method, 
 					g_variant_new("(s@a{sv})", name,
 							isc_cli_options(cli, NULL, NULL)),
 					&why);
-		if (result && cli->n_words == 1 && cli->json)
+		if (!result && !set_method && isc_cli_put_members(cli, names, i, &why))
+			continue;
+		if (result && names->len == 1 && cli->json)
 			isc_cli_print_json(cli, result);
 		else if (result && cli->json)
 			json_object_array_add(all, isc_output_to_json(result));
@@ -85,14 +89,14 @@ static gboolean each(IscCli *cli, const gchar *method, const gchar *set_method, 
 		if (result)
 			continue;
 
-		if (cli->n_words > 1 && cli->json)
+		if (names->len > 1 && cli->json)
 			json_object_array_add(all, failure_json(name, why));
 		if (!first)
 			first = g_steal_pointer(&why);
 		else
 			g_printerr("isc-vm %s: %s\n", cli->verb->name, why->message);
 	}
-	if (cli->n_words > 1 && cli->json)
+	if (names->len > 1 && cli->json)
 		isc_output_json(cli->out, all, TRUE);
 	if (!first)
 		return TRUE;

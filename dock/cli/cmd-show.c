@@ -64,6 +64,8 @@ gboolean isc_cmd_list(IscCli *cli, GError **error)
 	IscColumn columns[G_N_ELEMENTS(all)] = { 0 };
 	if (isc_args_has(cli->args, "destroyed"))
 		return isc_cli_list_destroyed(cli, error);
+	if (isc_args_has(cli->args, "sets"))
+		return isc_cli_list_sets(cli, error);
 	g_autoptr(GVariant) rows = isc_cli_ask(cli, NULL, "ListNodes", NULL, "(aa{sv})", error);
 	if (!rows)
 		return FALSE;

@@ -206,6 +206,66 @@ gboolean isc_admission_limits(IscDock *dock, const IscNode *node, const IscSpec 
 	return !enter || isc_register_set_spec(dock->reg, next, error);
 }
 
+static IscNode *find(const GPtrArray *nodes, const gchar *uuid)
+{
+	for (guint i = 0; i < nodes->len; i++) {
+		IscNode *node = nodes->pdata[i];
+		if (g_str_equal(node->uuid, uuid))
+			return node;
+	}
+	return NULL;
+}
+
+/* What @now has not exposed yet.  (transfer full) */
+static GArray *opened_by(const IscSpec *now, const IscSpec *next)
+{
+	GArray *out = g_array_new(FALSE, FALSE, sizeof(IscExpose));
+	for (guint i = 0; i < next->expose->len; i++) {
+		const IscExpose *x = &g_array_index(next->expose, IscExpose, i);
+		gboolean has = FALSE;
+		for (guint k = 0; k < now->expose->len && !has; k++)
+			has = isc_expose_overlaps(&g_array_index(now->expose, IscExpose, k), x);
+		if (!has)
+			g_array_append_val(out, *x);
+	}
+	return out;
+}
+
+/* @all: as it will be, @next among them */
+static gboolean check_member(IscDock *dock, const IscNode *now, const IscNode *next,
+		const GPtrArray *all, GError **error)
+{
+	g_autoptr(GArray) opened = opened_by(now->spec, next->spec);
+	IscAdmitHost host;
+	return isc_policy_admit_ports(next, all, error) &&
+	       are_free(dock, next->slot, opened, error) &&
+	       (!isc_node_state_is_up(next->state) ||
+			       !isc_limit_change_asks_for_more(now->spec, next->spec) ||
+			       (gather(dock, next->spec, &host, error) &&
+					       isc_policy_admit(&host, next, all, error)));
+}
+
+gboolean isc_admission_members(IscDock *dock, const GPtrArray *after, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->admission);
+	g_autoptr(GPtrArray) stand = isc_register_list_nodes(dock->reg, error);
+	g_autoptr(GPtrArray) all = g_ptr_array_new();
+	if (!stand)
+		return FALSE;
+	for (guint i = 0; i < stand->len; i++) {
+		IscNode *node = stand->pdata[i], *next = find(after, node->uuid);
+		g_ptr_array_add(all, next ? next : node);
+	}
+	for (guint i = 0; i < after->len; i++) {
+		const IscNode *next = after->pdata[i], *now = find(stand, next->uuid);
+		GError *why = NULL;
+		gboolean ok = !now || check_member(dock, now, next, all, &why);
+		if (!decide(dock, next, ok, why, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
 gboolean isc_admission_volume(IscDock *dock, const gchar *name, guint mib, GError **error)
 {
 	IscAdmitHost host;

@@ -30,6 +30,11 @@ gboolean isc_admission_again(IscDock *dock, const IscNode *node, GError **error)
 gboolean isc_admission_limits(IscDock *dock, const IscNode *node, const IscSpec *next,
 		gboolean enter, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* May the members of a set be as @after (of IscNode) has them: all at once, as none of them is yet?
+ * Asked are their ports, and the ceilings where one that is up wants more. */
+gboolean isc_admission_members(IscDock *dock, const GPtrArray *after, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* May volumes get @mib more?  Errors: ISC_ERROR_POLICY: the ceiling, or the disk. */
 gboolean isc_admission_volume(IscDock *dock, const gchar *name, guint mib, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;

@@ -13,5 +13,10 @@ IscNodeState isc_balance_state(const GPtrArray *nodes, const gchar *set);
 /* The state of @node has changed; nothing to do where it shares no ports. */
 void isc_balance_follow(IscDock *dock, const gchar *node);
 
+/* The rules of @node have changed: a port leads nowhere before all who may get it have it.  Errors:
+ * of the boundary. */
+gboolean isc_balance_rules(IscDock *dock, const IscNode *node, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* Of all sets that @nodes (of IscNode) are members of, when the daemon starts. */
 void isc_balance_start(IscDock *dock, const GPtrArray *nodes);

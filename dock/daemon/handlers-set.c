@@ -71,7 +71,10 @@ GVariant *isc_handle_show_set(IscCall *call, GError **error)
 	isc_answer_put(&b, "ports",
 			g_variant_new_string(spec->replica.own_ports ? "own" : "shared"));
 	isc_answer_put(&b, "created", g_variant_new_int64(set->created));
-	isc_answer_put(&b, "spec", g_variant_new_string(set->spec));
+	if (set->wanted)
+		spec->replica.count = set->wanted; /* the file keeps what it was provisioned with */
+	g_autofree gchar *text = isc_spec_print_public(spec);
+	isc_answer_put(&b, "spec", g_variant_new_string(text));
 	return isc_answer(&b);
 }
 
@@ -156,6 +159,41 @@ GVariant *isc_handle_upgrade_set(IscCall *call, GError **error)
 		request.image = NULL;
 	return carry_out(call, isc_sets_upgrade, &request, options,
 			"dry-run timeout drain in-place ", error);
+}
+
+static GVariant *change(IscCall *call, IscVerb verb, GError **error)
+{
+	g_autofree const gchar **rules = NULL;
+	g_autoptr(GVariant) options = NULL;
+	IscSetRequest request = { .verb = verb };
+	g_variant_get(call->params, "(&s^a&s@a{sv})", &request.name, &rules, &options);
+	request.rules = rules;
+	return carry_out(call, isc_sets_change, &request, options, "dry-run timeout ", error);
+}
+
+GVariant *isc_handle_expose_set(IscCall *call, GError **error)
+{
+	return change(call, ISC_VERB_EXPOSE, error);
+}
+
+GVariant *isc_handle_unexpose_set(IscCall *call, GError **error)
+{
+	return change(call, ISC_VERB_UNEXPOSE, error);
+}
+
+GVariant *isc_handle_allow_set(IscCall *call, GError **error)
+{
+	return change(call, ISC_VERB_ALLOW, error);
+}
+
+GVariant *isc_handle_deny_set(IscCall *call, GError **error)
+{
+	return change(call, ISC_VERB_DENY, error);
+}
+
+GVariant *isc_handle_limit_set(IscCall *call, GError **error)
+{
+	return change(call, ISC_VERB_LIMIT, error);
 }
 
 GVariant *isc_handle_destroy_set(IscCall *call, GError **error)

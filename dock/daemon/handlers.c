@@ -9,6 +9,7 @@
 #include "daemon/network.h"
 #include "daemon/show.h"
 #include "daemon/trails.h"
+#include "model/replica.h"
 
 static GVariant *list_events(IscCall *call, GError **error)
 {
@@ -25,6 +26,15 @@ static GVariant *list_events(IscCall *call, GError **error)
 			call->dock->reg, *node ? node : NULL, MIN(since, G_MAXINT64), max, error);
 	if (!rows)
 		return NULL;
+	/* A node that is no more has its events still; a set never has any of its own. */
+	g_autoptr(IscReplicaSet) set =
+			*node && rows->len == 0 ? isc_register_get_set(call->dock->reg, node, NULL)
+						: NULL;
+	if (set) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, ISC_NO_NODE_BUT_A_SET, node,
+				node);
+		return NULL;
+	}
 	GVariantBuilder list;
 	g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
 	for (guint i = 0; i < rows->len; i++)
@@ -38,6 +48,11 @@ static const IscHandler handlers[] = {
 	{ "Dock1", "Scale",       isc_handle_scale },
 	{ "Dock1", "UpgradeSet",  isc_handle_upgrade_set },
 	{ "Dock1", "DestroySet",  isc_handle_destroy_set },
+	{ "Dock1", "ExposeSet",  isc_handle_expose_set },
+	{ "Dock1", "UnexposeSet", isc_handle_unexpose_set },
+	{ "Dock1", "AllowSet",   isc_handle_allow_set },
+	{ "Dock1", "DenySet",    isc_handle_deny_set },
+	{ "Dock1", "LimitSet",   isc_handle_limit_set },
 	{ "Dock1", "ShowSet",     isc_handle_show_set },
 	{ "Dock1", "ImportImage", isc_show_import_image },
 	{ "Dock1", "RemoveImage", isc_show_remove_image },

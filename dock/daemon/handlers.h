@@ -30,6 +30,11 @@ ISC_HANDLE(unprotect);
 ISC_HANDLE(scale);
 ISC_HANDLE(upgrade_set);
 ISC_HANDLE(destroy_set);
+ISC_HANDLE(expose_set);
+ISC_HANDLE(unexpose_set);
+ISC_HANDLE(allow_set);
+ISC_HANDLE(deny_set);
+ISC_HANDLE(limit_set);
 ISC_HANDLE(show_set);
 
 /* handlers-dock.c */

@@ -205,8 +205,11 @@ GVariant *isc_network_show_call(IscCall *call, GError **error)
 	for (guint i = 0; i < w.nodes->len; i++)
 		if (g_str_equal(w.fences[i].name, name))
 			return g_variant_new("(@a{sv})", show_one(call->dock, &w, i, kernel));
-	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
-			"no node '%s'; 'isc-vm list' shows those there are", name);
+	/* It says so. */
+	g_autoptr(IscNode) late = isc_register_get_node(call->dock->reg, name, error);
+	if (late)
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"node '%s' came this moment; ask again", name);
 	return NULL;
 }
 

@@ -7,7 +7,7 @@
 #include "daemon/drain.h"
 #include "daemon/env.h"
 #include "daemon/provision.h"
-#include "daemon/set-work.h"
+#include "daemon/set-change.h"
 #include "model/member.h"
 
 void isc_set_outcome_clear(IscSetOutcome *outcome)
@@ -398,10 +398,17 @@ static gboolean is_whole(const IscSetWork *w)
 	return TRUE;
 }
 
+/* @filled: nobody is missing */
+static gboolean is_right(const IscSetWork *w, gboolean filled)
+{
+	return w->set->wanted && highest(w) <= w->set->wanted && (!filled || is_whole(w)) &&
+	       isc_set_follows(w);
+}
+
 static gboolean mend(IscSetWork *w, gboolean wants_fill, GError **error)
 {
 	guint wanted = w->set->wanted;
-	if (!trim(w, wanted, error))
+	if (!trim(w, wanted, error) || !isc_set_follow(w, error))
 		return FALSE;
 	if (!wants_fill || is_whole(w))
 		return TRUE;
@@ -419,9 +426,7 @@ static void mend_one(IscDock *dock, const gchar *name, gboolean wants_fill)
 	g_auto(IscSetWork) w = { .dock = dock, .request = &request, .out = &out };
 	g_autoptr(GError) why = NULL;
 	/* Whoever is at it makes it right. */
-	if (!isc_set_work_look(&w, NULL) ||
-			(w.set->wanted && highest(&w) <= w.set->wanted &&
-					(!wants_fill || is_whole(&w))) ||
+	if (!isc_set_work_look(&w, NULL) || is_right(&w, wants_fill) ||
 			!isc_set_work_begin(&w, ISC_VERB_PROVISION, NULL) ||
 			!isc_set_work_look(&w, NULL))
 		return;
@@ -463,14 +468,14 @@ void isc_sets_check(IscDock *dock, gboolean repair,
 		g_auto(IscSetWork) w = { .dock = dock, .request = &request, .out = &out };
 		g_autofree gchar *lock = g_strconcat("*", request.name, NULL);
 		if (isc_dock_is_busy(dock, lock) || !isc_set_work_look(&w, NULL) ||
-				(w.set->wanted && highest(&w) <= w.set->wanted && is_whole(&w)))
+				is_right(&w, TRUE))
 			continue;
-		g_autofree gchar *problem = g_strdup_printf(
-				"has %u members, %u are wanted", w.members->len, w.set->wanted);
+		g_autofree gchar *problem = g_strdup_printf("has %u members, %u are wanted%s",
+				w.members->len, w.set->wanted,
+				isc_set_follows(&w) ? "" : "; not all have its rules and limits");
 		if (repair)
 			mend_one(dock, request.name, TRUE);
-		gboolean mended = repair &&
-				  (!isc_set_work_look(&w, NULL) || (w.set->wanted && is_whole(&w)));
+		gboolean mended = repair && (!isc_set_work_look(&w, NULL) || is_right(&w, TRUE));
 		found(data, "set", request.name, problem, mended);
 	}
 }

@@ -13,15 +13,17 @@ typedef struct {
 	const gchar *name;
 	guint caller; /* uid */
 	gboolean dry_run;
-	guint timeout_s;    /* for each member; 0: its own */
-	guint count;        /* scale */
-	const gchar *image; /* upgrade: as IscRequest has it; NULL: back to the one before */
-	guint drain_s;      /* upgrade */
-	gboolean in_place;  /* upgrade */
+	guint timeout_s;           /* for each member; 0: its own */
+	guint count;               /* scale */
+	const gchar *image;        /* upgrade: as IscRequest has it; NULL: back to the one before */
+	guint drain_s;             /* upgrade */
+	gboolean in_place;         /* upgrade */
+	IscVerb verb;              /* change: expose, unexpose, allow, deny or limit */
+	const gchar *const *rules; /* change: as IscRequest has them */
 } IscSetRequest;
 
 typedef struct {
-	GPtrArray *plan;     /* of gchar*, "+ web-3": one a member */
+	GPtrArray *plan;     /* of gchar*, "+ web-3", "expose web-1: tcp:80:80" */
 	GPtrArray *warnings; /* of gchar* */
 	gboolean done;       /* it was so already */
 	gdouble seconds;
@@ -57,7 +59,19 @@ gboolean isc_sets_destroy(IscDock *dock, const IscSetRequest *request, IscSetOut
 gboolean isc_sets_upgrade(IscDock *dock, const IscSetRequest *request, IscSetOutcome *out,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Ends what was interrupted: members too many go.  @fill: those that are missing come.  In a worker
+/**
+ * isc_sets_change:
+ *
+ * Rules or limits of the set: of each member, and of those that come later.  Opening is for all or
+ * for none: where a member cannot, those before it are taken back.  Closing goes on with the
+ * others, and the dock goes on trying.  Errors: ISC_ERROR_NOT_FOUND; as isc_verb_run().
+ * set-change.c
+ */
+gboolean isc_sets_change(IscDock *dock, const IscSetRequest *request, IscSetOutcome *out,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Ends what was interrupted: members too many go, those that stand get the set's rules and limits.
+ * @fill: those that are missing come.  In a worker
  * thread. */
 void isc_sets_mend(IscDock *dock, gboolean fill);
 /* The same with @fill in a thread of its own, soon. */

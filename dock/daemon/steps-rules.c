@@ -3,6 +3,7 @@
  * journal's recovery goes on from there.  Then the kernel, in one transaction, read back; at last
  * the connections that are no longer allowed. */
 #include "daemon/admission.h"
+#include "daemon/balance.h"
 #include "daemon/names.h"
 #include "daemon/steps.h"
 #include "engine/conntrack.h"
@@ -74,6 +75,7 @@ static gboolean make(
 		return FALSE;
 	gboolean ok = !isc_node_state_is_up(node->state) ||
 		      (isc_steps_rules_in_force(dock, node, error) &&
+				      isc_balance_rules(dock, node, error) &&
 				      end_connections(dock, node, &change, error));
 	/* Only now are hosts forgotten that no rule names any more: their connections are ended. */
 	isc_dock_names_look(dock);

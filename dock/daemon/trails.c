@@ -11,6 +11,7 @@
 #include "base/anchor.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "model/replica.h"
 #include "base/name.h"
 
 #define READ_FLAGS (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
@@ -54,6 +55,8 @@ static int open_folder(IscCall *call, const gchar *trail, GError **error)
 	}
 	g_autoptr(IscNode) node =
 			is_dock ? NULL : isc_register_get_node(call->dock->reg, name, NULL);
+	g_autoptr(IscReplicaSet) set =
+			is_dock || node ? NULL : isc_register_get_set(call->dock->reg, name, NULL);
 	if (is_packets && (is_dock || node || access(folder, F_OK) == 0))
 		sent_nothing(trail, error);
 	else if (is_dock)
@@ -62,6 +65,9 @@ static int open_folder(IscCall *call, const gchar *trail, GError **error)
 				"answered so far");
 	else if (node)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' has sent nothing yet",
+				name);
+	else if (set)
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, ISC_NO_NODE_BUT_A_SET, name,
 				name);
 	else
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,

@@ -20,7 +20,6 @@
 #include "daemon/upgrade.h"
 #include "daemon/tombstone.h"
 #include "engine/vm-domain.h"
-#include "model/member.h"
 #include "policy/advice.h"
 #include "policy/planner.h"
 #include "policy/rule-change.h"
@@ -379,19 +378,25 @@ static void advise(IscDock *dock, const IscNode *node, GPtrArray *warnings)
 		isc_policy_advise(node->spec, image, warnings);
 }
 
+/* Members of a set are equal. */
+static gboolean is_for_set(const IscRequest *request, const IscNode *node, GError **error)
+{
+	gboolean asks = isc_verb_is_about_rules(request->verb) || request->verb == ISC_VERB_LIMIT;
+	if (!asks || request->of_set || !*node->spec->replica.set)
+		return FALSE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+			"node '%s' is a member of set '%s', and its members are equal: 'isc-vm %s "
+			"%s' changes all of them, and those to come",
+			request->node, node->spec->replica.set, isc_verb_name(request->verb),
+			node->spec->replica.set);
+	return TRUE;
+}
+
 /* What of the caller's rules is a change, and may be made: also what a dry run tells.  (transfer
  * full) */
 static gchar *plan_rules(IscDock *dock, const IscRequest *request, const IscNode *node,
 		gboolean *done, GPtrArray *warnings, GError **error)
 {
-	if (isc_member_shares_ports(node->spec) &&
-			(request->verb == ISC_VERB_EXPOSE || request->verb == ISC_VERB_UNEXPOSE)) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"node '%s': its ports are those of set '%s', and stay as they were "
-				"provisioned",
-				request->node, node->spec->replica.set);
-		return NULL;
-	}
 	g_autofree gchar *change =
 			isc_rule_change_plan(node->spec, request->verb, request->rules, error);
 	if (!change)
@@ -416,6 +421,7 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 {
 	g_autoptr(IscNode) node = isc_dock_load_node(dock, request->node, error);
 	if (!node || !isc_node_check_verb(node, request->verb, &out->done, error) ||
+			is_for_set(request, node, error) ||
 			!isc_upgrade_admits(dock, node, request, error))
 		return FALSE;
 	if (request->timeout_s)

@@ -24,6 +24,7 @@ typedef struct {
 	const gchar *image;       /* upgrade: NAME, NAME:VERSION or sha256:DIGEST */
 	guint drain_s;            /* upgrade, rollback: that open connections get to end */
 	gboolean in_place;        /* upgrade, rollback: without a stand-in */
+	gboolean of_set;          /* rules, limit: an order on the node's set makes it */
 	guint64 run; /* enable of a job: its run, where it is on record already; else 0 */
 	const gchar *const *rules; /* expose, unexpose, allow, deny, limit: as the caller wrote them
 				    */

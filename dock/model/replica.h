@@ -18,6 +18,10 @@ typedef struct {
 gboolean isc_replica_take(IscReplica *replica, const gchar *key, const gchar *value, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/* What is said where a verb on one node gets the name of a set, twice. */
+#define ISC_NO_NODE_BUT_A_SET                                                                      \
+	"'%s' is a set of nodes: name one of its members, which 'isc-vm show %s' lists"
+
 /* "SET-N".  (transfer full) */
 gchar *isc_replica_name(const gchar *set, guint number);
 

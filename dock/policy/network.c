@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "model/replica.h"
 #include "render/egress.h"
 
 typedef enum {
@@ -81,6 +82,12 @@ static gboolean parse_end(const IscNetwork *n, const gchar *text, End *out, GErr
 		if (g_str_equal(n->nodes[i].fence->name, text)) {
 			*out = (End){ AT_NODE, &n->nodes[i], TRUE, n->nodes[i].fence->address };
 			return TRUE;
+		}
+	for (gsize i = 0; i < n->n_nodes; i++)
+		if (g_str_equal(n->nodes[i].fence->set, text)) {
+			g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, ISC_NO_NODE_BUT_A_SET,
+					text, text);
+			return FALSE;
 		}
 	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
 			"no node '%s'; 'isc-vm list' shows those there are", text);

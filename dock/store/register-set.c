@@ -52,7 +52,7 @@ IscReplicaSet *isc_register_get_set(IscRegister *reg, const gchar *name, GError 
 		return NULL;
 	if (sqlite3_step(st) != SQLITE_ROW) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
-				"no set '%s'; 'isc-vm list' shows what members are of which", name);
+				"no set '%s'; 'isc-vm list --sets' shows those there are", name);
 		return NULL;
 	}
 	IscReplicaSet *set = g_new0(IscReplicaSet, 1);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "model/replica.h"
 #include "store/register-private.h"
 #include "store/sql.h"
 
@@ -326,8 +327,14 @@ IscNode *isc_register_get_node(IscRegister *reg, const gchar *name, GError **err
 	IscNode *node = sqlite3_step(st) == SQLITE_ROW ? node_of_row(st) : NULL;
 	if (node)
 		return node;
-	g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
-			"no node '%s'; 'isc-vm list' shows those there are", name);
+	g_autoptr(IscStmt) set = isc_sql_prepare(
+			reg->db, NULL, "SELECT 1 FROM replica_set WHERE name = ?", "t", name);
+	if (set && sqlite3_step(set) == SQLITE_ROW)
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, ISC_NO_NODE_BUT_A_SET, name,
+				name);
+	else
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
+				"no node '%s'; 'isc-vm list' shows those there are", name);
 	return NULL;
 }
 

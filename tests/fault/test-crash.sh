@@ -205,6 +205,22 @@ ok "and serves" serves
 crash provision 9 dock isc-vm scale s 2
 ok "one that was growing grows" wait_for 60 set_is 2
 ok "and in order" in_order
+# What the set is to have is on record first, and is what all its members have in the end.
+set_has() { [ "$(dock isc-vm show s --json | jq -r '[.members[].expose | join(" ")] | unique | join("|")')" = "$1" ]; }
+# shellcheck disable=SC2016 # $DOCK is the client's
+serves_at() { client sh -c 'curl -fsS -m 5 "http://$DOCK:'"$1"'/"'; }
+for step in 0 1; do
+	crash expose "$step" dock isc-vm expose s 9000:8080
+	ok "a port of a set, dead before step $step of its first member: it is opened" wait_for 60 set_has "tcp:8080:8080 tcp:9000:8080"
+	ok "and leads to them" wait_for 60 serves_at 9000
+	crash unexpose "$step" dock isc-vm unexpose s 9000:8080
+	ok "or closed" wait_for 60 set_has tcp:8080:8080
+	not_ok "and leads nowhere" serves_at 9000
+done
+crash limit 0 dock isc-vm limit s --iops 900
+limited() { dock isc-vm list --json | jq -r '.[].name' | while read -r n; do dock isc-vm show "$n" --json | jq -r .limits; done | uniq | grep -x IOPS=900; }
+ok "a limit, too" wait_for 60 limited
+ok "and in order" in_order
 crash destroy 3 dock isc-vm scale s 1
 ok "one that was getting smaller is" wait_for 60 set_is 1
 ok "its port leads to who is left" serves

@@ -97,7 +97,8 @@ static gchar *complete(const gchar *script, const gchar *line)
 {
 	g_auto(GStrv) words = g_strsplit(line, " ", -1);
 	g_autofree gchar *quoted = g_strjoinv("' '", words);
-	g_autofree gchar *program = g_strdup_printf("isc-vm() { printf 'web\\ndb-1\\n'; "
+	g_autofree gchar *program = g_strdup_printf("isc-vm() { case $* in *--sets*) echo shop ;; "
+						    "*) printf 'web\\ndb-1\\n' ;; esac; "
 						    "}\n%s\nCOMP_WORDS=('%s')\nCOMP_CWORD=%u\n"
 						    "_isc_vm\nprintf '%%s ' \"${COMPREPLY[@]}\"\n",
 			script, quoted, g_strv_length(words) - 1);
@@ -124,7 +125,10 @@ static void completion_offers_what_the_table_has(void **state)
 		{ "isc-vm prov", "provision" },
 		{ "isc-vm image ", "import list show rm" },
 		{ "isc-vm snapshot re", "restore" },
-		{ "isc-vm enable ", "web db-1" },
+		{ "isc-vm enable ", "shop web db-1" },
+		{ "isc-vm scale ", "shop" },
+		{ "isc-vm logs ", "web db-1" },
+		{ "isc-vm expose s", "shop" },
 		{ "isc-vm enable d", "db-1" },
 		{ "isc-vm enable web db", "db-1" },
 		{ "isc-vm snapshot restore w", "web" },

@@ -484,6 +484,48 @@ static void the_name_of_a_set_is_taken_for_the_set(void **state)
 	assert_string_equal(destroy.err, "isc-vm destroy: node 'shop-1' is protected\n");
 }
 
+/* What shares a verb with nodes, but has a method of its own. */
+static void rules_of_a_set_are_the_sets(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "ListNodes", "([{'name': <'shop-1'>, 'set': <'shop'>}],)");
+	answer(fake, "ShowSet",
+			"({'name': <'shop'>, 'members': <[{'name': <'shop-1'>}, {'name': "
+			"<'shop-2'>}]>},)");
+	answer(fake, "ExposeSet", "({'name': <'shop'>, 'changed': <true>, 'seconds': <0.25>},)");
+	answer(fake, "UnexposeSet", "!org.iscdock.Error.NotFound set 'shop' has no such rule");
+	g_auto(Run) expose = isc_vm(fake, "expose shop 9000:80");
+	assert_int_equal(expose.status, 0);
+	assert_string_equal(expose.out, "shop: exposed after 0.25 s\n");
+	/* It is the rule that is not there. */
+	g_auto(Run) unexpose = isc_vm(fake, "unexpose shop 1:1");
+	assert_int_equal(unexpose.status, 3);
+	assert_string_equal(unexpose.err, "isc-vm unexpose: set 'shop' has no such rule\n");
+}
+
+static void a_set_stands_for_its_members_or_it_is_said_what_to_name(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "ListNodes",
+			"([{'name': <'other'>}, {'name': <'db-1'>, 'set': <'db'>, 'state': "
+			"<'ready'>},"
+			" {'name': <'db-2'>, 'set': <'db'>, 'state': <'failed'>}],)");
+	answer(fake, "ShowSet", "({'members': <[{'name': <'db-1'>}, {'name': <'web'>}]>},)");
+	answer(fake, "Disable", "({'state': <'disabled'>, 'seconds': <0.25>},)");
+	g_auto(Run) disable = isc_vm(fake, "disable db");
+	assert_int_equal(disable.status, 0);
+	assert_string_equal(disable.out, "db-1: disabled after 0.2 s\nweb: disabled after 0.2 s\n");
+	g_auto(Run) quarantine = isc_vm(fake, "quarantine db --reason x");
+	assert_int_equal(quarantine.status, 3);
+	assert_string_equal(quarantine.err,
+			"isc-vm quarantine: 'db' is a set of nodes: name one of its members, "
+			"which 'isc-vm show db' lists\n");
+	g_auto(Run) sets = isc_vm(fake, "list --sets");
+	assert_string_equal(sets.out, "SET  READY  MEMBERS\ndb   1      db-1 db-2\n");
+	g_auto(Run) names = isc_vm(fake, "list --sets --names");
+	assert_string_equal(names.out, "db\n");
+}
+
 static void an_older_dock_is_not_taken_for_a_missing_node(void **state)
 {
 	Fake *fake = *state;
@@ -1347,6 +1389,8 @@ int main(int argc, char **argv)
 		TEST(a_failure_is_told_in_json_as_well),
 		TEST(a_node_that_is_not_there_is_status_3),
 		TEST(the_name_of_a_set_is_taken_for_the_set),
+		TEST(rules_of_a_set_are_the_sets),
+		TEST(a_set_stands_for_its_members_or_it_is_said_what_to_name),
 		TEST(an_older_dock_is_not_taken_for_a_missing_node),
 		TEST(without_a_dock_or_a_bus_it_says_so),
 		TEST(a_dock_that_dies_under_the_call_is_status_8),

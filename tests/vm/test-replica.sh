@@ -20,13 +20,13 @@ make() { vm provision "$1" --image fickle:1 --memory 96 --overlay 32 "${@:2}"; }
 names() { vm list --names | paste -sd ' '; }
 # shellcheck disable=SC2016 # $DOCK is the client's
 get() { client sh -c 'curl -fsS -m 10 "http://$DOCK:'"${2:-8080}/$1"'"'; }
-# ask N: N connections, four at a time; "NAME COUNT" of each node that answered, or what went wrong.
+# ask N [PORT]: N connections, four at a time; "NAME COUNT" of each node that answered, or what went wrong.
 ask() {
-	client python3 - "$1" <<-'PYTHON'
+	client python3 - "$1" "${2:-8080}" <<-'PYTHON'
 		import collections, concurrent.futures, os, socket, sys
 		def who(_):
 		    try:
-		        s = socket.create_connection((os.environ["DOCK"], 8080), 60)
+		        s = socket.create_connection((os.environ["DOCK"], int(sys.argv[2])), 60)
 		        s.sendall(b"GET /cgi-bin/who HTTP/1.0\r\n\r\n")
 		        text = b""
 		        while chunk := s.recv(4096):
@@ -39,8 +39,8 @@ ask() {
 		print("\n".join("%s %d" % pair for pair in sorted(said.items())))
 	PYTHON
 }
-# answer N: the names of those that answer N connections
-answer() { ask "$1" | sed 's, [0-9]*$,,' | paste -sd ' '; }
+# answer N [PORT]: the names of those that answer N connections
+answer() { ask "$@" | sed 's, [0-9]*$,,' | paste -sd ' '; }
 are_ready() { json ".state == \"$2 of $2 ready\"" show "$1"; }
 
 for i in fickle fickle2; do ok "image $i is imported" vm image import "$BUILD/images/$i"; done
@@ -72,8 +72,41 @@ like "$(vm network explain outside dock 8080)" "allowed" "the boundary explains 
 like "$(vm network show web-2)" "tcp:8080:8080" "and shows it of each"
 status 4 "no other node gets the port" make other --expose 8080:8080
 status 4 "nor the name" make web
-status 4 "a member's ports are the set's" vm expose web-1 9000:8080
 status 4 "no second set of the name" make web --replicas 2
+
+# --- rules and limits are the set's ---------------------------------------------------------------
+# expose, egress and limits, as all members have them: one line where they are equal
+rules() {
+	for i in 1 2 3; do vm show "web-$i" --json; done | jq -r '[.expose + .egress | join(" "), ."limits-in-force"] | join("; ")' | uniq
+}
+status 4 "a member's ports are the set's" vm expose web-1 9000:8080
+like "$(cat "$TMP/out")" "'isc-vm expose web'" "and it is said how"
+status 4 "as are its limits" vm limit web-1 --cpu-quota 50%
+ok "a port is opened for the set" vm expose web 9000:8080
+is "$(answer 60 9000)" "web-1 web-2 web-3" "and leads to each of its members"
+ok "the same again changes nothing" json '.changed == false' expose web 9000:8080
+status 4 "no other node gets it" make other --expose 9000:8080
+status 3 "what was not opened is not closed" vm unexpose web 9001:8080
+like "$(cat "$TMP/out")" "set 'web' has no" "with the set's name"
+ok "the set may connect out" vm allow web tcp:203.0.113.2:9
+ok "and has a limit" vm limit web --cpu-quota 80% --iops 900
+is "$(rules)" "tcp:8080:8080 tcp:9000:8080 tcp:203.0.113.2:9; CPUQuota=80% IOPS=900" "which all members have"
+ok "the port is closed again" vm unexpose web 9000:8080
+not_ok "for all of them" get '' 9000
+ok "with what was allowed" vm deny web tcp:203.0.113.2:9
+# One that is at something else: its QEMU stands still in the middle of it.
+pid=$(vm show web-2 --json | jq .pid)
+dock kill -STOP "$pid"
+vm snapshot create web-2 s1 >"$TMP/s1" 2>&1 &
+snapshot=$!
+is_busy() { vm snapshot delete web-2 none 2>&1 | grep -q busy; }
+ok "a member is busy" wait_for 30 is_busy
+status 4 "what one member cannot, the set does not" vm expose web 9000:8080
+like "$(cat "$TMP/out")" "'web' is as it was: .*'web-2' is busy" "and which it was is told"
+dock kill -CONT "$pid"
+wait "$snapshot"
+is "$(rules)" "tcp:8080:8080; CPUQuota=80% IOPS=900" "none of them has it"
+vm snapshot delete web-2 s1 >/dev/null
 
 # --- members that are not in force ----------------------------------------------------------------
 # 60 connections pass one of three members over once in 10^10 times.
@@ -133,6 +166,22 @@ vm scale web 2 >/dev/null
 ok "the set gets another image" vm upgrade web --image fickle:2
 is "$(get '') $(get '') $(vm show web --json | jq -r '[.members[].version] | join(" ")')" "fickle 2 fickle 2 2 2" "each of its members"
 ok "the same again changes nothing" json '.changed == false' upgrade web --image fickle:2
+
+ok "and the one that it had" vm rollback web
+is "$(get '') $(vm show web --json | jq -r '[.members[].version] | join(" ")')" "fickle 1 1 1" "each of its members"
+
+# --- the register is lost --------------------------------------------------------------------------
+rig stop dockd --signal KILL
+dock sh -c 'rm /var/lib/isc-dock/register.db*'
+rig start dockd
+is "$(vm show web --json | jq -r '"\(.wanted) \([.members[] | .name + "=" + .state] | join(" "))"')" \
+	"2 web-1=quarantined web-2=quarantined" "without its register the dock takes up the set with its members, cut off"
+for i in 1 2; do vm release "web-$i" --reason test >/dev/null; done
+ok "released, they are it again" wait_for 60 are_ready web 2
+is "$(answer 30)" "web-1 web-2" "behind one port"
+is "$(vm limit web --cpu-quota 80% --iops 900 --json | jq .changed)" false "with the set's limits"
+is "$(vm scale web 3 --dry-run)" "+ web-3" "to which others can come"
+ok "the dock is in order" json '. == []' fsck
 
 # --- health ---------------------------------------------------------------------------------------
 ok "it goes" vm destroy web
