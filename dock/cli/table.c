@@ -66,7 +66,7 @@ static const IscOption provision_options[] = {
 	{ "restart-max-delay-sec", 0, ISC_OPT_VALUE, "S", "the longest pause" },
 	{ "start-limit-burst",     0, ISC_OPT_VALUE, "N", "so many restarts within the interval, then no more; 0: no limit" },
 	{ "start-limit-interval-sec", 0, ISC_OPT_VALUE, "S", "that interval" },
-	{ "health",      0,   ISC_OPT_VALUE, "tcp:PORT|http:PORT/path|none", "health check in place of the image's" },
+	{ "health",      0,   ISC_OPT_VALUE, "tcp:PORT|http:[PORT]/path|exec:COMMAND|none", "health check in place of the image's" },
 	{ "health-interval", 0, ISC_OPT_VALUE, "S",       "probe it so often while it runs; 0: never" },
 	{ "health-retries",  0, ISC_OPT_VALUE, "N",       "failures in a row that make it unready" },
 	{ "protect",     0,   ISC_OPT_FLAG,  NULL,        "it cannot be destroyed until 'unprotect' allows it" },

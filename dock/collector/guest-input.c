@@ -182,6 +182,7 @@ static const struct {
 	[ISC_EVENT_FAILED] = { "failed", ISC_LINE_ERR },
 	[ISC_EVENT_BYE] = { "bye", ISC_LINE_END },
 	[ISC_EVENT_UNHEALTHY] = { "unhealthy", ISC_LINE_ERR },
+	[ISC_EVENT_CHECKED] = { "checked", ISC_LINE_ERR },
 };
 
 static void take_heartbeat(IscGuest *n, const IscWireEvent *e)
@@ -224,8 +225,11 @@ static void on_control(gpointer self, const IscFrame *frame)
 		isc_guest_bad(n, p->channel, ISC_BAD_EVENT);
 	} else if (e.kind == ISC_EVENT_HEARTBEAT) {
 		take_heartbeat(n, &e);
+	} else if (e.kind == ISC_EVENT_CHECKED && e.b == 0) {
+		/* Every few seconds, and no news. */
 	} else {
-		remember_claim(n, &e);
+		if (e.kind != ISC_EVENT_CHECKED) /* an answer is of the moment */
+			remember_claim(n, &e);
 		isc_guest_note(n, claims[e.kind].line,
 				"op=claim event=%s a=%" G_GINT64_FORMAT " b=%" G_GINT64_FORMAT
 				" c=%" G_GINT64_FORMAT " d=%" G_GINT64_FORMAT " res=%s",

@@ -50,7 +50,7 @@ gboolean isc_link_msg_is_valid(const IscLinkMsg *m, gsize len, gboolean has_fd)
 	case ISC_LINK_PROBE:
 		return has_fd && isc_probe_target_is_valid(m->text);
 	case ISC_LINK_ORDER:
-		return !has_fd && m->a >= ISC_ORDER_FREEZE && m->a <= ISC_ORDER_POWEROFF &&
+		return !has_fd && m->a >= ISC_ORDER_FREEZE && m->a <= ISC_ORDER_CHECK &&
 		       m->b >= 0 && m->b <= G_MAXUINT32;
 	case ISC_LINK_FORGET:
 	case ISC_LINK_FLUSH:

@@ -99,7 +99,7 @@ typedef enum {
 				  overlay's file system was made just now; b: ms since boot when
 				  init  began, c: when the modules were loaded */
 	ISC_EVENT_STARTED = 2, /* the service was executed; a: its pid as init sees it */
-	ISC_EVENT_READY = 3,   /* Health= holds inside (or there is none and the service still runs
+	ISC_EVENT_READY = 3,   /* health= holds inside (or there is none and the service still runs
 				  after a second) */
 	ISC_EVENT_STOPPED =
 			4, /* the service ended; a: exit status or -1; b: signal or 0.  Killed by
@@ -116,6 +116,10 @@ typedef enum {
 				 128 + signal */
 	ISC_EVENT_BYE = 9,    /* about to power off, all is flushed */
 	ISC_EVENT_UNHEALTHY = 10, /* Health= no longer holds inside */
+	ISC_EVENT_CHECKED = 11,   /* the health check that was ordered has ended; a: the order's id;
+				     b: its exit status, 128 + signal, 124 if it took too long, 126
+				     or 127 if it could not be run; -1: not tried; c: then why, an
+				     errno */
 } IscWireEventKind;
 
 /* Where init gave up (a of ISC_EVENT_FAILED); shown by name on the dock. */
@@ -144,6 +148,7 @@ typedef enum {
 				 after this many ms */
 	ISC_ORDER_THAW = 2,
 	ISC_ORDER_POWEROFF = 3, /* SIGTERM to the service, SIGKILL after a ms, flush, power off */
+	ISC_ORDER_CHECK = 4, /* run the command of check=, for at most a ms; answered by CHECKED */
 } IscOrderKind;
 
 typedef struct __attribute__((packed)) {
@@ -162,6 +167,7 @@ _Static_assert(sizeof(IscWireOrder) == 16, "an order is 16 bytes on the wire");
  *   volume=vdX SERIAL fresh|used /path  (repeats, at most 4: a disk of its own for that folder,
  * which is made where it can be; SERIAL is what the disk itself must say; only one that is fresh
  * gets a file system)
+ *   check=ARG            (repeats: argv of a health check, in place of the image's)
  * node is needed; without an address there is only lo.
  * Unknown keys are ignored, so that a newer dock can drive an older image. */
 #define ISC_FWCFG_NODE "opt/org.iscdock/node"
@@ -171,9 +177,10 @@ _Static_assert(sizeof(IscWireOrder) == 16, "an order is 16 bytes on the wire");
  * group=N (repeats: supplementary) writable=/path       (repeats) capability=cap_net_bind_service
  * (repeats) env=KEY=VALUE        (repeats)               dir=/    (working directory)
  *   health=tcp:PORT | http:PORT/path             (absent: none)
- *   pre=ARG              (repeats; argv of a command run once before, as the same user, same
- * confinement; empty line `pre=` starts the next command) stop-signal=N        (default 15) exec,
- * uid and gid are needed.  A path of writable= (letters, digits, / . _ - + @) must be a folder of
- * the image; below /run, /tmp or /dev/shm it is made.  A capability that would break the box is
- * refused: see node-images/init/nodeconf.c. */
+ *   check=ARG            (repeats: argv of a health check that is run by order, ISC_ORDER_CHECK;
+ * first one an absolute path) pre=ARG              (repeats; argv of a command run once before, as
+ * the same user, same confinement; empty line `pre=` starts the next command) stop-signal=N
+ * (default 15) exec, uid and gid are needed.  A path of writable= (letters, digits, / . _ - + @)
+ * must be a folder of the image; below /run, /tmp or /dev/shm it is made.  A capability that would
+ * break the box is refused: see node-images/init/nodeconf.c. */
 #define ISC_SERVICE_FILE "/usr/lib/iscdock/service"

@@ -203,6 +203,10 @@ static void file_claim(IscDock *dock, IscRun *run, const IscLinkMsg *msg)
 		run->unhealthy = TRUE;
 		run->ready = FALSE;
 		break;
+	case ISC_EVENT_CHECKED:
+		run->check_id = (guint32)msg->b;
+		run->check_status = msg->c;
+		break;
 	default:
 		break;
 	}

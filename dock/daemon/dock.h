@@ -41,6 +41,8 @@ typedef struct {
 	guint32 frozen, thawed;     /* ids of the last orders answered */
 	guint32 probe_id, flush_id; /* ids of the last ones answered */
 	gint64 probe_status;        /* HTTP status, see link.h */
+	guint32 check_id;           /* of the last health check that the node has run … */
+	gint64 check_status;        /* … and what it says of it, see wire.h */
 	gboolean gone;              /* the domain ended */
 	gboolean disk_broken;       /* stopped for its disk, and not for lack of room */
 	guint defined;              /* definitions we made that libvirt has not told of yet … */

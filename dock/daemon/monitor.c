@@ -173,11 +173,11 @@ static gboolean on_tick(gpointer data)
 static Watch *watch_new(IscMonitor *monitor, const IscNode *node)
 {
 	g_autoptr(IscImage) image = isc_steps_image(monitor->dock, node, NULL);
-	const gchar *health = image ? isc_ready_health(node, image) : NULL;
+	g_autofree gchar *health = image ? isc_ready_health(node, image) : NULL;
 	if (!health || !node->spec->upkeep.health_interval_s)
 		return NULL;
 	Watch *watch = g_new0(Watch, 1);
-	watch->health = g_strdup(health);
+	watch->health = g_steal_pointer(&health);
 	watch->interval_s = node->spec->upkeep.health_interval_s;
 	watch->retries = node->spec->upkeep.health_retries;
 	Tick *tick = g_new(Tick, 1);

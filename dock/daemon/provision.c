@@ -11,6 +11,7 @@
 #include "daemon/restore.h"
 #include "daemon/schedule.h"
 #include "daemon/volumes.h"
+#include "model/health.h"
 #include "policy/advice.h"
 #include "policy/planner.h"
 
@@ -23,6 +24,15 @@ static IscNode *make_node(
 	node->spec = isc_spec_parse("node", text, strlen(text), error);
 	if (!node->spec)
 		return NULL;
+	const gchar *health = node->spec->upkeep.health;
+	g_autofree gchar *probe = isc_health_resolve(health, image->ports);
+	if (health && !probe) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+				"Health=%s names no port, and image '%s' no TCP one it could mean; "
+				"write http:PORT/path",
+				health, image->name);
+		return NULL;
+	}
 	g_autofree gchar *uuid = g_uuid_string_random();
 	g_strlcpy(node->uuid, uuid, sizeof(node->uuid));
 	g_strlcpy(node->digest, image->digest, sizeof(node->digest));

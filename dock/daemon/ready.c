@@ -8,9 +8,12 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "model/health.h"
 
 #define PROBE_MS 2000 /* for one try */
 #define PROBE_AGAIN_US 100000
+#define CHECK_MS 10000     /* for a command inside … */
+#define CHECK_MORE_MS 2000 /* … to be ordered and answered */
 #define JOB_SAYS_S 5
 
 static const gchar *const init_failures[ISC_N_INIT_FAILURES] = {
@@ -25,14 +28,12 @@ static const gchar *const init_failures[ISC_N_INIT_FAILURES] = {
 	[ISC_INIT_VOLUME] = "one of its volumes",
 };
 
-const gchar *isc_ready_health(const IscNode *node, const IscImage *image)
+gchar *isc_ready_health(const IscNode *node, const IscImage *image)
 {
 	const gchar *own = node->spec->upkeep.health;
-	if (node->spec->job.is_job)
-		return NULL; /* it is looked at when it ends */
-	if (own)
-		return g_str_equal(own, ISC_HEALTH_NONE) ? NULL : own;
-	return image->health;
+	if (node->spec->job.is_job || g_strcmp0(own, ISC_HEALTH_NONE) == 0)
+		return NULL; /* a job is looked at when it ends */
+	return isc_health_resolve(own ? own : image->health, image->ports);
 }
 
 static gboolean has_news(const IscRun *run, gpointer data)
@@ -130,22 +131,50 @@ static gboolean is_probed(const IscRun *run, gpointer data)
 	return run->probe_id == *(guint32 *)data;
 }
 
+static gboolean is_checked(const IscRun *run, gpointer data)
+{
+	return run->check_id == *(guint32 *)data || run->gone;
+}
+
+/* A node that does not answer in time is at fault, as one that says no. */
+static IscProbe run_check(IscDock *dock, const IscNode *node, GCancellable *cancel)
+{
+	const gchar *name = node->spec->name;
+	guint32 id = isc_dock_next_id(dock);
+	IscLinkMsg msg = isc_link_msg(ISC_LINK_ORDER, name, node->slot);
+	msg.a = ISC_ORDER_CHECK;
+	msg.b = id;
+	msg.c = CHECK_MS;
+	if (!isc_link_send(dock->link, &msg, -1, NULL))
+		return ISC_PROBE_UNKNOWN;
+	if (!isc_dock_wait(dock, name, is_checked, &id,
+			    g_get_monotonic_time() +
+					    (CHECK_MS + CHECK_MORE_MS) * G_TIME_SPAN_MILLISECOND,
+			    cancel))
+		return g_cancellable_is_cancelled(cancel) ? ISC_PROBE_UNKNOWN : ISC_PROBE_BAD;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	const IscRun *run = isc_dock_run(dock, name);
+	return run->check_id == id && run->check_status == 0 ? ISC_PROBE_GOOD : ISC_PROBE_BAD;
+}
+
 IscProbe isc_ready_probe(
 		IscDock *dock, const IscNode *node, const gchar *health, GCancellable *cancel)
 {
+	if (!isc_health_port(health))
+		return run_check(dock, node, cancel);
 	IscProbe failed;
 	isc_autofd int fd = connect_to(&dock->config->plan, node, isc_health_port(health), &failed);
 	if (fd < 0)
 		return failed;
-	if (!g_str_has_prefix(health, "http:"))
+	const gchar *path = isc_health_path(health);
+	if (!path)
 		return ISC_PROBE_GOOD;
 
-	const gchar *path = strchr(health, '/');
 	guint32 id = isc_dock_next_id(dock);
 	IscLinkMsg msg = isc_link_msg(ISC_LINK_PROBE, node->spec->name, node->slot);
 	msg.a = id;
 	msg.b = PROBE_MS;
-	g_strlcpy(msg.text, path ? path : "/", sizeof(msg.text));
+	g_strlcpy(msg.text, path, sizeof(msg.text));
 	if (!isc_link_send(dock->link, &msg, fd, NULL) ||
 			!isc_dock_wait(dock, node->spec->name, is_probed, &id,
 					g_get_monotonic_time() +
@@ -190,7 +219,7 @@ gboolean isc_ready_wait(IscDock *dock, const IscNode *node, const IscImage *imag
 		GCancellable *cancel, GError **error)
 {
 	const gchar *name = node->spec->name;
-	const gchar *health = isc_ready_health(node, image);
+	g_autofree gchar *health = isc_ready_health(node, image);
 	gint64 deadline = g_get_monotonic_time() + node->spec->timeout_s * G_USEC_PER_SEC;
 
 	if (node->spec->job.is_job)

@@ -4,8 +4,8 @@
 /* When a node counts as ready: it says so itself and, where it or its image has a Health=, a probe
  * from outside agrees. */
 
-/* What is probed: the node's Health=, else the image's; NULL: nothing.  Borrowed. */
-const gchar *isc_ready_health(const IscNode *node, const IscImage *image);
+/* What is probed: the node's Health=, else the image's; NULL: nothing.  (transfer full) */
+gchar *isc_ready_health(const IscNode *node, const IscImage *image);
 
 typedef enum {
 	ISC_PROBE_GOOD,
@@ -13,7 +13,8 @@ typedef enum {
 	ISC_PROBE_UNKNOWN, /* it could not be asked: that is not the node's fault */
 } IscProbe;
 
-/* One probe, from the dock's side of the boundary; blocks for 2 s, at most 5. */
+/* One probe, from the dock's side of the boundary, which blocks for 2 s, at most 5; a command that
+ * is run inside (then the answer is the node's word) for 10 s, at most 12. */
 IscProbe isc_ready_probe(
 		IscDock *dock, const IscNode *node, const gchar *health, GCancellable *cancel);
 

@@ -125,7 +125,8 @@ static void put_upkeep(GVariantBuilder *b, IscDock *dock, const IscNode *node)
 {
 	IscRestartRecord record;
 	g_autoptr(IscImage) image = isc_steps_image(dock, node, NULL);
-	put_text(b, "health", image ? isc_ready_health(node, image) : NULL);
+	g_autofree gchar *health = image ? isc_ready_health(node, image) : NULL;
+	put_text(b, "health", health);
 	isc_monitor_show(dock->monitor, node->spec->name, b);
 	put_text(b, "restart", isc_restart_name(node->spec->upkeep.restart));
 	if (!isc_register_get_restart(dock->reg, node->uuid, &record, NULL))

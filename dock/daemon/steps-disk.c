@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "daemon/steps.h"
+#include "model/health.h"
 
 static gboolean give_to_node(const gchar *path, const IscNode *node, gboolean owner, GError **error)
 {
@@ -162,6 +163,9 @@ gboolean isc_step_config_up(gpointer self, const IscNode *node, const gchar *arg
 			gateway, mac, image->profile);
 	add_lines(text, "writable", node->spec->writable);
 	add_lines(text, "env", node->spec->env);
+	g_auto(GStrv) check = isc_health_command(node->spec->upkeep.health);
+	for (gsize i = 0; check && check[i]; i++)
+		g_string_append_printf(text, "check=%s\n", check[i]);
 
 	gboolean ok = add_volumes(dock, node, text, error) && isc_file_mkdir(dir, 0710, error) &&
 		      give_to_node(dir, node, FALSE, error) &&

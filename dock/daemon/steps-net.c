@@ -9,15 +9,17 @@
 #include "daemon/steps.h"
 #include "engine/conntrack.h"
 #include "engine/links.h"
+#include "model/health.h"
 #include "model/member.h"
 
 void isc_steps_fence(IscDock *dock, const IscNode *node, const IscImage *image,
 		gboolean quarantined, IscFence *out)
 {
 	g_autofree gchar *tap = isc_node_tap(node->slot);
+	g_autofree gchar *health = image ? isc_ready_health(node, image) : NULL;
 	*out = (IscFence){ .slot = node->slot,
 		.address = isc_node_address(&dock->config->plan, node),
-		.health_port = image ? isc_health_port(isc_ready_health(node, image)) : 0,
+		.health_port = isc_health_port(health),
 		.quarantined = quarantined,
 		.rate_up = node->spec->bandwidth.out / 8,
 		.rate_down = node->spec->bandwidth.in / 8,

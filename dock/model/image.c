@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/name.h"
-#include "model/upkeep.h"
+#include "model/health.h"
 
 /* manifest.json, in this order:
  *   { "format": 1, "name": …, "version": …, "description": …, "suite": …, "architecture": …,
@@ -106,6 +106,12 @@ static gboolean is_root_type(const gchar *text)
 	return g_str_equal(text, "squashfs") || g_str_equal(text, "erofs");
 }
 
+/* One without a port is resolved when the image is built. */
+static gboolean is_health(const gchar *text)
+{
+	return isc_health_is_valid(text) && (isc_health_port(text) || !isc_health_path(text));
+}
+
 static gboolean is_profile(const gchar *text)
 {
 	return g_str_equal(text, "strict") || g_str_equal(text, "flexible");
@@ -202,7 +208,7 @@ static const Field list_fields[] = {
 	{ FIELD(capabilities), is_capability,  "a capability such as cap_net_bind_service" },
 	{ FIELD(environment),  is_environment, "KEY=VALUE in one line" },
 };
-static const Field health_field = { FIELD(health), isc_health_is_valid, "tcp:PORT or http:PORT/path, or null" };
+static const Field health_field = { FIELD(health), is_health, "tcp:PORT, http:PORT/path or exec:COMMAND, or null" };
 static const Field profile_field = { FIELD(profile), is_profile, "strict or flexible" };
 /* clang-format on */
 

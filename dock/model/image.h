@@ -38,7 +38,7 @@ typedef struct {
 	gchar **writable;     /* absolute paths */
 	gchar **capabilities; /* "cap_net_bind_service" */
 	gchar **environment;  /* "KEY=VALUE" */
-	gchar *health;        /* "tcp:PORT", "http:PORT/path" or NULL */
+	gchar *health;        /* see model/health.h, an http probe with its port, or NULL */
 	gchar *profile;       /* "strict" | "flexible" */
 	gchar digest[65]; /* SHA-256 of the manifest's bytes: the image's identity; set by parse */
 } IscImage;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/name.h"
 #include "model/conf.h"
+#include "model/health.h"
 #include "model/member.h"
 
 static const gchar *const environment_names[ISC_N_ENVS] = {
@@ -242,13 +243,13 @@ static gboolean take_health(
 		IscSpec *spec, const IscConf *conf, const IscConfEntry *entry, GError **error)
 {
 	/* The path goes in one field of the message to who asks, see collector/link.h. */
-	const gchar *path = strchr(entry->value, '/');
+	const gchar *path = isc_health_path(entry->value);
 	if (!g_str_equal(entry->value, ISC_HEALTH_NONE) &&
 			(!isc_health_is_valid(entry->value) || (path && strlen(path) > 127))) {
 		g_autofree gchar *shown = isc_text_escape(entry->value, -1, 64);
 		return isc_conf_error(conf, entry, error,
-				"'%s' is none of tcp:PORT, http:PORT/path (at most 127 bytes), "
-				"none",
+				"'%s' is none of tcp:PORT, http:[PORT]/path (at most 127 bytes), "
+				"exec:/path/of/command [ARGUMENT...], none",
 				shown);
 	}
 	g_free(spec->upkeep.health);

@@ -19,7 +19,6 @@ typedef enum {
 #define ISC_RESTART_INTERVAL_S 600u
 #define ISC_HEALTH_INTERVAL_S 30u
 #define ISC_HEALTH_RETRIES 3u
-#define ISC_HEALTH_NONE "none"
 
 typedef struct {
 	IscRestart restart;
@@ -27,7 +26,7 @@ typedef struct {
 	guint delay_max_s; /* … up to this, 1..86400 */
 	guint burst;       /* so many restarts within interval_s, then no more; 0: no ceiling */
 	guint interval_s;  /* 1..604800 */
-	gchar *health; /* "tcp:PORT", "http:PORT/path", "none", or NULL: as the image says; owned */
+	gchar *health;     /* see model/health.h, or NULL: as the image says; owned */
 	guint health_interval_s; /* between two probes while it runs, 0..3600; 0: none */
 	guint health_retries;    /* failures in a row that make it unready, 1..100 */
 } IscUpkeep;
@@ -36,12 +35,6 @@ void isc_upkeep_init(IscUpkeep *upkeep);  /* the presets above */
 void isc_upkeep_clear(IscUpkeep *upkeep); /* frees what it owns */
 
 const gchar *isc_restart_name(IscRestart restart); /* "no", "on-failure", "always"; static */
-
-/* "tcp:PORT" or "http:PORT/path": the path in one line of at most 255 bytes, without blanks. */
-gboolean isc_health_is_valid(const gchar *text);
-
-/* The TCP port of a valid probe; 0 of NULL. */
-guint16 isc_health_port(const gchar *text);
 
 /* Why a node that was to run does not, or not as it should. */
 typedef enum {

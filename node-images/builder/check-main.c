@@ -15,6 +15,7 @@
 #include "builder/service.h"
 #include "collector/wire.h"
 #include "engine/accel.h"
+#include "model/health.h"
 #include "model/image.h"
 
 #define SERVICE_MAX (64 * 1024)
@@ -116,17 +117,17 @@ static gboolean check_files(guestfs_h *g, IscReport *report, GError **error)
 	return ok || set_guestfs_error(g, error, ISC_ERROR_VERIFY, "cannot list the root");
 }
 
-static void check_exec(guestfs_h *g, const IscImage *image, IscReport *report)
+static void check_exec(guestfs_h *g, const gchar *program, IscReport *report)
 {
 	/* Without links, as the service will see it: resolved in the appliance, below the mount. */
-	g_autofree gchar *real = guestfs_realpath(g, image->exec[0]);
+	g_autofree gchar *real = guestfs_realpath(g, program);
 	if (!real) {
-		isc_report_add(report, ISC_FINDING_EXEC, "%s is missing", image->exec[0]);
+		isc_report_add(report, ISC_FINDING_EXEC, "%s is missing", program);
 		return;
 	}
 	struct guestfs_statns *st = guestfs_statns(g, real);
 	if (!st || !S_ISREG((mode_t)st->st_mode) || !((mode_t)st->st_mode & 0111))
-		isc_report_add(report, ISC_FINDING_EXEC, "%s is not executable", image->exec[0]);
+		isc_report_add(report, ISC_FINDING_EXEC, "%s is not executable", program);
 	guestfs_free_statns(st);
 }
 
@@ -185,7 +186,10 @@ static gboolean check(const gchar *dir, GError **error)
 	gboolean ok = launch(g, dir, image, error) && check_files(g, report, error);
 	if (ok) {
 		check_required(g, report);
-		check_exec(g, image, report);
+		g_auto(GStrv) check = isc_health_command(image->health);
+		check_exec(g, image->exec[0], report);
+		if (check)
+			check_exec(g, check[0], report);
 		check_service(g, image, report);
 	}
 	guestfs_close(g);

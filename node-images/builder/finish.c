@@ -15,6 +15,7 @@
 #include "builder/program.h"
 #include "builder/service.h"
 #include "collector/wire.h"
+#include "model/health.h"
 
 #define STATUS "/var/lib/dpkg/status"
 #define STATUS_MAX (32 * 1024 * 1024)
@@ -263,7 +264,7 @@ static gboolean make_writable(
 	return walk(path, give_away, user, error);
 }
 
-/* --- Exec= and Pre= --------------------------------------------------------------- */
+/* --- Exec=, Pre= and Health= --------------------------------------------------------------- */
 
 static gboolean check_program(const IscRecipe *recipe, const gchar *key, const gchar *path,
 		const IscServiceUser *user, GError **error)
@@ -286,6 +287,9 @@ static gboolean check_programs(const IscRecipe *recipe, const IscServiceUser *us
 		if (!check_program(recipe, "Pre", argv[0], user, error))
 			return FALSE;
 	}
+	g_auto(GStrv) check = isc_health_command(recipe->health);
+	if (check && !check_program(recipe, "Health", check[0], user, error))
+		return FALSE;
 	struct stat st;
 	if (stat(recipe->directory, &st) == 0 && S_ISDIR(st.st_mode))
 		return TRUE;

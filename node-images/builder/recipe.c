@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/name.h"
 #include "init/nodeconf.h"
+#include "model/health.h"
 
 #define RECIPE_MAX_BYTES (64 * 1024)
 #define SHOWN_MAX 64
@@ -293,23 +294,6 @@ static gchar **take_command(const IscRecipe *recipe, const IscConfEntry *entry, 
 	return NULL;
 }
 
-static gboolean take_health(IscRecipe *recipe, const IscConfEntry *entry, GError **error)
-{
-	const gchar *p = entry->value;
-	gboolean http = g_str_has_prefix(p, "http:");
-	gboolean good = FALSE;
-	if (http || g_str_has_prefix(p, "tcp:")) {
-		p += http ? 5 : 4;
-		good = take_port(&p) &&
-		       (*p == '\0' || (http && *p == '/' && strlen(p) <= 255 && !strchr(p, ' ')));
-	}
-	if (!good)
-		return bad_word(recipe, entry, entry->value, error,
-				"must be tcp:PORT or http:PORT/path");
-	recipe->health = g_strconcat(entry->value, http && *p == '\0' ? "/" : "", NULL);
-	return TRUE;
-}
-
 static gboolean take_signal(IscRecipe *recipe, const IscConfEntry *entry, GError **error)
 {
 	const gchar *name = entry->value + (g_str_has_prefix(entry->value, "SIG") ? 3 : 0);
@@ -410,8 +394,7 @@ static gboolean take_service(IscRecipe *recipe, GError **error)
 	e = isc_conf_get(recipe->conf, "Service", "StopSignal");
 	if (e && !take_signal(recipe, e, error))
 		return FALSE;
-	e = isc_conf_get(recipe->conf, "Service", "Health");
-	return !e || take_health(recipe, e, error);
+	return TRUE;
 }
 
 static gboolean take_repeated(IscRecipe *recipe, GError **error)
@@ -452,6 +435,27 @@ static gboolean check_ports(const IscRecipe *recipe, GError **error)
 	return TRUE;
 }
 
+/* After Ports=, one of which it may mean. */
+static gboolean take_health(IscRecipe *recipe, GError **error)
+{
+	const IscConfEntry *e;
+	const gchar *v = value_of(recipe, "Service", "Health", NULL, &e);
+	if (!v)
+		return TRUE;
+	/* The root of a server needs no path to be named. */
+	const gchar *port = g_str_has_prefix(v, "http:") ? v + strlen("http:") : NULL;
+	g_autofree gchar *probe = g_strconcat(v, port && !strchr(port, '/') ? "/" : "", NULL);
+	if (!isc_health_is_valid(probe))
+		return bad_word(recipe, e, v, error,
+				"must be tcp:PORT, http:[PORT]/path or exec:/path/of/command "
+				"[ARGUMENT...]");
+	g_ptr_array_add(recipe->ports, NULL);
+	recipe->health = isc_health_resolve(probe, (gchar **)recipe->ports->pdata);
+	g_ptr_array_set_size(recipe->ports, (gint)recipe->ports->len - 1);
+	return recipe->health ||
+	       bad_word(recipe, e, v, error, "names no port, and neither does Ports= a TCP one");
+}
+
 IscRecipe *isc_recipe_parse(const gchar *what, const gchar *text, gsize len, GError **error)
 {
 	IscConf *conf = isc_conf_parse(what, text, len, keys, error);
@@ -464,7 +468,8 @@ IscRecipe *isc_recipe_parse(const gchar *what, const gchar *text, gsize len, GEr
 		G_STRUCT_MEMBER(GPtrArray *, recipe, lists[k].offset) =
 				g_ptr_array_new_with_free_func(g_free);
 	if (!take_image(recipe, error) || !take_service(recipe, error) ||
-			!take_repeated(recipe, error) || !check_ports(recipe, error))
+			!take_repeated(recipe, error) || !check_ports(recipe, error) ||
+			!take_health(recipe, error))
 		return NULL;
 	return g_steal_pointer(&recipe);
 }

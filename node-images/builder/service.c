@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "model/health.h"
 
 static void put_list(GString *out, const gchar *key, const GPtrArray *list)
 {
@@ -31,7 +32,10 @@ gchar *isc_service_print(const IscRecipe *recipe, const IscServiceUser *user)
 	put_list(out, "capability", recipe->capabilities);
 	put_list(out, "env", recipe->environment);
 	g_string_append_printf(out, "dir=%s\n", recipe->directory);
-	if (recipe->health)
+	g_auto(GStrv) check = isc_health_command(recipe->health);
+	for (gsize i = 0; check && check[i]; i++)
+		g_string_append_printf(out, "check=%s\n", check[i]);
+	if (recipe->health && !check)
 		g_string_append_printf(out, "health=%s\n", recipe->health);
 	if (recipe->stop_signal != 15)
 		g_string_append_printf(out, "stop-signal=%d\n", recipe->stop_signal);
@@ -64,13 +68,14 @@ gboolean isc_service_agrees(
 		const gchar *text, const IscImage *image, guint *uid, guint *gid, GError **error)
 {
 	static gchar *const nothing[] = { NULL };
-	gchar *user[] = { image->user, NULL }, *health[] = { image->health, NULL };
+	g_auto(GStrv) check = isc_health_command(image->health);
+	gchar *user[] = { image->user, NULL }, *health[] = { check ? NULL : image->health, NULL };
 	const struct {
 		const gchar *key;
 		gchar *const *want;
 	} lists[] = { { "exec", image->exec }, { "user", user }, { "writable", image->writable },
 		{ "capability", image->capabilities }, { "env", image->environment },
-		{ "health", health } };
+		{ "health", health }, { "check", check } };
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 	for (gsize i = 0; i < G_N_ELEMENTS(lists); i++) {
 		g_auto(GStrv) has = values_of(lines, lists[i].key);

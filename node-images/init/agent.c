@@ -164,6 +164,12 @@ static void on_order(void *data, const IscWireOrder *order)
 	case ISC_ORDER_POWEROFF:
 		stop(agent, order->a, now);
 		break;
+	case ISC_ORDER_CHECK:
+		error = isc_check_start(&agent->check, &agent->conf, &agent->service, order->id,
+				order->a, agent->port, sizeof agent->port);
+		if (error)
+			isc_agent_tell(agent, ISC_EVENT_CHECKED, order->id, -1, -error);
+		break;
 	default:
 		isc_say("order %u is not known", (unsigned)order->kind);
 		break;
@@ -244,6 +250,9 @@ static void on_children(IscAgent *agent)
 					isc_freeze_child(&agent->freeze, status, isc_now_ms(),
 							&error),
 					error);
+		else if (pid == agent->check.child)
+			isc_agent_tell(agent, ISC_EVENT_CHECKED, agent->check.id,
+					isc_check_ended(&agent->check, status), 0);
 	}
 }
 

@@ -12,6 +12,7 @@
 
 #include "init/audit.h"
 #include "init/channel.h"
+#include "init/check.h"
 #include "init/freeze.h"
 #include "init/health.h"
 #include "init/lines.h"
@@ -33,6 +34,7 @@ typedef struct {
 	IscService service;
 	IscHealth health;
 	IscFreeze freeze;
+	IscCheck check;
 	IscLines out, err;
 	IscPhase phase;
 	int ports;         /* epoll of the ports, edge-triggered */

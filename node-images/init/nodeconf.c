@@ -194,6 +194,20 @@ static int add_arg(IscNodeConf *conf, char *arg, char **start, bool fresh)
 	return 0;
 }
 
+/* @fresh: the first word of this file. */
+static int add_check(IscNodeConf *conf, char *word, bool fresh)
+{
+	if (fresh)
+		conf->n_check = 0;
+	if (!conf->n_check && word[0] != '/')
+		return -EINVAL;
+	if (conf->n_check == ISC_CONF_CHECK)
+		return -E2BIG;
+	conf->check[conf->n_check++] = word;
+	conf->check[conf->n_check] = NULL;
+	return 0;
+}
+
 typedef enum {
 	NOTHING,
 	IN_EXEC,
@@ -373,6 +387,7 @@ static int parse(IscNodeConf *conf, char *text, size_t len, unsigned *line, bool
 {
 	Collecting in = NOTHING;
 	char *rest = text, *key, *value;
+	bool has_check = false;
 	int error;
 
 	*line = 0;
@@ -388,6 +403,10 @@ static int parse(IscNodeConf *conf, char *text, size_t len, unsigned *line, bool
 		*value++ = '\0';
 		if (service && (strcmp(key, "exec") == 0 || strcmp(key, "pre") == 0)) {
 			error = service_args(conf, &in, key, value);
+		} else if (strcmp(key, "check") == 0) {
+			in = NOTHING;
+			error = add_check(conf, value, !has_check);
+			has_check = true;
 		} else {
 			in = NOTHING;
 			error = (service ? service_key : node_key)(conf, key, value);

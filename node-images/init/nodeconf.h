@@ -20,6 +20,7 @@ enum {
 	ISC_CONF_HOSTS = 64,
 	ISC_CONF_DNS = 3,
 	ISC_CONF_VOLUMES = 4,
+	ISC_CONF_CHECK = 32,
 };
 
 typedef enum {
@@ -60,6 +61,10 @@ typedef struct {
 	size_t n_env;
 	const char *writable[ISC_CONF_PATHS];
 	size_t n_writable;
+
+	/* either: the node's command in place of the image's */
+	char *check[ISC_CONF_CHECK + 1]; /* of the health check; ended by NULL */
+	size_t n_check;
 
 	/* the node */
 	const char *node, *hostname, *machine_id;

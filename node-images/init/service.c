@@ -59,7 +59,7 @@ static void say(int fd, Says says, int a, int b, int c)
 /* --- in the namespace
  * ----------------------------------------------------------------------------- */
 
-static char **environment(const IscNodeConf *conf)
+char **isc_service_environment(const IscNodeConf *conf)
 {
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	static char home[] = "HOME=/", lang[] = "LANG=C.UTF-8", user[128];
@@ -95,7 +95,7 @@ static pid_t start(const IscNodeConf *conf, char **argv, bool announce)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
-		char **env = environment(conf);
+		char **env = isc_service_environment(conf);
 
 		/* The witness has its errno if anything fails, and closes empty when the program
 		 * runs. */
@@ -229,12 +229,11 @@ static int make_pipe(const IscNodeConf *conf, int *keep, int *give)
 }
 
 /* Born into its control group: moving there later would cost an RCU grace period. */
-static pid_t clone_ns_init(void)
+pid_t isc_service_fork(uint64_t flags)
 {
 	int cgroup = open(CGROUP, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct clone_args args = {
-		.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
-			 (cgroup < 0 ? 0 : CLONE_INTO_CGROUP),
+		.flags = flags | (cgroup < 0 ? 0 : CLONE_INTO_CGROUP),
 		.exit_signal = SIGCHLD,
 		.cgroup = cgroup < 0 ? 0 : (uint64_t)cgroup,
 	};
@@ -260,7 +259,7 @@ int isc_service_prepare(IscService *service, const IscNodeConf *conf, bool overl
 	if ((error = make_pipe(conf, &service->out, &out)) ||
 			(error = make_pipe(conf, &service->err, &err)))
 		return error;
-	pid = clone_ns_init();
+	pid = isc_service_fork(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS);
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {

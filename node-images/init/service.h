@@ -49,6 +49,12 @@ void isc_service_read(IscService *service);
 /* Sends @signal to the service's first process; SIGKILL goes to all. */
 void isc_service_signal(IscService *service, int signal);
 
+/* A child in the service's control group, with clone's @flags besides.  As fork(2). */
+pid_t isc_service_fork(uint64_t flags);
+
+/* What the service finds in its environment; static, the same at each call. */
+char **isc_service_environment(const IscNodeConf *conf);
+
 /* A control group for the service, so that neither its memory nor its processes push PID 1 aside,
  * nor the kernel's own threads, of which one brings the audit records.
  * Without cgroup2 nothing is limited.  @reserve: bytes of memory that stay out of its reach.

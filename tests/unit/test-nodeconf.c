@@ -145,6 +145,8 @@ static void what_is_not_understood_is_refused_with_its_line(void **state)
 		{ TRUE, "\nhealth=tcp:65536\n", -EINVAL },
 		{ TRUE, "\nhealth=http:80/a b\n", -EINVAL },
 		{ TRUE, "\nhealth=http:123456789/x\n", -EINVAL },
+		{ TRUE, "\ncheck=bin/a\n", -EINVAL },
+		{ FALSE, "\ncheck=\n", -EINVAL },
 		{ TRUE, "\nenv==x\n", -EINVAL },
 		{ TRUE, "\ndir=srv\n", -EINVAL },
 		{ TRUE, "\nstop-signal=0\n", -EINVAL },

@@ -65,6 +65,19 @@ static void lists_may_repeat_and_mix_separators(void **state)
 	assert_string_equal(r->profile, "flexible");
 }
 
+static void a_probe_without_a_port_takes_the_first_of_tcp(void **state)
+{
+	(void)state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(IscRecipe) r =
+			parse(GOOD "Health=http:/up\nPorts=5353/udp 8080/tcp 9090/tcp\n", &error);
+	assert_no_error(error);
+	assert_string_equal(r->health, "http:8080/up");
+	assert_int_equal(r->ports->len, 3);
+	assert_null(parse(GOOD "Health=http:/up\nPorts=5353/udp\n", &error));
+	assert_error(error, ISC_ERROR_INVALID, "names no port");
+}
+
 /* Each is refused with the line at fault, and the key. */
 static void a_wrong_recipe_is_refused_with_its_line(void **state)
 {
@@ -179,6 +192,7 @@ int main(void)
 		cmocka_unit_test(commands_are_split_as_a_shell_splits_words),
 		cmocka_unit_test(lists_may_repeat_and_mix_separators),
 		cmocka_unit_test(a_wrong_recipe_is_refused_with_its_line),
+		cmocka_unit_test(a_probe_without_a_port_takes_the_first_of_tcp),
 		cmocka_unit_test(later_errors_find_the_line_of_a_word),
 		cmocka_unit_test(a_missing_recipe_is_not_found),
 		cmocka_unit_test(shipped_recipes_are_right),

@@ -1,5 +1,6 @@
 #include "cm.h"
 
+#include "model/health.h"
 #include "policy/restart.h"
 
 #define T0 1000000
@@ -97,21 +98,60 @@ static void a_clock_that_goes_back_does_not_hold_a_node_down(void **state)
 			ISC_RESTART_DUE);
 }
 
-static void a_probe_is_tcp_or_http_with_a_port(void **state)
+static void a_probe_is_tcp_or_http_or_a_command(void **state)
 {
 	(void)state;
-	static const gchar *const good[] = { "tcp:1", "tcp:65535", "http:80/", "http:8080/up?x=1" };
+	static const gchar *const good[] = { "tcp:1", "tcp:65535", "http:80/", "http:8080/up?x=1",
+		"http:/x", "exec:/bin/true", "exec:/bin/a 'b c' \"\"" };
 	static const gchar *const bad[] = { "", "tcp", "tcp:", "tcp:0", "tcp:080", "tcp:65536",
-		"tcp:80/", "udp:80", "http:80", "http:/x", "http:80/a b", "http:80/a\nb",
-		"http:80/\xff", "none", "tcp:123456" };
+		"tcp:80/", "tcp:/", "udp:80", "http:80", "http:", "http:80/a b", "http:80/a\nb",
+		"http:80/\xff", "none", "tcp:123456", "exec:", "exec: ", "exec:true", "exec:/",
+		"exec:/bin/a 'b", "exec:/bin/a\nb", "exec:/bin/\xff",
+		"exec:/a 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 "
+		"28 29 30 31" };
 	for (gsize i = 0; i < G_N_ELEMENTS(good); i++)
-		assert_true(isc_health_is_valid(good[i]));
+		if (!isc_health_is_valid(good[i]))
+			fail_msg("refused: %s", good[i]);
 	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++)
 		if (isc_health_is_valid(bad[i]))
 			fail_msg("taken: %s", bad[i]);
+	g_autofree gchar *long_one = g_strdup_printf("exec:/bin/%01024d", 1);
+	assert_false(isc_health_is_valid(long_one));
 	assert_int_equal(isc_health_port("http:8080/up"), 8080);
 	assert_int_equal(isc_health_port("tcp:22"), 22);
+	assert_int_equal(isc_health_port("http:/up"), 0);
+	assert_int_equal(isc_health_port("exec:/bin/true"), 0);
 	assert_int_equal(isc_health_port(NULL), 0);
+	assert_string_equal(isc_health_path("http:8080/up/1"), "/up/1");
+	assert_null(isc_health_path("exec:/bin/true"));
+}
+
+static void a_command_is_split_as_a_shell_does(void **state)
+{
+	(void)state;
+	g_auto(GStrv) words = isc_health_command("exec:/bin/a 'b c' \"\" $d");
+	assert_string_equal(words[1], "b c");
+	assert_string_equal(words[2], "");
+	assert_string_equal(words[3], "$d");
+	assert_null(words[4]);
+	assert_null(isc_health_command("tcp:1"));
+	assert_null(isc_health_command(NULL));
+}
+
+static void without_a_port_it_is_the_images_first_of_tcp(void **state)
+{
+	(void)state;
+	g_auto(GStrv) ports = g_strsplit("53/udp 5000-5010/tcp 80/tcp", " ", -1);
+	g_auto(GStrv) udp = g_strsplit("53/udp", " ", -1);
+	g_autofree gchar *found = isc_health_resolve("http:/up", ports);
+	assert_string_equal(found, "http:5000/up");
+	assert_null(isc_health_resolve("http:/up", udp));
+	assert_null(isc_health_resolve("http:/up", NULL));
+	assert_null(isc_health_resolve(NULL, ports));
+	g_autofree gchar *kept = isc_health_resolve("http:8080/up", udp);
+	assert_string_equal(kept, "http:8080/up");
+	g_autofree gchar *command = isc_health_resolve("exec:/bin/true", NULL);
+	assert_string_equal(command, "exec:/bin/true");
 }
 
 int main(void)
@@ -121,7 +161,9 @@ int main(void)
 		cmocka_unit_test(pauses_double_up_to_the_longest_and_end_at_the_ceiling),
 		cmocka_unit_test(without_a_ceiling_it_never_ends_and_no_pause_overflows),
 		cmocka_unit_test(a_clock_that_goes_back_does_not_hold_a_node_down),
-		cmocka_unit_test(a_probe_is_tcp_or_http_with_a_port),
+		cmocka_unit_test(a_probe_is_tcp_or_http_or_a_command),
+		cmocka_unit_test(a_command_is_split_as_a_shell_does),
+		cmocka_unit_test(without_a_port_it_is_the_images_first_of_tcp),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

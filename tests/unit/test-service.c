@@ -86,12 +86,49 @@ static void the_file_agrees_with_its_manifest_and_with_no_other(void **state)
 	assert_error(error, ISC_ERROR_VERIFY, "health=");
 }
 
+static void a_command_of_health_goes_word_by_word(void **state)
+{
+	(void)state;
+	g_autoptr(GError) error = NULL;
+	g_autofree gchar *asks = g_strconcat(text, NULL);
+	gchar *health = strstr(asks, "Health=http:80/\n");
+	static const gchar line[] = "Health=exec:/bin/a 'b c' d=e\nStopSignal=SIGQUIT\n";
+	g_autofree gchar *other = g_strdup_printf("%.*s%s", (int)(health - asks), asks, line);
+	g_autoptr(IscRecipe) recipe = isc_recipe_parse("r", other, strlen(other), &error);
+	assert_no_error(error);
+	g_autoptr(GArray) groups = g_array_new(FALSE, FALSE, sizeof(guint));
+	IscServiceUser user = { .uid = 33, .gid = 34, .groups = groups };
+	g_autofree gchar *file = isc_service_print(recipe, &user);
+
+	g_autoptr(IscImage) image = manifest();
+	guint uid, gid;
+	assert_false(isc_service_agrees(file, image, &uid, &gid, &error));
+	assert_error(error, ISC_ERROR_VERIFY, "health=");
+	g_free(image->health);
+	image->health = g_strdup("exec:/bin/a 'b c' d=e");
+	assert_true(isc_service_agrees(file, image, &uid, &gid, &error));
+	g_autofree gchar *more = g_strconcat(file, "check=x\n", NULL);
+	assert_false(isc_service_agrees(more, image, &uid, &gid, &error));
+	assert_error(error, ISC_ERROR_VERIFY, "check=");
+
+	g_autofree IscNodeConf *conf = g_new0(IscNodeConf, 1);
+	unsigned at;
+	assert_int_equal(isc_nodeconf_service(conf, file, strlen(file), &at), 0);
+	assert_int_equal(conf->n_check, 3);
+	assert_string_equal(conf->check[1], "b c");
+	assert_string_equal(conf->check[2], "d=e");
+	assert_null(conf->check[3]);
+	assert_int_equal(conf->health, ISC_HEALTH_NONE);
+	assert_string_equal(conf->exec[2], "daemon off;");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_file_prints_as_agreed),
 		cmocka_unit_test(the_guest_understands_what_is_printed),
 		cmocka_unit_test(the_file_agrees_with_its_manifest_and_with_no_other),
+		cmocka_unit_test(a_command_of_health_goes_word_by_word),
 	};
 	return cmocka_run_group_tests_name("service", tests, NULL, NULL);
 }

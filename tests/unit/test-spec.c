@@ -155,7 +155,7 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 		{ HEAD "[Service]\nWritable=/\n", "x.node:5" },
 		{ HEAD "[Service]\nRestart=sometimes\n", "on-failure" },
 		{ HEAD "[Service]\nRestartSec=-1\n", "x.node:5" },
-		{ HEAD "[Service]\nHealth=http:80\n", "http:PORT/path" },
+		{ HEAD "[Service]\nHealth=http:80\n", "http:[PORT]/path" },
 		{ HEAD "[Service]\nHealthRetries=0\n", "x.node:5" },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {

@@ -9,7 +9,7 @@ stdout: one JSON object a line:
   {"ms": 12, "ch": "control", "is": "event", "seq": 1, "kind": "BOOTED", "a": 0, "b": 0, "c": 0, "d": 950}
   {"ms": 12, "ch": "log", "is": "open" | "closed" | "gap" | "again" | "garbage" …}
 stdin: one command a line:
-  freeze ID MS | thaw ID | poweroff ID MS     orders
+  freeze ID MS | thaw ID | poweroff ID MS | check ID MS     orders
   disconnect CH | connect CH                  CH: audit, log, control or all
   ack on | ack off                            keep the node waiting for its acknowledgements
   forget                                      the next connection says RESUME 0 0, as a dock that lost its disk
@@ -30,7 +30,7 @@ MAGIC, HEADER = 0x31435349, struct.Struct("<IIQQHHI")
 RESUME, ACK, RECORDS, EVENT, ORDER = 1, 2, 16, 32, 48
 PAYLOAD_MAX = 32768 - HEADER.size
 KINDS = ["NONE", "BOOTED", "STARTED", "READY", "STOPPED", "HEARTBEAT", "FROZEN", "THAWED", "FAILED", "BYE",
-         "UNHEALTHY"]
+         "UNHEALTHY", "CHECKED"]
 LOST = 0xFFFF
 START = time.monotonic()
 
@@ -180,6 +180,8 @@ def command(channels, words):
         order(channels, 2, int(words[1]))
     elif verb == "poweroff":
         order(channels, 3, int(words[1]), int(words[2]))
+    elif verb == "check":
+        order(channels, 4, int(words[1]), int(words[2]))
     elif verb in ("disconnect", "connect"):
         for c in channels.values():
             if words[1] in (c.name, "all"):

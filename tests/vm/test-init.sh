@@ -85,7 +85,7 @@ boot() {
 		ports+=(-chardev "socket,id=$c,path=$d/$c.sock,server=on,wait=off"
 			-device "virtserialport,chardev=$c,name=org.iscdock.$c.0")
 	done
-	timeout 90 qemu-system-x86_64 -M "$machine" -accel tcg -cpu qemu64,+rdrand -m 128 -nodefaults -no-user-config \
+	timeout 600 qemu-system-x86_64 -M "$machine" -accel tcg -cpu qemu64,+rdrand -m 128 -nodefaults -no-user-config \
 		-display none -no-reboot -kernel "$CACHE/vmlinuz" -initrd "$TMP/initrd.zst" -append "$CMDLINE" \
 		-serial "file:$d/console" -drive "id=r,if=none,file=$TMP/root.$n.squashfs,format=raw,readonly=on" \
 		-device "virtio-blk-$bus,drive=r" "${disk[@]}" -netdev user,id=n,restrict=on \
@@ -146,7 +146,26 @@ writable=/var/lib/data
 writable=/var/lib/full
 writable=/run/life
 env=FROM=image
-health=http:8080/' <<'END'
+health=http:8080/
+check=/bin/sh
+check=/var/lib/data/check
+check=an argument' <<'END'
+cat >/var/lib/data/check <<'EOF'
+n=$(cat /run/life/checks || echo 0)
+echo $((n + 1)) >/run/life/checks
+case $n in
+0)
+	[ "$(id -u):$(id -g) $1" = "1000:1001 an argument" ] && [ "$FROM" = "dock and more" ] && [ -e /run/life/pid ] &&
+		grep -q "^NoNewPrivs:.1" /proc/self/status && grep -q "^CapEff:.0*$" /proc/self/status &&
+		grep -q "^Seccomp:.2" /proc/self/status && kill -0 "$(pidof httpd)" && [ "$(ls /proc/self/fd | wc -l)" = 4 ] ;;
+1) exit 7 ;;
+2)
+	sleep 1000 &
+	sleep 1000 ;;
+3) ! grep -qs "100[0]" /proc/[0-9]*/cmdline ;;
+4) kill -9 $$ ;;
+esac
+EOF
 echo "id: $(id -u):$(id -g) $(hostname) $FROM"
 echo "etc:" $(cat /etc/machine-id /etc/hosts)
 cat /var/lib/full/file
@@ -166,10 +185,10 @@ done
 END
 overlay life
 boot life
-ok 'a node boots and says so' wait_for 40 event BOOTED '"a": 1'
-ok 'its service is started' wait_for 20 event STARTED
-ok 'and is ready when it answers inside' wait_for 20 event READY
-ok 'what the service prints arrives' wait_for 40 has log '"text": "tick 3"'
+ok 'a node boots and says so' wait_for 120 event BOOTED '"a": 1'
+ok 'its service is started' wait_for 120 event STARTED
+ok 'and is ready when it answers inside' wait_for 120 event READY
+ok 'what the service prints arrives' wait_for 120 has log '"text": "tick 3"'
 T=$(said control 'select(.kind == "BOOTED") | "init began \(.b) ms after the kernel, modules \(.c), mounted \(.d)"')
 note "$T; started $(said control 'select(.kind == "STARTED").d'), ready $(said control 'select(.kind == "READY").d') ms"
 like "$(log)" 'id: 1000:1001 life dock and more' 'the service runs as its user, under its name, with the environment of the dock'
@@ -188,27 +207,41 @@ tell connect log
 sleep 0.3
 tell disconnect log
 tell connect all
-ok 'after the dock was away the log goes on' wait_for 40 has log "tick $(($(log | sed -n 's/^tick //p' | tail -n 1) + 20))\""
+ok 'after the dock was away the log goes on' wait_for 120 has log "tick $(($(log | sed -n 's/^tick //p' | tail -n 1) + 20))\""
 last=$(log | sed -n 's/^tick //p' | tail -n 1)
 is "$(log | sed -n 's/^tick //p' | head -n "$last" | tr '\n' ' ')" "$(seq -s ' ' "$last") " 'no line is lost or doubled'
 is "$(said audit 'select(.type == 1309).text' | sed -n 's/.*a1="tick" a2="\([0-9]*\)".*/\1/p' | head -n "$last" | tr '\n' ' ')" \
 	"$(seq -s ' ' "$last") " 'no command is lost or doubled'
 
+# --- its health, when the dock asks
+tell check 31 20000
+ok 'a health check runs as the service does: user, namespaces, no rights, nothing open' wait_for 120 event CHECKED '"a": 31, "b": 0'
+tell check 32 20000
+ok 'its status is told' wait_for 120 event CHECKED '"a": 32, "b": 7'
+tell check 33 3000
+tell check 34 3000
+ok 'one at a time' wait_for 120 event CHECKED '"a": 34, "b": -1, "c": 16'
+ok 'one that takes too long is ended' wait_for 120 event CHECKED '"a": 33, "b": 124'
+tell check 35 20000
+ok 'with all that it started' wait_for 120 event CHECKED '"a": 35, "b": 0'
+tell check 36 20000
+ok 'a signal is told, too' wait_for 120 event CHECKED '"a": 36, "b": 137'
+
 tell freeze 11 20000
-ok 'a node freezes its file systems by order' wait_for 40 event FROZEN '"a": 11'
+ok 'a node freezes its file systems by order' wait_for 120 event FROZEN '"a": 11'
 sleep 0.5
 n=$(log | grep -c tick)
 sleep 0.7
 is "$(log | grep -c tick)" "$n" 'a frozen node writes nothing'
 tell thaw 12
-ok 'and thaws by order' wait_for 20 event THAWED '"a": 12, "b": 0'
+ok 'and thaws by order' wait_for 120 event THAWED '"a": 12, "b": 0'
 tell freeze 13 700
-ok 'a node that nobody thaws thaws by itself' wait_for 40 event THAWED '"a": 13, "b": 0'
-ok 'and goes on' wait_for 40 has log "tick $((n + 5))\""
-ok 'it beats' wait_for 40 event HEARTBEAT '"a": 0, "b": 0'
+ok 'a node that nobody thaws thaws by itself' wait_for 120 event THAWED '"a": 13, "b": 0'
+ok 'and goes on' wait_for 120 has log "tick $((n + 5))\""
+ok 'it beats' wait_for 120 event HEARTBEAT '"a": 0, "b": 0'
 tell poweroff 14 5000
-ok 'it stops its service by order' wait_for 40 event STOPPED '"a": -1, "b": 15'
-off 10 'and powers off'
+ok 'it stops its service by order' wait_for 120 event STOPPED '"a": -1, "b": 15'
+off 60 'and powers off'
 ok 'all that was told is acknowledged before' event BYE
 clean 'what came over the ports was in order'
 ok 'the overlay is left clean' e2fsck -fn "$TMP/life.overlay"
@@ -228,9 +261,9 @@ exit 3
 END
 mv "$TMP/life.overlay" "$TMP/box.overlay"
 boot box
-ok 'a second boot takes the overlay as it is' wait_for 40 event BOOTED '"a": 0'
+ok 'a second boot takes the overlay as it is' wait_for 120 event BOOTED '"a": 0'
 ok 'a service that ends is told with its status' wait_for 30 event STOPPED '"a": 3, "b": 0'
-off 10 'and its node powers off'
+off 60 'and its node powers off'
 like "$(log)" ^kept 'what was kept is there'
 is "$(log | grep -c '^probe ')" 39 'root tried all'
 while read -r name want; do
@@ -290,9 +323,9 @@ yes "$(head -c 500 /dev/zero | tr '\0' y)" | head -n 5000
 probe flood 1500 && echo end
 END
 boot flood microvm --no-ack
-ok 'a flood that nobody takes does not stop the service' wait_for 60 event STOPPED '"a": 0, "b": 0'
+ok 'a flood that nobody takes does not stop the service' wait_for 400 event STOPPED '"a": 0, "b": 0'
 tell ack on
-off 10 'its node powers off'
+off 60 'its node powers off'
 ok 'all that it kept is told' event BYE
 kept=$(log | grep -c '^yyy') lost=$(said log 'select(.is == "lost").count' | awk '{ n += $1 } END { print n + 0 }')
 isnt "$lost" 0 'what did not fit is counted'
@@ -324,7 +357,7 @@ overlay loose
 echo profile=flexible >"$TMP/loose.node"
 boot loose q35
 ok 'a node boots on q35, from an erofs' wait_for 50 event STOPPED '"a": 0'
-off 10 'q35 powers off'
+off 60 'q35 powers off'
 is "$(log | tr '\n' ' ')" 'pre 0 made x done ' 'flexible: all of the root can be written, the box is as tight, pre commands run first'
 
 # --- what cannot be brought up ----------------------------------------------------------------------------------
@@ -333,8 +366,8 @@ is "$(log | tr '\n' ' ')" 'pre 0 made x done ' 'flexible: all of the root can be
 failing() {
 	root "$1" "$2" </dev/null
 	boot "$1"
-	ok "$4" wait_for 40 event FAILED "$3"
-	off 10 "$1: powers off, and never runs half"
+	ok "$4" wait_for 120 event FAILED "$3"
+	off 60 "$1: powers off, and never runs half"
 }
 failing absent $'exec=/bin/absent\nuid=1\ngid=1' '"a": 7, "b": 2' 'a service that is not there is told as such'
 failing disk $'exec=/bin/true\nuid=1\ngid=1\nwritable=/var/lib/data' '"a": 3' 'a node that needs a disk and has none does not run'

@@ -26,6 +26,15 @@ ok "a node that is started anew on failure" vm provision n --image fickle --memo
 	--restart on-failure --restart-sec 1 --start-limit-burst 2 --health-interval 0
 ok "and one whose health is looked at" vm provision s --image fickle --memory 96 --overlay 64 --expose 8081:8080 \
 	--restart on-failure --health-interval 1 --health-retries 3
+sane='exec:/bin/busybox sh -c "! /bin/busybox grep -q sick /var/lib/fickle/kept"'
+ok "and one that a command inside looks after" vm provision c --image fickle --memory 96 --overlay 64 --expose 8082:8080 \
+	--restart on-failure --health-interval 1 --health-retries 2 --health "$sane"
+ok "a probe without a port takes the image's" vm provision p --image fickle --memory 96 --overlay 64 \
+	--health http:/cgi-bin/health
+ok "which is shown" json '.health == "http:8080/cgi-bin/health"' show p
+vm destroy p >/dev/null
+status 9 "a command that never holds never makes it ready" dock isc-vm provision p --image fickle --memory 96 --overlay 64 \
+	--timeout 15 --health 'exec:/bin/busybox false'
 
 # --- they end, or fall sick -----------------------------------------------------------------------
 get '8080/cgi-bin/exit?3' >/dev/null
@@ -40,7 +49,15 @@ wait_for 60 again
 ok "one that fails its health check is started anew" again
 ok "by the dock's own probe" json '.["restart-reason"] | test("health check http:8080.* failed 3 times")' show s
 ok "and was unready meanwhile" on_record 'map(select(.kind == "node.unready" and .node == "s")) | length >= 1'
+get '8082/cgi-bin/keep?sick' >/dev/null
+cured() { json '.restarts >= 1 and .state == "ready" and .["restart-at"] == 0' show c; }
+wait_for 90 cured
+ok "one whose command fails is started anew" cured
+ok "for that reason" json '.["restart-reason"] | test("health check exec:.*failed 2 times")' show c
+ok "a failure of the command stands in its trail" dock grep -q 'op=claim event=checked .* b=1 .*res=failed' \
+	/var/log/isc-dock/nodes/c/audit.log
 vm destroy s >/dev/null
+vm destroy c >/dev/null
 
 # --- the daemon dies while one is due -------------------------------------------------------------
 dock sh -c 'kill -9 $(cat /run/libvirt/qemu/isc-n.pid)'
