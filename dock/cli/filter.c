@@ -11,6 +11,8 @@
 #define LATE_US                                                                                    \
 	(2 * G_USEC_PER_SEC) /* an event that much older gets no more records: so libauparse holds \
 				it, too */
+#define RECENT_US (10 * 60 * G_USEC_PER_SEC) /* as ausearch(8) has it */
+#define SECONDS_MAX (1e12) /* a node may claim any time: behind this one all are the same */
 #define ONLY_YES 1
 #define ONLY_NO 2
 
@@ -70,23 +72,44 @@ static gboolean parse_ago(const gchar *text, gint64 now, gint64 *out)
 	return FALSE;
 }
 
-/* The @days-th midnight before @now, local time, as "2024-05-01".  Returns: (transfer full) */
-static gchar *day_of(gint64 now, gint days)
+/* The day of @now, local time, as "2024-05-01".  Returns: (transfer full) */
+static gchar *day_of(gint64 now)
 {
 	g_autoptr(GDateTime) today = g_date_time_new_from_unix_local(now / G_USEC_PER_SEC);
-	g_autoptr(GDateTime) day = g_date_time_add_days(today, -days);
-	return g_date_time_format(day, "%Y-%m-%d");
+	return g_date_time_format(today, "%Y-%m-%d");
+}
+
+/* The words of ausearch(8), as moments.  Weeks begin on Sunday, as they do there. */
+static gboolean parse_word(const gchar *text, gint64 now, gint64 *out)
+{
+	g_autoptr(GDateTime) t = g_date_time_new_from_unix_local(now / G_USEC_PER_SEC);
+	gint year = g_date_time_get_year(t), month = g_date_time_get_month(t),
+	     day = g_date_time_get_day_of_month(t), hour = 0, back = 0;
+	if (g_str_equal(text, "yesterday"))
+		back = 1;
+	else if (g_str_equal(text, "week-ago"))
+		back = 7;
+	else if (g_str_equal(text, "this-week"))
+		back = g_date_time_get_day_of_week(t) % 7;
+	else if (g_str_equal(text, "this-hour"))
+		hour = g_date_time_get_hour(t);
+	else if (g_str_equal(text, "this-month"))
+		day = 1;
+	else if (g_str_equal(text, "this-year"))
+		day = month = 1;
+	else if (!g_str_equal(text, "today"))
+		return FALSE;
+	g_autoptr(GDateTime) midnight = g_date_time_new_local(year, month, day, hour, 0, 0);
+	g_autoptr(GDateTime) then = g_date_time_add_days(midnight, -back);
+	*out = g_date_time_to_unix(then) * G_USEC_PER_SEC;
+	return TRUE;
 }
 
 /* As ISO 8601 has it: a date, "T", hours, minutes, seconds.  Returns: (transfer full) */
 static gchar *complete_time(const gchar *text, gint64 now)
 {
-	if (g_str_equal(text, "today"))
-		return day_of(now, 0);
-	if (g_str_equal(text, "yesterday"))
-		return day_of(now, 1);
 	g_autofree gchar *day =
-			text[0] && strchr(text, ':') && !strchr(text, '-') ? day_of(now, 0) : NULL;
+			text[0] && strchr(text, ':') && !strchr(text, '-') ? day_of(now) : NULL;
 	gchar *whole = day ? g_strdup_printf("%sT%s", day, text) : g_strdup(text);
 	gchar *space = strchr(whole, ' ');
 	if (space)
@@ -116,8 +139,8 @@ static gboolean parse_date(const gchar *text, gint64 now, gint64 *out)
 gboolean isc_filter_time(const gchar *text, gint64 now, gint64 *out, GError **error)
 {
 	guint64 seconds;
-	if (g_str_equal(text, "now")) {
-		*out = now;
+	if (g_str_equal(text, "now") || g_str_equal(text, "recent")) {
+		*out = now - (*text == 'r' ? RECENT_US : 0);
 		return TRUE;
 	}
 	if (text[0] == '@' && g_ascii_string_to_unsigned(text + 1, 10, 0, G_MAXUINT32 * 2ull,
@@ -125,7 +148,7 @@ gboolean isc_filter_time(const gchar *text, gint64 now, gint64 *out, GError **er
 		*out = (gint64)seconds * G_USEC_PER_SEC;
 		return TRUE;
 	}
-	if (parse_ago(text, now, out) || parse_date(text, now, out))
+	if (parse_word(text, now, out) || parse_ago(text, now, out) || parse_date(text, now, out))
 		return TRUE;
 	g_autofree gchar *shown = isc_text_escape(text, -1, 64);
 	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
@@ -237,6 +260,11 @@ gboolean isc_filter_new(const IscArgs *args, gint64 now, IscFilter **out, GError
 			!take_list(args, "uid", ",", normalize_uid, &f->uids, error) ||
 			!take_success(args, &f->success, error))
 		return FALSE;
+	if (f->since && f->until && f->since > f->until) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+				"--until is before --since: nothing can be found");
+		return FALSE;
+	}
 	*out = g_steal_pointer(&f);
 	return TRUE;
 }
@@ -339,7 +367,7 @@ gboolean isc_filter_feed(
 	if (!json_object_object_get_ex(record, "type", &type))
 		return TRUE;
 	gdouble seconds = json_object_get_double(json_object_object_get(record, "time"));
-	gint64 time = (gint64)(seconds * 1000 + 0.5) * 1000;
+	gint64 time = (gint64)(MIN(seconds, SECONDS_MAX) * 1000 + 0.5) * 1000;
 	guint64 serial = json_object_get_uint64(json_object_object_get(record, "serial"));
 
 	Event *e = find(f, serial, time);

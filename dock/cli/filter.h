@@ -35,8 +35,9 @@ gboolean isc_filter_finish(IscFilter *filter, IscLineFunc func, gpointer data);
 /**
  * isc_filter_time:
  * @text: "2024-05-01", "2024-05-01 12:00[:03]", the same with "T" and a zone ("Z", "+02:00"),
- * "12:00" (today), "today", "yesterday", "now", "@SECONDS"; or how long ago: "90s", "10min", "2h",
- * "3d", "1w".  Local time where there is no zone
+ * "12:00" (today), "now", "@SECONDS"; the words of ausearch(8): "recent", "today", "yesterday",
+ * "week-ago", "this-hour", "this-week", "this-month", "this-year"; or how long ago: "90s", "10min",
+ * "2h", "3d", "1w".  Local time where there is no zone
  *
  * Errors: ISC_ERROR_INVALID.
  */

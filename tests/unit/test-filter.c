@@ -18,7 +18,9 @@ static void times_are_dates_clocks_or_how_long_ago(void **state)
 		{ "2023-11-14", 1699920000 }, { "2023-11-14 22:13:20", 1700000000 },
 		{ "2023-11-14T22:13:20Z", 1700000000 }, { "2023-11-14 22:13", 1699999980 },
 		{ "2023-11-14 23:13+01:00", 1699999980 }, { "22:13", 1699999980 },
-		{ "22:13:20", 1700000000 } };
+		{ "22:13:20", 1700000000 }, { "recent", 1699999400 }, { "this-hour", 1699999200 },
+		{ "this-week", 1699747200 }, { "week-ago", 1699315200 },
+		{ "this-month", 1698796800 }, { "this-year", 1672531200 } };
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		gint64 got = 0;
 		g_autoptr(GError) error = NULL;
@@ -28,7 +30,8 @@ static void times_are_dates_clocks_or_how_long_ago(void **state)
 					error ? error->message : "");
 	}
 	static const gchar *const wrong[] = { "", "gestern", "12", "2023-13-01", "@", "@x", "25:00",
-		"9999999d", "2023-11-14T", "\033[2J", "T", "-1h", ":" };
+		"9999999d", "2023-11-14T", "\033[2J", "T", "-1h", ":", "boot", "tomorrow", "this-",
+		"+1h", "1.5h", "@-1", "@99999999999999999999", "2023-02-29" };
 	for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
 		gint64 got;
 		g_autoptr(GError) error = NULL;
@@ -61,6 +64,24 @@ static IscFilter *filter_of(const gchar *line)
 	assert_no_error(error);
 	assert_true(isc_filter_new(args, NOW, &filter, &error));
 	return filter;
+}
+
+static void a_span_that_ends_before_it_begins_is_refused(void **state)
+{
+	(void)state;
+	g_auto(GStrv) argv = g_strsplit("--since @20 --until @10", " ", -1);
+	const IscOption *sets[] = { options, NULL };
+	g_autoptr(GError) error = NULL;
+	g_autoptr(IscArgs) args = isc_args_parse(argv, sets, &error);
+	IscFilter *filter = NULL;
+	assert_no_error(error);
+	assert_false(isc_filter_new(args, NOW, &filter, &error));
+	assert_null(filter);
+	assert_error(error, ISC_ERROR_INVALID, "--until is before --since");
+	g_auto(GStrv) moment = g_strsplit("--since @20 --until @20", " ", -1);
+	g_autoptr(IscArgs) same = isc_args_parse(moment, sets, NULL);
+	assert_true(isc_filter_new(same, NOW, &filter, NULL));
+	isc_filter_free(filter);
 }
 
 static void feed(IscFilter *f, const gchar *text, GString *out)
@@ -137,6 +158,33 @@ static void keys_are_matched_one_by_one_and_in_hex(void **state)
 	assert_string_equal(out->str, "type=SYSCALL msg=audit(1.000:2): key=657865630170726976\n");
 }
 
+/* The time of a record is what a guest's kernel says, and that may be the guest's own (T16). */
+static void no_time_that_a_node_claims_does_harm(void **state)
+{
+	(void)state;
+	static const gchar last[] = "type=SYSCALL msg=audit(18446744073709551615.999:1): uid=0\n",
+			   first[] = "type=SYSCALL msg=audit(0.000:2): uid=0\n",
+			   now[] = "type=SYSCALL msg=audit(1700000000.000:3): uid=0\n";
+	g_autofree gchar *all = g_strconcat(last, first, now, last, NULL);
+	static const struct {
+		const gchar *wish, *found[2];
+	} cases[] = { { "--since 1h", { now, last } }, { "--until 1h", { first, NULL } },
+		{ "--since @0 --until now", { first, now } } };
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(IscFilter) f = filter_of(cases[i].wish);
+		g_autoptr(GString) out = g_string_new(NULL);
+		feed(f, all, out);
+		assert_true(isc_filter_finish(f, collect, out));
+		const gchar *const times[] = { last, first, now };
+		for (gsize k = 0; k < G_N_ELEMENTS(times); k++) {
+			gboolean wanted = times[k] == cases[i].found[0] ||
+					  times[k] == cases[i].found[1];
+			if ((strstr(out->str, times[k]) != NULL) != wanted)
+				fail_msg("%s: %s", cases[i].wish, out->str);
+		}
+	}
+}
+
 static void success_is_also_the_result_of_a_message(void **state)
 {
 	(void)state;
@@ -165,6 +213,8 @@ int main(void)
 		cmocka_unit_test(an_event_without_an_end_is_given_up_after_two_seconds),
 		cmocka_unit_test(events_that_never_end_do_not_pile_up),
 		cmocka_unit_test(keys_are_matched_one_by_one_and_in_hex),
+		cmocka_unit_test(a_span_that_ends_before_it_begins_is_refused),
+		cmocka_unit_test(no_time_that_a_node_claims_does_harm),
 		cmocka_unit_test(success_is_also_the_result_of_a_message),
 	};
 	return cmocka_run_group_tests_name("filter", tests, NULL, NULL);
