@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/name.h"
 #include "cli/audit-act.h"
@@ -170,34 +171,68 @@ static void watch(Follow *f)
 			f->inotify, path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF);
 }
 
+/* The files from the one behind that in hand to the one that is written to now, as fds: who reads
+ * slowly may have missed more than one rotation.  Returns: (transfer full), NULL on errors */
+static GArray *open_behind(Follow *f, GError **error)
+{
+	g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+	if (!g_str_equal(f->kind, "audit")) {
+		int fd = isc_client_open_trail(f->client, f->node, f->kind, error);
+		if (fd < 0)
+			return NULL;
+		g_array_append_val(fds, fd);
+		return g_steal_pointer(&fds);
+	}
+	g_auto(IscSegments) segments = { 0 };
+	if (!isc_segments_open(f->client, f->node, &segments, error))
+		return NULL;
+	guint n = segments.all->len, at = n - 1; /* where retention took it: only the last */
+	for (guint i = 0; i < n; i++)
+		if (isc_trail_is_of(f->trail, g_array_index(segments.all, IscSegment, i).log))
+			at = MIN(i + 1, n - 1);
+	for (; at < n; at++) {
+		int fd = isc_steal_fd(&g_array_index(segments.all, IscSegment, at).log);
+		g_array_append_val(fds, fd);
+	}
+	return g_steal_pointer(&fds);
+}
+
+/* Reads what came since from @fds, which it takes over. */
+static gboolean go_on(Follow *f, GArray *fds)
+{
+	gboolean ok = drain(f); /* what was written to the old one up to its end comes first */
+	for (guint i = 0; i < fds->len; i++) {
+		int fd = g_array_index(fds, int, i);
+		if (!ok)
+			isc_clear_fd(&fd);
+		else if (isc_trail_replace(f->trail, fd)) {
+			watch(f);
+			ok = drain(f);
+		}
+	}
+	return ok;
+}
+
 /* Asks the dock for the file as it is now.  FALSE: the node is gone, or the dock refuses: the end.
  */
 static gboolean reopen(Follow *f)
 {
 	f->is_busy = TRUE;
 	g_autoptr(GError) why = NULL;
+	g_autoptr(GArray) fds = NULL;
 	/* A trail outlives its node, but nothing is added to it any more. */
-	int fd = -1;
 	if (is_alive(f))
-		fd = isc_client_open_trail(f->client, f->node, f->kind, &why);
+		fds = open_behind(f, &why);
 	else
 		g_set_error(&why, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' is no more", f->node);
 	f->is_busy = FALSE;
 	f->last_line = g_get_monotonic_time();
-	if (fd >= 0) {
-		/* What was written to the old one up to its end comes first. */
-		if (!drain(f)) {
-			isc_clear_fd(&fd);
-			return FALSE;
-		}
-		if (isc_trail_replace(f->trail, fd)) {
-			watch(f);
-			return drain(f);
-		}
-		return TRUE;
-	}
-	/* isc-dockd is being restarted: the file in hand still tells what the node does. */
-	if (g_error_matches(why, ISC_ERROR, ISC_ERROR_HOST))
+	if (fds)
+		return go_on(f, fds);
+	/* isc-dockd is being restarted, or files are being changed: the one in hand still tells
+	 * what the node does. */
+	if (g_error_matches(why, ISC_ERROR, ISC_ERROR_HOST) ||
+			g_error_matches(why, ISC_ERROR, ISC_ERROR_STATE))
 		return TRUE;
 	if (drain(f) && !f->error)
 		f->error = g_steal_pointer(&why);

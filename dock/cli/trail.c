@@ -171,14 +171,19 @@ gboolean isc_trail_looks_replaced(const IscTrail *trail)
 	return g_strcmp0(name, trail->name) != 0;
 }
 
+gboolean isc_trail_is_of(const IscTrail *trail, int fd)
+{
+	struct stat old, new;
+	return fstat(trail->fd, &old) == 0 && fstat(fd, &new) == 0 &&
+	       old.st_dev == new.st_dev &&old.st_ino == new.st_ino;
+}
+
 gboolean isc_trail_replace(IscTrail *trail, int fd)
 {
 	isc_autofd int next = fd;
-	struct stat old, new;
 	g_free(trail->name);
 	trail->name = current_name(next);
-	if (fstat(trail->fd, &old) == 0 && fstat(next, &new) == 0 && old.st_dev == new.st_dev &&
-			old.st_ino == new.st_ino)
+	if (isc_trail_is_of(trail, next))
 		return FALSE;
 	isc_clear_fd(&trail->fd);
 	trail->fd = isc_steal_fd(&next);

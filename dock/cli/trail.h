@@ -38,6 +38,9 @@ void isc_trail_finish(IscTrail *trail, IscLineFunc func, gpointer data);
  * that is written to.  Then ask for it again. */
 gboolean isc_trail_looks_replaced(const IscTrail *trail);
 
+/* Whether @fd (borrowed) is of the file that @trail reads. */
+gboolean isc_trail_is_of(const IscTrail *trail, int fd);
+
 /* Goes on with @fd (taken over) from its start, unless it is the file that @trail has already: then
  * only closes it. Returns: TRUE where it is another file */
 gboolean isc_trail_replace(IscTrail *trail, int fd);
