@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,11 +23,24 @@
 #define ATTEMPTS 5
 #define NETWORK "network" /* folder of a packet log */
 
-static gboolean sent_nothing(const gchar *name, GError **error)
+/* A node is ready once its agent said so, and what that says first goes into its trail. */
+static gboolean must_have_trail(const IscNode *node)
 {
+	return node->state == ISC_NODE_READY;
+}
+
+static gboolean sent_nothing(IscCall *call, const gchar *name, GError **error)
+{
+	g_autoptr(IscNode) node =
+			*name == ISC_TRAIL_PACKETS
+					? NULL
+					: isc_register_get_node(call->dock->reg, name, NULL);
 	if (*name == ISC_TRAIL_PACKETS)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
 				"no packet of '%s' was logged so far", name + 1);
+	else if (node && must_have_trail(node))
+		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
+				"node '%s' is ready, so it had a trail: its files are gone", name);
 	else
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' has sent nothing yet",
 				name);
@@ -58,14 +72,13 @@ static int open_folder(IscCall *call, const gchar *trail, GError **error)
 	g_autoptr(IscReplicaSet) set =
 			is_dock || node ? NULL : isc_register_get_set(call->dock->reg, name, NULL);
 	if (is_packets && (is_dock || node || access(folder, F_OK) == 0))
-		sent_nothing(trail, error);
+		sent_nothing(call, trail, error);
 	else if (is_dock)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
 				"the dock's own trail is not begun yet: isc-collectord has not "
 				"answered so far");
 	else if (node)
-		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "node '%s' has sent nothing yet",
-				name);
+		sent_nothing(call, name, error);
 	else if (set)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, ISC_NO_NODE_BUT_A_SET, name,
 				name);
@@ -92,8 +105,13 @@ GVariant *isc_trails_open(IscCall *call, GError **error)
 	if (dir < 0)
 		return NULL;
 	isc_autofd int fd = openat(dir, file, READ_FLAGS);
+	if (fd < 0 && errno == ENOENT && g_str_equal(kind, "audit")) {
+		sent_nothing(call, name, error);
+		return NULL;
+	}
 	if (fd < 0 && errno == ENOENT) {
-		sent_nothing(name, error);
+		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
+				"the service of '%s' has written nothing yet", name);
 		return NULL;
 	}
 	if (fd < 0) {
@@ -268,27 +286,50 @@ GVariant *isc_trails_open_chain(IscCall *call, GError **error)
 		g_usleep(20000); /* between two files there is none for a moment */
 	}
 	if (empty)
-		sent_nothing(name, error);
+		sent_nothing(call, name, error);
 	else
 		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
 				"the trail of '%s' grows too fast to be opened: try again", name);
 	return NULL;
 }
 
-static gint by_text(gconstpointer a, gconstpointer b)
+static int by_text(const void *a, const void *b)
 {
 	return strcmp(*(const gchar *const *)a, *(const gchar *const *)b);
 }
 
-/* The trail in @folder, and its packet log, as far as they are there. */
-static void list_trails(GPtrArray *names, int at, const gchar *folder, const gchar *name)
+/* Whether one file of a trail is there.  Any will do: a trail that somebody took a file from must
+ * not pass for one that never was. */
+static gboolean is_trail(int at, const gchar *folder)
 {
-	g_autofree gchar *log = g_build_filename(folder, "audit.log", NULL);
-	g_autofree gchar *packets = g_build_filename(folder, NETWORK, "audit.log", NULL);
-	if (faccessat(at, log, F_OK, 0) == 0)
-		g_ptr_array_add(names, g_strdup(name));
-	if (faccessat(at, packets, F_OK, 0) == 0)
-		g_ptr_array_add(names, g_strdup_printf("%c%s", ISC_TRAIL_PACKETS, name));
+	isc_autofd int fd = openat(at, folder, READ_FLAGS | O_DIRECTORY);
+	if (fd < 0)
+		return FALSE;
+	if (faccessat(fd, "audit.log", F_OK, 0) == 0 || faccessat(fd, "audit.chain", F_OK, 0) == 0)
+		return TRUE;
+	g_autoptr(GArray) numbers = list_numbers(fd, NULL);
+	return numbers && numbers->len > 0;
+}
+
+/* The trail in @folder, and its packet log, as far as they are there. */
+static void list_trails(GHashTable *names, int at, const gchar *folder, const gchar *name)
+{
+	g_autofree gchar *packets = g_build_filename(folder, NETWORK, NULL);
+	if (is_trail(at, folder))
+		g_hash_table_add(names, g_strdup(name));
+	if (is_trail(at, packets))
+		g_hash_table_add(names, g_strdup_printf("%c%s", ISC_TRAIL_PACKETS, name));
+}
+
+static gboolean list_missing(IscCall *call, GHashTable *names, GError **error)
+{
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(call->dock->reg, error);
+	for (guint i = 0; nodes && i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		if (must_have_trail(node))
+			g_hash_table_add(names, g_strdup(node->spec->name));
+	}
+	return nodes != NULL;
 }
 
 GVariant *isc_trails_list(IscCall *call, GError **error)
@@ -299,12 +340,15 @@ GVariant *isc_trails_list(IscCall *call, GError **error)
 		isc_error_set_errno(error, errno, "cannot list '%s'", path);
 		return NULL;
 	}
-	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GHashTable) found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	for (struct dirent *e; (e = readdir(dir));)
 		if (isc_name_is_valid(e->d_name))
-			list_trails(names, dirfd(dir), e->d_name, e->d_name);
-	list_trails(names, dirfd(dir), "../dock", ISC_TRAIL_DOCK);
-	g_ptr_array_sort(names, by_text);
-	return g_variant_new("(@as)",
-			g_variant_new_strv((const gchar *const *)names->pdata, (gssize)names->len));
+			list_trails(found, dirfd(dir), e->d_name, e->d_name);
+	list_trails(found, dirfd(dir), "../dock", ISC_TRAIL_DOCK);
+	if (!list_missing(call, found, error))
+		return NULL;
+	guint n;
+	g_autofree const gchar **names = (const gchar **)g_hash_table_get_keys_as_array(found, &n);
+	qsort(names, n, sizeof *names, by_text);
+	return g_variant_new("(@as)", g_variant_new_strv(names, n));
 }
