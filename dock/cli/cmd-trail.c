@@ -3,6 +3,7 @@
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -31,6 +32,7 @@ typedef struct {
 	IscAudit *audit;   /* NULL where the lines are shown as they are */
 	IscFilter *filter; /* NULL where all are shown */
 	gboolean commands;
+	gboolean raw; /* the lines go out as they are, to no terminal */
 	IscTrail *trail;
 	int inotify; /* -1 where there is none */
 	int watch;
@@ -99,6 +101,11 @@ static void print_line(Follow *f, const gchar *line, gsize len)
 	}
 	if (f->commands) {
 		isc_audit_feed(f->audit, line, len, on_command, f);
+		return;
+	}
+	if (f->raw) {
+		g_string_append_len(f->cli->out, line, (gssize)len);
+		g_string_append_c(f->cli->out, '\n');
 		return;
 	}
 	if (!f->cli->json) {
@@ -381,8 +388,24 @@ gboolean isc_cmd_logs(IscCli *cli, GError **error)
 	return show(&f, LINES_SHOWN, error);
 }
 
+static gboolean check_raw(const IscCli *cli, GError **error)
+{
+	const gchar *why = cli->json || isc_args_has(cli->args, "commands")
+					   ? "--raw, --json and --commands exclude each other"
+			   : isatty(STDOUT_FILENO)
+					   ? "--raw shows bytes of a node as they are, which a "
+					     "terminal might obey: give them to a program or a file"
+					   : NULL;
+	if (why)
+		g_set_error_literal(error, ISC_ERROR, ISC_ERROR_INVALID, why);
+	return !why;
+}
+
 gboolean isc_cmd_audit(IscCli *cli, GError **error)
 {
+	gboolean raw = isc_args_has(cli->args, "raw");
+	if (raw && !check_raw(cli, error))
+		return FALSE;
 	gboolean commands = isc_args_has(cli->args, "commands");
 	g_autoptr(IscAudit) audit = commands || cli->json ? isc_audit_new() : NULL;
 	g_autoptr(IscFilter) filter = NULL;
@@ -392,6 +415,7 @@ gboolean isc_cmd_audit(IscCli *cli, GError **error)
 		.kind = "audit",
 		.audit = audit,
 		.commands = commands,
+		.raw = raw,
 		.filter = filter,
 		.inotify = -1,
 		.watch = -1 };

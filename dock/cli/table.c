@@ -152,6 +152,7 @@ static const IscOption audit_options[] = {
 	{ "follow",   'f', ISC_OPT_FLAG,  NULL, "go on printing what comes, until interrupted" },
 	{ "lines",    'n', ISC_OPT_VALUE, "N",  "begin with the last N (default 200, of a search all); 0 or all: from the start" },
 	{ "commands", 'c', ISC_OPT_FLAG,  NULL, "one line for each command that was run" },
+	{ "raw",      0,   ISC_OPT_FLAG,  NULL, "byte by byte, for another program: never to a terminal" },
 	{ "since",    0,   ISC_OPT_VALUE, "TIME", "only events from then on: '2024-05-01 12:00', 12:00, today, 2h (ago)" },
 	{ "until",    0,   ISC_OPT_VALUE, "TIME", "only events up to then" },
 	{ "type",     0,   ISC_OPT_LIST,  "TYPE", "only events with a record of that type, e.g. EXECVE; repeats" },

@@ -12,6 +12,7 @@ third_party() { env DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent "$BUILD/isc-v
 ok "the image is imported" vm image import "$BUILD/images/minimal"
 
 # --- while it is written --------------------------------------------------------------------------
+# R4.2: a trail verifies at any moment of its life.
 dock isc-vm provision web --image minimal --memory 128 --expose 8080:8080 >"$TMP/provision" 2>&1 &
 provision=$!
 looks=0 wrong=0
@@ -31,6 +32,7 @@ is "$?:$wrong" 0:0 "its trail was good at each look while it was written"
 like "$(vm audit verify web)" "web: good: [1-9][0-9]* records.* open, end [0-9]+:[0-9a-f]{16}" "and is at rest"
 
 # --- who reads it ---------------------------------------------------------------------------------
+# R4.2: out of reach of who has no role, native records; R3.5: an auditor reads.
 www=$(awk -F: '$1 == "www" { print $3 }' "$TOP/node-images/minimal/files/etc/passwd")
 status 0 "an auditor verifies it" as aud1 isc-vm audit verify web
 status 6 "one without a role does not" as nobody-role isc-vm audit verify web
@@ -48,6 +50,7 @@ ok "a report counts it" sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm audit
 	jq -e '.trail.good and .commands.run >= 1 and .keys.exec >= 1 and (.commands.top[0].command | test(\"busybox\"))'"
 
 # --- a neighbour that goes for the audit ------------------------------------------------------------
+# R4.1: every command with its arguments, and no switching off from within, T18; R4.6.
 COMMANDS=${ISC_COMMANDS:-500} BOMB=${ISC_BOMB:-8}
 # Not half-closed: a connection that is, and silent, is forgotten after a minute.
 at() { client sh -c "echo '${*:2}' | timeout 900 nc \$DOCK $1"; } # PORT ORDER…
@@ -77,6 +80,7 @@ is "$(grep YES "$TMP/attack")" "audit-forge YES" "as root it can do nothing to a
 ok "the dock answers" vm list
 
 # --- one that takes all there is ------------------------------------------------------------------
+# R4.3: a flood stops neither service, dock nor other nodes, and what is lost is on record.
 # sibling_runs FIRST PID: runs commands on the sibling, a hundred at a time, until PID has ended; sets NEXT
 sibling_runs() {
 	NEXT=$1
@@ -128,6 +132,7 @@ ok "it stops" vm disable vandal
 ok "and the sibling" vm disable sibling
 ok "its trail is exported, and good" vm audit export vandal "$TMP/vandal"
 ok "the sibling's, too" vm audit export sibling "$TMP/sibling"
+# R4.1, R4.2: whole, in order, exact; ausearch and aureport read it as their own.
 ok "every command is in it, once and in order" check commands vandal 1 "$COMMANDS"
 ok "with its exact arguments" check odd vandal
 ok "those amid the bomb" check commands vandal 100001 "$amid"
@@ -142,6 +147,7 @@ is "$(aureport -x --summary -if "$TMP/commands" | awk '$2 == "/usr/lib/vandal/va
 third_party audit verify --export "$TMP/vandal" --json >"$TMP/vandal.json"
 note "$(jq -c '{records, lost, violations, serials}' "$TMP/vandal.json")"
 note "of the flood $(check count vandal flood) are there"
+# R4.3
 is "$(jq '.serials.unexplained' "$TMP/vandal.json")" 0 "no serial of its kernel is missing without a loss on record"
 is "$(third_party audit verify --export "$TMP/sibling" --json | jq -c '[.lost, .serials.missing]')" "[0,0]" "and none of the sibling's at all"
 is "$(grep -c '^type=[A-Z_]* msg=audit([0-9.:]*): .*op=forged' "$TMP/vandal/audit.log"):$(grep -c '^type=EXECVE msg=audit(1.000:1)' "$TMP/vandal/audit.log")" \
@@ -151,6 +157,7 @@ ok "the vandal is destroyed" vm destroy vandal
 ok "and its sibling" vm destroy sibling
 
 # --- an export, and a plain copy ------------------------------------------------------------------
+# R4.2: a third party verifies it without the dock.
 ok "it is exported" vm audit export web "$TMP/first"
 is "$(stat -c %a "$TMP/first" "$TMP/first/audit.log" | tr '\n' ' ')" "700 600 " "for its owner alone"
 status 4 "never into a folder that holds something" dock isc-vm audit export web "$TMP/first"
@@ -164,9 +171,12 @@ status 0 "so does a plain copy of the node's folder, by the dock's key" third_pa
 	--key "$TMP/dock.pub"
 ok "the node stops, which is on record" vm disable web
 ok "it is exported again" vm audit export web "$TMP/good"
+vm audit web -n all --raw >"$TMP/raw"
+ok "what is printed raw is the file, byte by byte" cmp "$TMP/raw" "$TMP/good/audit.log"
 status 0 "the trail goes on from the end that was noted" third_party audit verify --export "$TMP/good" --anchor "$end"
 
 # --- tampering ------------------------------------------------------------------------------------
+# R4.2, T19: each kind by its name, with the first bad record.
 # tampered FAULT RECORD DESC [OPTION…]: $TMP/bad is found out, by the fault's name and the number of the record
 tampered() {
 	local fault=$1 record=$2 desc=$3
@@ -207,6 +217,7 @@ tampered swapped 1 "another node's trail is found" --key "$TMP/dock.pub" other
 status 0 "and the untouched copy is good" third_party audit verify --export "$TMP/good" --key "$TMP/dock.pub"
 
 # --- after the node -------------------------------------------------------------------------------
+# R4.2: the trail is not the node's to take along.
 ok "the node is destroyed" vm destroy web
 status 3 "it is gone" as aud1 isc-vm show web
 like "$(as aud1 isc-vm audit verify web)" "web: good: .* closed" "an auditor verifies its trail all the same"
@@ -219,9 +230,13 @@ ok "a node is registered that never ran" vm provision many --image minimal --no-
 status 3 "it has no trail, and need not" dock isc-vm audit verify many
 dock sh -ec "mkdir $logs/many; cd $logs/many; chgrp isc-dock .; chmod 750 .; for n in \$(seq 30); do
 	echo type=TEST msg=audit\(1.000:\$n\): >audit.log.\$n; : >audit.chain.\$n; done
+	printf 'type=TEST msg=audit(1.000:1): \\302\\2332J\\377\\n' >audit.log.1
 	cp audit.log.30 audit.log; : >audit.chain; chmod 644 audit.*"
 is "$(vm audit many -n all | sed 's/.*:\([0-9]*\)):.*/\1/' | tr '\n' ' ')" "$(seq -s ' ' 30) 30 " \
 	"a trail of many files is read in their order"
+is "$(vm audit many -n all | head -n 1)" 'type=TEST msg=audit(1.000:1): \xc2\x9b2J\xff' "what a terminal might obey is shown, not done"
+ok "for a program it stays as it is" cmp <(vm audit many -n all --raw | head -n 1) <(dock cat $logs/many/audit.log.1)
+status 2 "but a terminal never gets it" dock script -qec 'isc-vm audit many --raw' /dev/null
 status 7 "and what was never sealed is not good" dock isc-vm audit verify many
 # Who follows it and is halted, as by a pager, finds all that came: three files were begun meanwhile.
 dock sh -c 'echo $$ >/run/follower; exec isc-vm audit many -f -n 1' >"$TMP/followed" 2>&1 &
