@@ -4,6 +4,7 @@
 # Longer by environment: ISC_KILL_SECONDS (15).
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# R4.2, R4.3, F14
 SECONDS_OF_KILLS=${ISC_KILL_SECONDS:-15}
 
 rig_up trail-kills

@@ -39,6 +39,7 @@ claims=$!
 scenario garbage &
 garbage=$!
 
+# R4.1, R4.2: whole and in order, in the format of auditd's tools.
 ok '10,000 commands: acknowledged, each there once and in order' scenario feed 10000
 W=$TMP/feed/log/nodes/web
 is "$(ausearch -if "$W/audit.log" -m EXECVE 2>/dev/null | grep -c '^type=EXECVE')" 10000 \
@@ -53,6 +54,7 @@ is "$(ausearch -if "$W/audit.log" -k isc-exec --format raw 2>/dev/null | grep -c
 	'ausearch -k finds them by key'
 
 # --- what a guest keeps back --------------------------------------------------------------------------
+# R4.2, R4.3, T18: a gap is found, unless a loss on record explains it.
 verify() { "$BUILD/isc-vm" audit verify --export "$TMP/$1/log/nodes/web" --key "$TMP/$1/log/seal.pub" "${@:2}"; }
 ok 'a guest keeps three events back' scenario gap 0
 status 7 'then the exit status says so' verify gap
@@ -63,14 +65,18 @@ ok 'one that says so beforehand' scenario gap 3
 status 0 'is believed: a loss on record explains the gap' verify gap
 is "$(verify gap --json | jq -c '[.lost, .serials.missing, .serials.unexplained]')" '[3,3,0]' 'and both are counted'
 
+# R4.2, F14
 ok 'killed again and again under load: nothing lost, nothing doubled' scenario kills 6
 note "$(tr '\n' ';' <"$TMP/kills.out")"
+# R4.3
 ok 'a flood of one node leaves the others their latency' scenario flood 3
 note "$(tr '\n' ';' <"$TMP/flood.out")"
+# R3.4
 ok 'who writes no message of the link is cut off' scenario intruder
 ok 'probes answer with the status, for bad servers, too' scenario probes
 
 # --- tampering, on copies ---------------------------------------------------------------------------
+# R4.2, T19
 folder small
 "${NOBODY[@]}" "$TOOL" feed "$COLLECTORD" "$TMP/small" 50 2>/dev/null
 SMALL=$TMP/small/log/nodes/web
@@ -107,6 +113,7 @@ tampered resealed 1 'another trail altogether, under another key' other_trail
 tampered edited 1 'a byte of the chain' flip 2000
 
 # --- the process ------------------------------------------------------------------------------------
+# R3.4: no capability, filtered, in a network and with a view of files of its own.
 folder hold
 mkfifo "$TMP/go"
 if [ "$(id -u)" = 0 ]; then
@@ -144,6 +151,7 @@ exec 7>&-
 ended 'it ends in order when told to' "$hold" "$TMP/held"
 
 # --- no space left ----------------------------------------------------------------------------------
+# R4.2, F4
 D='a full disk: what is acknowledged stays, the rest comes when there is room'
 folder full-disk
 if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=4m,mode=0777 isc-test "$TMP/full-disk/log" 2>/dev/null; then
@@ -157,5 +165,6 @@ fi
 
 status 2 'an unknown option is a usage error' "$COLLECTORD" --no-such
 ended 'claims go up, orders down; a new isc-dockd, a rebooted guest find their way' "$claims" "$TMP/claims.out"
+# R3.4, R4.3, T16, F15
 ended 'rubbish and half frames flag the node and cost its neighbour nothing' "$garbage" "$TMP/garbage.out"
 done_testing

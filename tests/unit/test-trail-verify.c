@@ -107,6 +107,7 @@ static void an_untouched_trail_is_good_and_reads_back(void **state)
 	assert_fault(&c, ISC_TRAIL_GOOD, 0);
 }
 
+/* R4.2, T19: from here on each law is a kind of tampering. */
 static void each_changed_byte_of_the_log_is_found_at_its_record(void **state)
 {
 	Folder *f = *state;

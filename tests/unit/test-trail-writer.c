@@ -59,6 +59,7 @@ static void lines_are_the_kernels_text(void **state)
 	assert_true(isc_trail_writer_durable(t)->frame == 1);
 }
 
+/* R4.2, T16 */
 static void no_text_can_forge_a_line(void **state)
 {
 	Folder *f = *state;
@@ -162,6 +163,7 @@ static void recover_and_check(const Folder *f)
 	assert_good(f, 6);
 }
 
+/* R4.2, F6 */
 static void a_crash_at_any_byte_loses_and_doubles_nothing(void **state)
 {
 	Folder *f = *state;
@@ -265,6 +267,7 @@ static void a_key_that_vanished_begins_a_new_trail(void **state)
 	isc_trail_writer_free(t);
 }
 
+/* R4.2, T19 */
 static void no_key_is_left_that_could_seal_the_past(void **state)
 {
 	Folder *f = *state;
@@ -290,6 +293,7 @@ static void no_key_is_left_that_could_seal_the_past(void **state)
 	assert_true(key.index == n);
 }
 
+/* R4.2, F28 */
 static void rotation_goes_on_in_the_next_file(void **state)
 {
 	Folder *f = *state;

@@ -11,6 +11,7 @@ third_party() { env DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent "$BUILD/isc-v
 uid_of() { dock id -u "$1"; }
 
 # --- what is in it ----------------------------------------------------------------------------------
+# R4.4: who, what, to which node, with what result; R5.4: and no secret.
 ok "the image is imported" vm image import "$BUILD/images/minimal"
 status 5 "policy refuses" as op1 isc-vm provision prod --image minimal --environment production -e PASSWORD=hunter2
 status 6 "a role refuses" as aud1 isc-vm provision audited --image minimal
@@ -38,6 +39,7 @@ status 6 "one without a role does not see it" as nobody-role isc-vm audit --dock
 status 2 "it is the dock's or a node's" dock isc-vm audit --dock web
 
 # --- nothing is lost, nothing is doubled ------------------------------------------------------------
+# R4.2, R4.4, F14
 rig() { "$TOP/tools/rig" "$1" --name "$RIG" "${@:2}" >>"$TMP/rig.log" 2>&1; }
 marks() { vm audit --dock -n all --json | jq -r 'select(.fields.op == "call").fields.cmd' | grep -o 'mark-[0-9]*'; }
 mark() { vm image show "mark-$1" >/dev/null 2>&1; }
@@ -75,6 +77,7 @@ ok "in order" cmp "$TMP/marks" <(sort -t- -k2n "$TMP/marks")
 ok "the trail is whole" vm audit verify --dock
 
 # --- for others -------------------------------------------------------------------------------------
+# R4.2, T19: what a look at the files alone cannot tell, anchors do.
 like "$(vm audit verify --all)" "@dock: good" "all trails are the dock's, too"
 ok "it is exported" vm audit export --dock "$TMP/good"
 status 0 "a third party verifies it" third_party audit verify --dock --export "$TMP/good"

@@ -33,6 +33,7 @@ canary=c$(head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n')
 ok "a node stands" vm provision web --env "CANARY=$canary" --image minimal --memory 96 --overlay 64 --expose 8080:8080 --writable /srv/www --volume data:/srv/www/data:16M
 
 # --- evidence -------------------------------------------------------------------------------------
+# R6.2: frozen, with a signed manifest of hashes; R3.5: by role; R5.4: sealed, and no key with it unless asked for.
 status 6 "an operator gets no memory" as op1 isc-vm quarantine web --with-memory --reason curious
 ok "it is put into quarantine" as sec1 isc-vm quarantine web --with-memory --reason "looks <odd>"
 name=$(dock isc-vm evidence list --names)
@@ -75,6 +76,7 @@ ok "its memory is written where an officer wants it" as sec1 isc-vm evidence mem
 is "$(dock head -c 4 /run/home/sec1/core | tail -c 3)" ELF "as a core"
 ok "with what the service knew in it" dock grep -aqF "$canary" /run/home/sec1/core
 dock rm /run/home/sec1/core
+# R5.4, R6.1: memory lies sealed.
 not_ok "which is nowhere on the dock in the clear" dock grep -raqF "$canary" "$state"
 status 6 "an auditor gets none of it" as aud1 isc-vm evidence memory "$name" /run/home/aud1/core
 dock sh -c 'printf x | dd of=/run/home/sec1/k/memory.elf.sealed bs=1 seek=300000 conv=notrunc status=none'
@@ -94,6 +96,7 @@ ok "and removes the evidence" as sec1 isc-vm evidence rm "$name" --reason 'case 
 ok "nothing of it is left" dock sh -c "! ls $state/keys | grep evidence && ! ls $state/evidence | grep ."
 
 # --- snapshots ------------------------------------------------------------------------------------
+# R6.1
 names() { dock isc-vm snapshot list web --json | jq -r 'map(.name) | join(" ")'; }
 ok "a snapshot is taken" vm snapshot create web s1
 dock sh -c 'kill -STOP $(pidof isc-collectord)'
@@ -131,6 +134,7 @@ status 7 "one that was tampered with is not restored" dock isc-vm snapshot resto
 ok "the node runs on" client sh -c 'curl -fsS -m 5 "http://$DOCK:8080/"'
 
 # --- gone, and proven -----------------------------------------------------------------------------
+# R5.3: what was shredded is signed for.
 ok "a node is protected" as op1 isc-vm protect web
 status 5 "and cannot be destroyed" dock isc-vm destroy web
 ok "until it is not" as op1 isc-vm unprotect web
@@ -140,6 +144,7 @@ ok "and so does its record" json '.[0].shredded | length == 3' list --destroyed
 ok "which the dock has signed" dock minisign -Vm "$state/destroyed/$uuid.json" -p "$state/keys/signing.pub"
 
 # --- the dock -------------------------------------------------------------------------------------
+# R6.3
 ok "the dock tells how it is" json '.boundary == "in force" and .nodes.ready == 1 and .disk.images > 0' dock status
 status 6 "an auditor does not drain it" as aud1 isc-vm dock drain
 ok "it is drained" as op1 isc-vm dock drain --force

@@ -65,6 +65,7 @@ sed 's/^Level.*/Deliver=audit everything/' "$TMP/dock.conf" >"$TMP/bad.conf"
 status 2 "or a source" dock isc-forwardd -n -c "$TMP/bad.conf"
 
 # --- away, then there -------------------------------------------------------------------------------
+# R4.5: trails, acts, logs and dropped packets (R1.9) at a real rsyslogd.
 for n in 1 2 3; do mark $n; done
 forwarder
 ok "it runs as its own user" wait_for 20 dock sh -c 'ps -o user= -p $(cat /run/forward.pid) | grep -q isc-forw'
@@ -89,6 +90,7 @@ like "$(dock grep -a 'record="7" session' /run/received | grep -a node=.big)" "^
 	"with facility, level, the dock's time and whose it is"
 
 # --- killed, and hung -------------------------------------------------------------------------------
+# R4.5: at least once, whoever dies.
 receiver KILL
 for n in 4 5; do mark $n; done
 receiver
@@ -121,6 +123,7 @@ forwarder TERM
 ok "it ends when told to" wait_for 20 dock sh -c '! kill -0 $(cat /run/forward.pid)'
 
 # --- the journal ------------------------------------------------------------------------------------
+# R4.5
 JOURNALD=/lib/systemd/systemd-journald
 journal() { dock journalctl -D /run/log/journal --no-pager -o json "$@"; }
 journal_has() { [ "$(journal "ISC_NODE=$1" "ISC_KIND=$2" | wc -l)" -ge "$3" ]; }

@@ -32,10 +32,12 @@ size=$(jq '.bytes.root + .bytes.initrd' "$TMP/json")
 ok "its root and initrd are below 5 MB ($size bytes)" test "$size" -lt 5000000
 is "$(find "$TMP/one" -type f -printf '%f\n' | sort | tr '\n' ' ')" \
 	'initrd manifest.json manifest.json.minisig root.erofs sbom.json vmlinuz ' 'an image is six files'
+# R7.6
 ok 'its SBOM is CycloneDX and names busybox by its source' jq -e '.bomFormat == "CycloneDX" and
 	([.components[] | select(.name == "busybox-static") | .properties[] | select(.name == "debian:source").value]
 	== ["busybox"])' "$TMP/one/sbom.json"
 
+# R2.5: bit by bit.
 ok 'it is built anew, nothing taken from the cache, from a checkout of another owner and umask' sh -c '
 	cp -r "$2" "$3.recipe" && chmod -R go-rwx "$3.recipe" && chown -R 12345 "$3.recipe" && umask 077 &&
 	"$1" build "$3.recipe" -o "$3" --no-cache --no-check' sh "$IMAGE" "$TOP/node-images/minimal" "$TMP/two"
@@ -44,6 +46,7 @@ for f in manifest.json root.erofs initrd vmlinuz sbom.json manifest.json.minisig
 done
 
 # --- verify ----------------------------------------------------------------------------------------------------
+# R2.4, T20
 
 ok 'what was built verifies' "$IMAGE" verify "$TMP/one"
 ok '… with minisign, too' minisign -Vm "$TMP/one/manifest.json" -p "$XDG_CONFIG_HOME/isc-dock/publisher.pub"
@@ -91,6 +94,7 @@ recipe fifo && mkfifo "$TMP/fifo/files/pipe"
 refused 'files/ holds files, folders and links alone' fifo 'files/pipe'
 
 # --- the policy of roots -----------------------------------------------------------------------------------------
+# R3.2, R3.3: nothing that lends rights, no identity; the service's user owns what it may write, and that alone.
 
 recipe policy
 cat >"$TMP/policy/build.sh" <<'EOF'

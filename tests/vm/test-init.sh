@@ -191,9 +191,12 @@ ok 'and is ready when it answers inside' wait_for 120 event READY
 ok 'what the service prints arrives' wait_for 120 has log '"text": "tick 3"'
 T=$(said control 'select(.kind == "BOOTED") | "init began \(.b) ms after the kernel, modules \(.c), mounted \(.d)"')
 note "$T; started $(said control 'select(.kind == "STARTED").d'), ready $(said control 'select(.kind == "READY").d') ms"
+# R3.2, R3.3
 like "$(log)" 'id: 1000:1001 life dock and more' 'the service runs as its user, under its name, with the environment of the dock'
 like "$(log)" '0123456789abcdef0123456789abcdef 127.0.0.1 localhost 10.77.0.2 life 10.77.0.9 db' '/etc has what is the node'\''s own'
+# R2.2
 like "$(log)" $'the image\nwritten\nby name' 'what is declared writable is writable, with the image below'
+# R4.1
 ok 'the service itself is in the audit, odd arguments and all' has audit 'a0=\\"/bin/sh\\" a1=\\"/srv/run\\" a2=24484F4D4520606964602022'
 ok 'a command arrives in the audit with its arguments' has audit 'argc=6 a0=\\"/bin/true\\" a1=74776F20776F726473 a2=\\"\\" a3=6E65770A6C696E65 a4=2271756F74656422'
 is "$(said audit 'select(.type == 1309).text' | sed -n 's/.*a5_len=\([0-9]*\).*/\1/p' | head -n 1)" 40000 'a long one comes in pieces with its length'
@@ -201,6 +204,7 @@ is "$(said audit 'select(.type == 1309).text' | grep -o 'a5\[[0-9]*\]=[0-9A-F]*'
 ok 'the audit was locked before the service ran' has audit 'op=set audit_enabled=2.*res=1'
 
 # The dock goes and comes back; in between the node runs on.
+# R4.2, F14: who is away misses nothing.
 tell disconnect all
 sleep 1
 tell connect log
@@ -247,6 +251,7 @@ clean 'what came over the ports was in order'
 ok 'the overlay is left clean' e2fsck -fn "$TMP/life.overlay"
 
 # --- the box, for root ------------------------------------------------------------------------------------------
+# R2.2, R3.2, R4.1, R4.6: for root, too.
 
 root box 'exec=/bin/sh
 exec=/srv/run
@@ -314,6 +319,7 @@ not_ok 'a record that a process made up is not' has audit 'forged=yes'
 spotless 'nothing is missing in the trail of the box'
 
 # --- a flood, with nobody listening -----------------------------------------------------------------------------
+# R4.3
 
 root flood 'exec=/bin/sh
 exec=/srv/run
@@ -336,6 +342,7 @@ note "log: $kept kept, $lost lost; audit: $(said audit 'select(.is == "record").
 	"$(said audit 'select(.is == "lost").count' | tr '\n' ' ')lost"
 
 # --- the other profile, the other machine -----------------------------------------------------------------------
+# R2.2: flexible
 
 root loose 'pre=/bin/sh
 pre=-c

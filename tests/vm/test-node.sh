@@ -18,6 +18,7 @@ on_record() { dock isc-vm events -n 0 --json | jq -s -e "$1" >/dev/null; }
 get() { client sh -c 'curl -fsS -m 5 "http://$DOCK:'"$1"'"'; }
 
 # --- images ---------------------------------------------------------------------------------------
+# R2.4: digest and signature, before anything is kept; R7.4.
 status 3 "an image that is not there is no image" dock isc-vm image import "$images/none"
 status 3 "a node wants an image that was imported" dock isc-vm provision web --image minimal
 cp -r "$images/minimal" "$TMP/changed"
@@ -31,6 +32,7 @@ rm "$TMP/unsigned/manifest.json.minisig"
 status 7 "an unsigned image is refused" dock isc-vm image import "$TMP/unsigned"
 ok "a signed image is imported" vm image import "$images/minimal"
 ok "importing it again changes nothing" json '.new == false' image import "$images/minimal"
+# R2.4, T4
 is "$(dock sh -c 'stat -c %U:%a /var/lib/isc-dock/images/*/root.*')" root:444 "images belong to root, read-only"
 ok "and are immutable" dock sh -c 'lsattr /var/lib/isc-dock/images/*/root.* | grep -q -- "-i-"'
 
@@ -51,6 +53,7 @@ NAMES
 status 2 "a wrong expose rule is refused" dock isc-vm provision web --image minimal --expose 99999:80
 status 2 "a wrong egress rule is refused" dock isc-vm provision web --image minimal --egress tcp:1.2.3.4
 status 5 "more memory than the host has is refused" dock isc-vm provision web --image minimal --memory 65536
+# R9.3
 status 5 "production refuses an emulated host" dock isc-vm provision web --image minimal --environment production
 status 3 "what is not there cannot be shown" dock isc-vm show web
 status 0 "a dry run says what would be done" dock isc-vm provision web --image minimal --dry-run
@@ -61,6 +64,7 @@ ok "and does nothing" json '. == []' list
 ok "a node gets ready" vm provision web --image minimal --expose 8080:8080 --memory 128 --env TOKEN=hunter2-is-secret \
 	--label tier=front
 ok "a client outside reaches its service" get 8080/
+# R1.1, R1.2
 not_ok "and nothing that is not exposed" get 8081/
 status 4 "its name is taken" dock isc-vm provision web --image minimal
 status 4 "its port is taken" dock isc-vm provision other --image minimal --expose 8080:8080
@@ -70,6 +74,7 @@ ok "enabling it again changes nothing" json '.changed == false' enable web
 status 4 "an image in use stays" dock isc-vm image rm minimal
 
 # --- libvirt sees it as any domain ----------------------------------------------------------------
+# R6.7
 like "$(dock virsh list --title)" "isc-web.*isc node web" "virsh lists it with its title"
 dock virsh dumpxml isc-web >"$TMP/isc-web.xml"
 ok "its XML is valid for libvirt" dock virt-xml-validate "$TMP/isc-web.xml" domain
@@ -77,6 +82,7 @@ like "$(dock virsh metadata isc-web urn:iscdock:node:1)" "minimal" "its metadata
 unlike "$(cat "$TMP/isc-web.xml")" "hunter2" "its environment is not in the XML"
 
 # --- who it is on the host ------------------------------------------------------------------------
+# R3.1, T2, T3, T4, T17
 pid=$(dock cat /run/libvirt/qemu/isc-web.pid)
 uid=$(dock stat -c %u "/proc/$pid")
 like "$uid" "^19000[0-9]{5}$" "QEMU runs under the node's own uid"
@@ -104,6 +110,7 @@ ok "who gets at them and is not its QEMU" dock \
 ok "is refused, and that is on record" on_record 'map(select(.kind == "channel.refused")) | length > 0'
 
 # --- secrets --------------------------------------------------------------------------------------
+# R5.4, T28
 dock sh -c 'cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr "\0" "\n"' >"$TMP/procs"
 unlike "$(grep -a hunter2-is-secret "$TMP/procs")" "hunter2" "the environment is in no process's arguments"
 not_ok "nor in any file of the dock or of libvirt" dock grep -raF hunter2-is-secret /var/lib/isc-dock /var/log/isc-dock \
@@ -159,6 +166,7 @@ is "$(find_key | wc -l)" 2 "(one that was put there is found)"
 dock rm /run/isc-dock/planted /var/log/planted
 
 # --- the trail ------------------------------------------------------------------------------------
+# R4.1, R4.2
 ok "the start of its service is in its trail" sh -c "'$TOP'/tools/rig exec --name $RIG -- isc-vm audit web -n 0 --commands |
 	grep -q httpd"
 ok "auditors' tools read it" dock ausearch -if /var/log/isc-dock/nodes/web/audit.log -m EXECVE
@@ -166,6 +174,7 @@ ok "its chain holds" vm audit verify web
 ok "what the service says is logged" sh -c "'$TOP'/tools/rig exec --name $RIG -- isc-vm logs web | grep -q response"
 
 # --- roles ----------------------------------------------------------------------------------------
+# R3.5, T30; R6.2: who is in quarantine stays there until security releases.
 status 6 "one without a role may not even look" as nobody-role isc-vm list
 status 0 "an auditor may look" as aud1 isc-vm list
 status 6 "an auditor may not destroy" as aud1 isc-vm destroy two
@@ -178,6 +187,7 @@ status 0 "an officer releases it" as sec1 isc-vm release two --reason innocent
 ok "what was refused is on record" on_record 'map(select(.kind == "api.denied")) | length >= 2'
 
 # --- behind the dock's back -----------------------------------------------------------------------
+# R6.7, R6.5
 dock virsh suspend isc-two >/dev/null
 state_is() { json ".state == \"$2\"" show "$1"; }
 wait_for 20 state_is two suspended
@@ -231,6 +241,7 @@ uuid=$(dock isc-vm show web --json | jq -r .uuid)
 rig stop libvirtd
 rig start libvirtd
 ok "a libvirtd that was started anew has the key of its overlay again" wait_for 15 dock sh -c "virsh -q secret-list | grep -q $uuid"
+# R2.4
 # T21: the files of the store are root's and immutable; somebody who is root changes one byte all the same.
 root=/var/lib/isc-dock/images/$(dock isc-vm show two --json | jq -r .digest)/root.erofs
 dock isc-vm disable two --force >/dev/null 2>&1
