@@ -100,7 +100,7 @@ wait $bomb
 ran() { sed -n 's/^ran \([0-9]*\),.*/\1/p' "$TMP/bomb"; }
 amid=$(ran)
 for longer in 30 60; do # a slow machine does not come to the limit so soon
-	grep -q "refused 0$" "$TMP/bomb" || break
+	grep -q "refused 0," "$TMP/bomb" || break
 	order bomb $longer $((100001 + amid)) >"$TMP/bomb"
 	amid=$((amid + $(ran)))
 done
@@ -234,8 +234,8 @@ dock sh -ec "mkdir $logs/many; cd $logs/many; chgrp isc-dock .; chmod 750 .; for
 	cp audit.log.30 audit.log; : >audit.chain; chmod 644 audit.*"
 is "$(vm audit many -n all | sed 's/.*:\([0-9]*\)):.*/\1/' | tr '\n' ' ')" "$(seq -s ' ' 30) 30 " \
 	"a trail of many files is read in their order"
-is "$(vm audit many -n all | head -n 1)" 'type=TEST msg=audit(1.000:1): \xc2\x9b2J\xff' "what a terminal might obey is shown, not done"
-ok "for a program it stays as it is" cmp <(vm audit many -n all --raw | head -n 1) <(dock cat $logs/many/audit.log.1)
+is "$(vm audit many -n all | sed -n 1p)" 'type=TEST msg=audit(1.000:1): \xc2\x9b2J\xff' "what a terminal might obey is shown, not done"
+ok "for a program it stays as it is" cmp <(vm audit many -n all --raw | sed -n 1p) <(dock cat $logs/many/audit.log.1)
 status 2 "but a terminal never gets it" dock script -qec 'isc-vm audit many --raw' /dev/null
 status 7 "and what was never sealed is not good" dock isc-vm audit verify many
 # Who follows it and is halted, as by a pager, finds all that came: three files were begun meanwhile.
