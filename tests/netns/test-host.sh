@@ -27,7 +27,7 @@ status 0 "a dry run says what would be let in" dock isc-vm filter apply --dry-ru
 like "$(cat "$TMP/out")" "wan0 let only tcp:2222 udp:68 in" "in words"
 ok "and changes nothing" reaches 4444
 
-# --- a trial that nobody confirms, while the daemon is dead -----------------------------------------------------------
+# --- a trial that nobody confirms, while the daemon is dead (R9.2) ----------------------------------------------------
 ok "an officer applies it, for 4 seconds" as sec1 isc-vm filter apply --for 4
 ok "what it names comes in" reaches 2222
 not_ok "nothing else does" reaches 4444
@@ -40,13 +40,13 @@ is "$(state)" off "the next daemon finds it ended"
 not_ok "and cleans up" dock nft list table inet isc-dock-host
 like "$(events filter.rolled-back)" "not confirmed in time" "on record"
 
-# --- and while it lives -----------------------------------------------------------------------------------------------
+# --- and while it lives (R9.2) ----------------------------------------------------------------------------------------
 ok "another trial" vm filter apply --for 1
 rolled_back() { [ "$(events filter.rolled-back | wc -l)" = 2 ]; }
 ok "is taken back, too" wait_for 40 rolled_back
 ok "everything is reached" reaches 4444
 
-# --- confirmed --------------------------------------------------------------------------------------------------------
+# --- confirmed (R9.2) -------------------------------------------------------------------------------------------------
 ok "one more, for a minute" vm filter apply
 ok "is confirmed" vm filter confirm
 is "$(vm filter show --json | jq -r '.state + " " + .confirmed + " " + (.seconds | tostring)')" "on tcp:2222 udp:68 0" \
@@ -65,7 +65,7 @@ like "$(vm filter show --json | jq -r .dropped)" "^[1-9]" "it counts what it dro
 ok "it is taken away" vm filter off
 ok "and everything is reached" reaches 4444
 
-# --- doctor on others who filter --------------------------------------------------------------------------------------
+# --- doctor on others who filter (R9.1) -------------------------------------------------------------------------------
 finds() { vm doctor --json | jq -r --arg name "$1" '.[] | select(.name == $name) | "\(.level) \(.found) \(.advice)"'; }
 drops='add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
 call=/proc/sys/net/bridge/bridge-nf-call-iptables
@@ -86,7 +86,7 @@ like "$(finds firewalld)" "^warn .*--zone=trusted --add-interface=isc0" "and fir
 dock sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'
 like "$(finds forwarding)" "^fail .*forwarding is off on isc0" "and that forwarding was turned off"
 
-# --- an address that the dock gets ------------------------------------------------------------------------------------
+# --- an address that the dock gets (R1.3) -----------------------------------------------------------------------------
 is_reserved() { dock nft list set inet isc-dock reserved | grep -q 198.51.100.0/24; }
 not_ok "a network the dock is not in is not reserved" is_reserved
 dock ip addr add 198.51.100.9/24 dev wan0

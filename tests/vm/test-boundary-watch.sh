@@ -36,7 +36,7 @@ forge_start "$self" "$him"
 tap=$(vm network show evil --json | jq -r .tap)
 ok "two rules allow what will be told from a leak" vm allow evil udp:203.0.113.2:7001 node:peer:udp/7001
 
-# --- it floods, and whatever can happen to the rules happens ----------------------------------------------------------
+# --- it floods, and whatever can happen to the rules happens (R1.7) ---------------------------------------------------
 ok "scapy is there, in the node" forge_wait
 background outside client "$tool" sniff 400
 background beside client "$tool" order 8082 sniff 400000 4953432d4c45414b 4953432d4f564552
@@ -90,7 +90,7 @@ like "$(tail -n 1 "$TMP/outside")" "^seen 2 " "nothing leaked to the outside but
 like "$(cat "$TMP/beside")" "^seen 2 " "nor to the peer"
 is "$(tail -n 1 "$TMP/host")" "took 1 203.0.113.2" "nor to the dock itself, which hears the outside"
 
-# --- nobody can write rules -------------------------------------------------------------------------------------------
+# --- nobody can write rules (R1.7) ------------------------------------------------------------------------------------
 # A table of our name that belongs to another process: nobody else may change it, not even root.
 held=$(vm list --json | jq -r '[.[].boundary] | join(",")')
 is "$held" "in force,in force" "both nodes are shown to be fenced in"
@@ -127,7 +127,7 @@ dock pkill -f "$tool hold"
 wait_for 20 says host2 took
 is "$(tail -n 1 "$TMP/outside2")$(tail -n 1 "$TMP/host2")" "seen 0 took 0 " "nothing leaked to anybody"
 
-# --- nobody is there to write them -------------------------------------------------------------------------------------
+# --- nobody is there to write them (R1.7) ------------------------------------------------------------------------------
 guards() { dock nft list tables | grep -c isc-dock-guard; }
 is "$(guards)" 1 "there is one guard"
 background flood3 forge "$("$tool" leaks 8000)"

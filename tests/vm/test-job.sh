@@ -31,7 +31,7 @@ status 2 "an ephemeral node that is not started is refused" make x --ephemeral -
 status 2 "to wait for what is no job is refused" make x --wait
 is "$(vm list --names)" "" "nothing of them is left"
 
-# --- results --------------------------------------------------------------------------------------
+# --- results (R6.4) -------------------------------------------------------------------------------
 status 0 "a job that ends well gives 0" make good --job --wait --env JOB=0
 ok "is down" wait_for 30 state_is good disabled
 ok "its result is on record" json '.[0].state == "done" and .[0]["exit-status"] == 0 and .[0].ended >= .[0].started' job list good
@@ -56,7 +56,7 @@ rig start dockd
 ok "one that broke while the dock was away has failed" wait_for 60 runs_are long '["order failed"]'
 vm destroy long >/dev/null
 
-# --- one that takes too long ----------------------------------------------------------------------
+# --- one that takes too long (R6.4) ---------------------------------------------------------------
 status 2 "a limit of what is no job is refused" make x --max-runtime 5
 rig restart dockd --env ISC_FAULT=kill:disable:0 >/dev/null 2>&1
 make slow --job --max-runtime 3 --env JOB=0 --env JOB_SECONDS=1000 --restart on-failure --restart-sec 0 \
@@ -71,7 +71,7 @@ status 1 "whoever waits for it" vm job wait slow
 like "$(cat "$TMP/out")" "job 'slow' failed: it ran longer than MaxRuntime=3" "is told why"
 vm destroy slow >/dev/null
 
-# --- schedules ------------------------------------------------------------------------------------
+# --- schedules (R6.4) -----------------------------------------------------------------------------
 like "$(vm job next 2-29 12:00 UTC -n 1)" "-02-29 12:00:00 UTC" "a schedule tells when it comes"
 status 2 "one that is none does not" vm job next 25:00
 ok "a job with a schedule" make often --job --schedule "*:*:0/5" --persistent --env JOB=0 --env JOB_SECONDS=2
@@ -103,7 +103,7 @@ ok "what passed while the dock was down is on record, and made up for once" \
 vm destroy nightly >/dev/null
 is "$(sql "SELECT * FROM job_due")" "[]" "no schedule outlives its node"
 
-# --- ephemeral ------------------------------------------------------------------------------------
+# --- ephemeral (R6.4) -----------------------------------------------------------------------------
 gone() { ! vm show "$1"; }
 status 0 "an ephemeral job" make brief --job --ephemeral --wait --env JOB=0
 ok "is gone when it ended" wait_for 30 gone brief

@@ -171,7 +171,7 @@ must 'the q35 guest comes to it by itself' tell two wait 25000 channel control d
 like "$(said two 'channel control accept')" 'uid=1900000003 gid=1900000003' '… under its own uid'
 like "$(said two 'channel control data vda [0-9a-f]')" "$ROOT_SUM" '… from the same image, at the same time'
 
-# --- what the host sees -------------------------------------------------------------------------------------------
+# --- what the host sees (R3.1, R6.7) ------------------------------------------------------------------------------
 
 tell one pid isc-one
 pid=$(said one 'pid isc-one' | cut -d' ' -f3)
@@ -219,7 +219,7 @@ tell one send control hi
 does '… both ways' one wait 3000 channel control data got hi
 does 'starting what runs is fine' one start isc-one
 
-# --- backup -------------------------------------------------------------------------------------------------------
+# --- backup (R6.1) ------------------------------------------------------------------------------------------------
 
 SNAP=$(cat /proc/sys/kernel/random/uuid)
 dock bash -c "umask 077; head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >$LIB/one/snapkey"

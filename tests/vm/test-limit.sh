@@ -41,7 +41,7 @@ ok "which it shows, as ordered and as in force" json \
 status 5 "--protect protects it" vm destroy n
 vm unprotect n >/dev/null
 
-# --- changed while it runs ------------------------------------------------------------------------
+# --- changed while it runs (R1.10, R6.6) ----------------------------------------------------------
 status 2 "a change to nothing is refused" vm limit n
 status 2 "so is one to nonsense" vm limit n --iops many
 status 6 "an auditor may not change limits" as aud1 isc-vm limit n --iops none
@@ -67,12 +67,12 @@ for step in 0 1; do
 		"a change that is interrupted before step $step is brought to its end"
 done
 
-# --- the next start -------------------------------------------------------------------------------
+# --- the next start (R6.6) ------------------------------------------------------------------------
 ok "it starts anew" vm disable n
 ok "with them" vm enable n
 is "$(quota) $(dock virsh dominfo isc-n | awk '/^Max memory/ {print $3}')" "45 131072" "in force, memory too"
 
-# --- all nodes together ---------------------------------------------------------------------------
+# --- all nodes together (R6.6) --------------------------------------------------------------------
 status 5 "CPUs beyond the ceiling are refused" m 96 64
 like "$(cat "$TMP/out")" "max-cpus: needs 100% of a CPU, and 55% of 100% are free" "with need and have"
 status 5 "memory, too" m 200 64 --cpu-quota 50%
@@ -87,7 +87,7 @@ status 5 "a node that runs may not get more than there is" vm limit m --cpu-quot
 ok "and keeps what it had" json '.limits == "CPUQuota=50% IOPS=200" and .["limits-in-force"] == .limits' show m
 ok "less is always granted" vm limit m --cpu-quota 5%
 
-# --- what is on the disk although nobody runs -----------------------------------------------------
+# --- what is on the disk although nobody runs (R6.6) ----------------------------------------------
 vm volume rm v >/dev/null
 vm volume create v 104M >/dev/null
 status 5 "a snapshot beyond the ceiling is refused" vm snapshot create m s

@@ -53,7 +53,7 @@ status 0 "a dry run says what would be done" dock isc-vm expose evil 8100:8080 -
 like "$(cat "$TMP/out")" "rules expose tcp:8100:8080" "in the plan"
 is "$(field evil '.expose | join(",")')" tcp:8081:8080 "and nothing of all that was done"
 
-# --- attacks --------------------------------------------------------------------------------------------------------
+# --- attacks (R1.3, R1.4, R1.5, R1.6) -------------------------------------------------------------------------------
 ok "two rules allow what will be told from a leak" vm allow evil udp:203.0.113.2:7001 node:peer:udp/7001
 background outside client "$tool" sniff 200
 background beside peer sniff 200000 4953432d4c45414b 4953432d4f564552
@@ -94,7 +94,7 @@ is "$(field peer '.counters | length')" 0 "nothing of it was counted against the
 is "$(peer arp | awk '$1 == "10.77.0.1" { print $4 }')" 52:54:4e:00:00:01 "the peer still knows the gateway"
 is "$(dock ip -4 neigh show "$his" dev isc0 | grep -o '52:[0-9a-f:]*')" "${him%,*}" "and the gateway the peer"
 
-# --- the packet log -------------------------------------------------------------------------------------------------
+# --- the packet log (R1.9, R4.2) ------------------------------------------------------------------------------------
 # For each kind, packets that have a line and those that are said to have none.
 told() {
 	vm network log "$1" "$2" --lines all --json | jq -cS -n '[inputs | select(.kind)] | group_by(.kind) |
@@ -161,7 +161,7 @@ like "$(cat "$TMP/out")" "\+evil: good: " "and verified with it"
 like "$(vm audit anchor)" "\+evil [0-9]+:" "its end can be noted elsewhere"
 is "$(vm audit report evil --json | jq .network.kinds.vlan)" "$(field evil .counters.vlan)" "the report counts what was dropped"
 
-# --- sweeps ---------------------------------------------------------------------------------------------------------
+# --- sweeps (R1.1, R1.4, R1.6) --------------------------------------------------------------------------------------
 dock ip addr add 192.0.2.1/24 dev lo
 is "$(evil syn 52544e000001 10.77.0.1 1 65535)" "sent 65535 open" "no port of the dock answers on its bridge address"
 is "$(evil syn 52544e000001 203.0.113.1 1 65535)" "sent 65535 open" "nor on its outside address, listening or exposed"
@@ -183,7 +183,7 @@ ok "one that a rule names" vm allow evil node:peer:tcp/8090
 is "$(evil syn 52544e000001 "$his" 8000 9000)" "sent 1001 open 8090" "does, and no other"
 like "$(sweep -sS -p 8080,8090 "$his")" "8080/filtered/.* 8090/open/" "as nmap finds, too"
 
-# --- what rules say and what packets do -----------------------------------------------------------------------------
+# --- what rules say and what packets do (R1.2, R1.3, R1.4) ----------------------------------------------------------
 client ip addr add 198.51.100.1/32 dev lo
 background served client "$tool" serve 7001
 background served2 client "$tool" serve 7002
@@ -222,7 +222,7 @@ done <<-PAIRS
 	outside $his 8080 outside tcp:$his:8080
 PAIRS
 
-# --- names of hosts --------------------------------------------------------------------------------------------------
+# --- names of hosts (R1.3) -------------------------------------------------------------------------------------------
 background names client "$tool" names 5 pkg.example.org=198.51.100.1 evil.example.org=169.254.169.254
 names_pid=$!
 wait_for 20 says names ready
@@ -250,7 +250,7 @@ ok "until its rule goes" vm deny evil host:pkg.example.org:tcp/7001 host:evil.ex
 isnt "$(evil tcp 198.51.100.1 7001)" open "with it the way is closed"
 is "$(field evil '.names // []')" "[]" "and the name forgotten"
 
-# --- rules that go end what runs --------------------------------------------------------------------------------------
+# --- rules that go end what runs (R1.8, R1.10, R6.2) ------------------------------------------------------------------
 # ends WITHIN FILE DESC CMD…: the stream in FILE has begun; CMD ends it.  The goal is 1 s, see the note; a loaded machine takes
 # longer to begin CMD.
 ends() {
@@ -297,7 +297,7 @@ is "$(vm network explain outside dock 8084 --json | jq -r '.verdict + " " + .kin
 vm release peer --reason test >/dev/null
 is "$(outside tcp 203.0.113.1 8084)" open "until the node is released"
 
-# --- rules outlive everything -----------------------------------------------------------------------------------------
+# --- rules outlive everything (R1.7) ----------------------------------------------------------------------------------
 ok "the dock is killed" "$TOP/tools/rig" restart dockd --name "$RIG" --signal KILL
 is "$(outside tcp 203.0.113.1 8084)" open "what was exposed while the node ran still is"
 is "$(vm show peer --json | jq -r '.expose | length')" 3 "the register knows it"
@@ -311,7 +311,7 @@ ok "the definition follows when it is back" wait_for 20 defined
 ok "nobody is blamed for that" sh -c "'$TOP'/tools/rig exec --name $RIG -- isc-vm events -n 0 --json |
 	jq -s -e 'map(select(.kind == \"node.drift\")) | length == 0'"
 
-# --- a damaged row of the register ------------------------------------------------------------------------------------
+# --- a damaged row of the register (R1.7) -----------------------------------------------------------------------------
 restart stop libvirtd
 restart stop dockd
 dock python3 -c 'import sqlite3

@@ -55,7 +55,7 @@ like "$(cat "$TMP/out")" "'web-5', 5 of the 5.*max-nodes" "with the member that 
 is "$(names)" "" "before the first is made"
 like "$(make web --replicas 3 --dry-run)" $'\\+ web-1\n\\+ web-2\n\\+ web-3' "a dry run tells who would come"
 
-# --- one port -------------------------------------------------------------------------------------
+# --- one port (R6.4) ------------------------------------------------------------------------------
 ok "a set of three behind one port" make web --replicas 3 --expose 8080:8080 --env A=secret
 is "$(names)" "web-1 web-2 web-3" "are three nodes"
 ok "that are ready" are_ready web 3
@@ -74,7 +74,7 @@ status 4 "no other node gets the port" make other --expose 8080:8080
 status 4 "nor the name" make web
 status 4 "no second set of the name" make web --replicas 2
 
-# --- rules and limits are the set's ---------------------------------------------------------------
+# --- rules and limits are the set's (R1.2, R1.3, R6.6) --------------------------------------------
 # expose, egress and limits, as all members have them: one line where they are equal
 rules() {
 	for i in 1 2 3; do vm show "web-$i" --json; done | jq -r '(.expose + .egress | join(" ")) + "; " + ."limits-in-force"' | uniq
@@ -108,7 +108,7 @@ wait "$snapshot"
 is "$(rules)" "tcp:8080:8080; CPUQuota=80% IOPS=900" "none of them has it"
 vm snapshot delete web-2 s1 >/dev/null
 
-# --- members that are not in force ----------------------------------------------------------------
+# --- members that are not in force (R6.2, R6.4, R6.5) ---------------------------------------------
 # 60 connections pass one of three members over once in 10^10 times.
 ok "one of them is suspended" vm suspend web-3
 is "$(answer 30)" "web-1 web-2" "the others get all new connections"
@@ -138,7 +138,7 @@ wait "$held"
 like "$(cat "$TMP/held")" '^web-[13]$' "a connection that was open meanwhile is served"
 isnt "$(vm show web-2 --json | jq -r .uuid)" "$uuid" "which is another"
 
-# --- scale ----------------------------------------------------------------------------------------
+# --- scale (R6.4, R6.6) ---------------------------------------------------------------------------
 like "$(vm scale web 1 --dry-run)" $'- web-3\n- web-2' "a dry run tells who would go"
 vm protect web-3 >/dev/null
 status 5 "one that is protected does not go" vm scale web 2
@@ -161,7 +161,7 @@ rig start dockd
 is "$(answer 60)" "web-1 web-2 web-3" "and with the next one to all of them"
 ok "it is in order" json '. == []' fsck
 
-# --- another image --------------------------------------------------------------------------------
+# --- another image (R2.3) -------------------------------------------------------------------------
 vm scale web 2 >/dev/null
 ok "the set gets another image" vm upgrade web --image fickle:2
 is "$(get '') $(get '') $(vm show web --json | jq -r '[.members[].version] | join(" ")')" "fickle 2 fickle 2 2 2" "each of its members"
@@ -183,7 +183,7 @@ is "$(vm limit web --cpu-quota 80% --iops 900 --json | jq .changed)" false "with
 is "$(vm scale web 3 --dry-run)" "+ web-3" "to which others can come"
 ok "the dock is in order" json '. == []' fsck
 
-# --- health ---------------------------------------------------------------------------------------
+# --- health (R6.5) --------------------------------------------------------------------------------
 ok "it goes" vm destroy web
 ok "a set that is looked after" make pair --replicas 2 --expose 8080:8080 --health-interval 1 --health-retries 3
 get cgi-bin/sick >/dev/null
@@ -196,7 +196,7 @@ ok "until it is stopped" vm disable "$well" --force
 takes_rest() { [ "$(answer 1)" = "$(vm show pair --json | jq -r '.members[] | select(.state == "unready").name')" ]; }
 ok "then they go to the one that is ill, rather than to nobody" wait_for 60 takes_rest
 
-# --- ports of their own ---------------------------------------------------------------------------
+# --- ports of their own (R6.4) --------------------------------------------------------------------
 ok "a set whose members have ports of their own" make own --replicas 2 --replica-ports own --expose 9000:8080
 is "$(get cgi-bin/who 9000) $(get cgi-bin/who 9001)" "own-1 own-2" "which are counted up"
 ok "goes as a whole" vm destroy own

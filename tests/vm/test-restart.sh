@@ -36,7 +36,7 @@ vm destroy p >/dev/null
 status 9 "a command that never holds never makes it ready" dock isc-vm provision p --image fickle --memory 96 --overlay 64 \
 	--timeout 15 --health 'exec:/bin/busybox false'
 
-# --- they end, or fall sick -----------------------------------------------------------------------
+# --- they end, or fall sick (R6.5) ----------------------------------------------------------------
 get '8080/cgi-bin/exit?3' >/dev/null
 get 8081/cgi-bin/sick >/dev/null
 wait_for 60 restarts_are n 1
@@ -59,7 +59,7 @@ ok "a failure of the command stands in its trail" dock grep -q 'op=claim event=c
 vm destroy s >/dev/null
 vm destroy c >/dev/null
 
-# --- the daemon dies while one is due -------------------------------------------------------------
+# --- the daemon dies while one is due (R6.5) ------------------------------------------------------
 dock sh -c 'kill -9 $(cat /run/libvirt/qemu/isc-n.pid)'
 wait_for 60 state_is n failed
 rig restart dockd --signal KILL
@@ -69,7 +69,7 @@ dock sh -c 'kill -9 $(cat /run/libvirt/qemu/isc-n.pid)'
 wait_for 60 on_record 'map(select(.kind == "node.restart-limit")) | length == 1'
 ok "at the ceiling it stays down" json '.state == "failed" and .restarts == 2 and .["restart-at"] == 0' show n
 
-# --- orders ---------------------------------------------------------------------------------------
+# --- orders (R6.2, R6.5) --------------------------------------------------------------------------
 ok "an order starts it, and counting begins anew" vm enable n
 ok "an ordered stop" vm disable n
 ok "is no failure" json '.state == "disabled" and .["restart-at"] == 0' show n

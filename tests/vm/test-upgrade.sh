@@ -45,7 +45,7 @@ status 0 "a dry run" dock isc-vm upgrade web --image fickle:2 --dry-run
 like "$(cat "$TMP/out")" "stand-in.*redirect.*image.*redirect.*stand-in" "tells of the stand-in"
 ok "and does nothing" alone
 
-# --- upgrade and rollback under load --------------------------------------------------------------
+# --- upgrade and rollback under load (R2.3) -------------------------------------------------------
 load up
 ok "the node gets the second" vm upgrade web --image fickle:2
 unload up
@@ -63,7 +63,7 @@ is "$(cat "$TMP/back.bad")" "" "no request failed"
 ok "and both images answered" both back
 ok "it serves the old image" serves 1
 
-# --- an image that is no good ---------------------------------------------------------------------
+# --- an image that is no good (R2.3) --------------------------------------------------------------
 load bad
 status 9 "one that never gets healthy is not put under it" dock isc-vm upgrade web --image fickle:3 --timeout 5
 unload bad
