@@ -231,8 +231,8 @@ static void read_networks(IscDock *dock, gpointer data)
 	(void)data;
 
 	if (!nets || !isc_firewall_set_host_nets(dock->firewall,
-				     (const IscNet *)(gpointer)nets->data, nets->len, &changed,
-				     &why))
+				     (const IscNet *)(gpointer)nets->data, nets->len,
+				     isc_links_is_router(), &changed, &why))
 		isc_dock_event(dock, "", "boundary.networks", "alarm", ISC_CALLER_DOCK,
 				"the dock's addresses have changed, and its rules do not know "
 				"that: %s",

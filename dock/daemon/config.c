@@ -26,6 +26,7 @@ typedef enum {
 	KIND_KEEP,   /* a number of MiB, 0 or ISC_LINK_KEEP_MIN at least */
 	KIND_NET,    /* IscNet */
 	KIND_BRIDGE, /* gchar[ISC_BRIDGE_MAX + 1] */
+	KIND_PORTS,  /* guint16[2], first and last */
 } Kind;
 
 /* clang-format off */
@@ -56,9 +57,11 @@ static const struct {
 	{ "Limits", "MaxCPUs",         KIND_NUMBER, offsetof(IscConfig, max_cpus),       "0" },
 	{ "Limits", "MaxDisk",         KIND_NUMBER, offsetof(IscConfig, max_disk_mib),   "0" },
 	{ "Limits", "PacketLogKeep",   KIND_KEEP,   offsetof(IscConfig, packet_log_keep_mib), "128" },
+	{ "Limits", "NodeConnections", KIND_NUMBER, offsetof(IscConfig, node_connections), "0" },
 	{ "Network", "Subnet",          KIND_NET,    offsetof(IscConfig, plan.subnet),    NULL },
 	{ "Network", "DedicatedSubnet", KIND_NET,    offsetof(IscConfig, plan.dedicated), NULL },
 	{ "Network", "Bridge",          KIND_BRIDGE, offsetof(IscConfig, plan.bridge),    NULL },
+	{ "Network", "MasqueradePorts", KIND_PORTS,  offsetof(IscConfig, leave),          NULL },
 };
 /* clang-format on */
 
@@ -69,6 +72,7 @@ static const gchar *const wants[] = {
 	[KIND_KEEP] = "wants 0, which is all, or at least 32 (MiB)",
 	[KIND_FILTER] = "wants words like tcp:22, udp:68, tcp:8000-8010, icmp",
 	[KIND_NET] = "wants a network, ADDRESS/BITS, that begins at its address",
+	[KIND_PORTS] = "wants FIRST-LAST, 1024 ports of 1024 to 65535 at least",
 	[KIND_BRIDGE] = "wants a name for an interface: 1 to 8 of a-z, 0-9, the first one a letter",
 };
 
@@ -77,6 +81,21 @@ static gboolean is_bridge_name(const gchar *name)
 	gsize len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789");
 	return g_ascii_islower(*name) && name[len] == '\0' && len <= ISC_BRIDGE_MAX &&
 	       !g_str_has_prefix(name, ISC_TAP_PREFIX);
+}
+
+/* Fewer would be the most connections that all nodes together have to one port of one host. */
+static gboolean set_ports(guint16 *at, const gchar *value)
+{
+	g_auto(GStrv) ends = g_strsplit(value, "-", 2);
+	guint64 first, last;
+	if (g_strv_length(ends) != 2 ||
+			!g_ascii_string_to_unsigned(ends[0], 10, 1024, G_MAXUINT16, &first, NULL) ||
+			!g_ascii_string_to_unsigned(ends[1], 10, 1024, G_MAXUINT16, &last, NULL) ||
+			last < first + 1023)
+		return FALSE;
+	at[0] = (guint16)first;
+	at[1] = (guint16)last;
+	return TRUE;
 }
 
 static gboolean set(IscConfig *config, gsize row, const gchar *value)
@@ -93,6 +112,8 @@ static gboolean set(IscConfig *config, gsize row, const gchar *value)
 	}
 	if (table[row].kind == KIND_NET)
 		return isc_net_parse(value, at, NULL);
+	if (table[row].kind == KIND_PORTS)
+		return set_ports(at, value);
 	if (table[row].kind == KIND_BRIDGE) {
 		if (!is_bridge_name(value))
 			return FALSE;
@@ -163,7 +184,8 @@ void isc_config_free(IscConfig *config)
 	if (!config)
 		return;
 	for (gsize i = 0; i < G_N_ELEMENTS(table); i++)
-		if (table[i].kind == KIND_PATH || table[i].kind == KIND_TEXT)
+		if (table[i].kind == KIND_PATH || table[i].kind == KIND_TEXT ||
+				table[i].kind == KIND_FILTER)
 			g_free(*(gchar **)((gchar *)config + table[i].offset));
 	g_free(config);
 }

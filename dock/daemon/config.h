@@ -29,6 +29,9 @@ typedef struct {
 				   host's */
 	guint max_disk_mib; /* MaxDisk=: MiB of overlays and volumes; 0: the file system's size */
 	guint packet_log_keep_mib; /* PacketLogKeep=128: MiB of each packet log; 0: all */
+	guint node_connections;    /* NodeConnections=: of each node and direction; 0: an eighth of
+				      what    the kernel holds */
+	guint16 leave[2];          /* MasqueradePorts=49152-65535: first and last */
 	IscAddressPlan plan;       /* [Network] Subnet=, DedicatedSubnet=, Bridge= */
 } IscConfig;
 

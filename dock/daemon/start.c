@@ -180,6 +180,17 @@ static gboolean set_up_bridges(
 	return isc_links_bridge_setup(&bridge, error);
 }
 
+/* An eighth of what the kernel's table of connections holds: one node, or those who flood one,
+ * leave room for the others and for the dock's own. */
+static guint share_of_connections(void)
+{
+	g_autofree gchar *text = NULL;
+	guint64 all = 65536; /* not loaded yet */
+	if (g_file_get_contents("/proc/sys/net/netfilter/nf_conntrack_max", &text, NULL, NULL))
+		all = g_ascii_strtoull(text, NULL, 10);
+	return (guint)CLAMP(all / 8, 1024, 1u << 20);
+}
+
 /* Rules first, with those of every node that may run, then what belongs to none goes, then the
  * bridge comes up. */
 static gboolean set_boundary_up(IscDock *dock, GError **error)
@@ -205,6 +216,11 @@ static gboolean set_boundary_up(IscDock *dock, GError **error)
 		.log_group = ISC_PACKET_LOG_GROUP,
 		.host_nets = (const IscNet *)(gpointer)host_nets->data,
 		.n_host_nets = host_nets->len,
+		.connections = dock->config->node_connections ? dock->config->node_connections
+							      : share_of_connections(),
+		.leave_first = dock->config->leave[0],
+		.leave_last = dock->config->leave[1],
+		.is_router = isc_links_is_router(),
 	};
 	isc_node_mac(ISC_SLOT_GATEWAY, config.bridge_mac);
 	dock->firewall = isc_firewall_new(&config, error);

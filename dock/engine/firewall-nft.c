@@ -426,18 +426,19 @@ gboolean isc_firewall_reconfigure(IscFirewall *fw, const IscFirewallConfig *conf
 	return reconfigure(fw, config, error);
 }
 
-gboolean isc_firewall_set_host_nets(
-		IscFirewall *fw, const IscNet *nets, gsize n, gboolean *changed, GError **error)
+gboolean isc_firewall_set_host_nets(IscFirewall *fw, const IscNet *nets, gsize n,
+		gboolean is_router, gboolean *changed, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
 	IscNftConfig config = fw->config;
 
-	*changed = n != config.n_host_nets;
+	*changed = n != config.n_host_nets || is_router != config.is_router;
 	for (gsize i = 0; i < n && !*changed; i++)
 		*changed = nets[i].address != config.host_nets[i].address ||
 			   nets[i].prefix != config.host_nets[i].prefix;
 	config.host_nets = nets;
 	config.n_host_nets = n;
+	config.is_router = is_router;
 	return !*changed || reconfigure(fw, &config, error);
 }
 
@@ -526,12 +527,30 @@ gboolean isc_firewall_is_intact(IscFirewall *fw, gboolean *intact, gchar **why, 
 	return TRUE;
 }
 
+/* What comes to a port that nodes' connections leave from may be an answer to one of them. */
+static gboolean is_apart(const IscNftConfig *config, const IscExpose *expose, GError **error)
+{
+	guint first = config->leave_first ? config->leave_first : ISC_NFT_LEAVE_FIRST;
+	guint last = config->leave_first ? config->leave_last : ISC_NFT_LEAVE_LAST;
+
+	if (expose->host_last < first || expose->host_first > last)
+		return TRUE;
+	g_autofree gchar *text = isc_expose_print(expose);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+			"'%s': from ports %u to %u nodes' own connections leave the dock; expose "
+			"another one, or see MasqueradePorts= in isc-dock.conf(5)",
+			text, first, last);
+	return FALSE;
+}
+
 gboolean isc_firewall_check_free(
 		IscFirewall *fw, const IscExpose *expose, guint except, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
 	g_autoptr(GPtrArray) fences = isc_book_fences(fw->book);
 
+	if (!is_apart(&fw->config, expose, error))
+		return FALSE;
 	for (guint n = 0; n < fences->len; n++) {
 		const IscFence *fence = g_ptr_array_index(fences, n);
 		/* Of shared ports the register tells, which knows also of members that are down. */

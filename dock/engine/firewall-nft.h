@@ -39,10 +39,10 @@ gboolean isc_firewall_setup(IscFirewall *fw, GError **error) G_GNUC_WARN_UNUSED_
 gboolean isc_firewall_reconfigure(IscFirewall *fw, const IscFirewallConfig *config, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
-/* The same where only the networks of the host may have changed.  @changed: (out): whether they
- * have. */
-gboolean isc_firewall_set_host_nets(IscFirewall *fw, const IscNet *nets, gsize n, gboolean *changed,
-		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same where only the networks of the host, or whether it is a router, may have changed.
+ * @changed: (out): whether they have. */
+gboolean isc_firewall_set_host_nets(IscFirewall *fw, const IscNet *nets, gsize n,
+		gboolean is_router, gboolean *changed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Removes both tables.  Only for uninstalling and tests: everything of ours is then closed or gone.
  */

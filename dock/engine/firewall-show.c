@@ -320,10 +320,13 @@ void isc_firewall_show_node(IscFirewallShow *show, const IscFence *fence, IscFir
 	memcpy(pin + 16, fence->mac, 6);
 	const guint32 address = GUINT32_TO_BE(fence->address);
 	memcpy(pin + 24, &address, sizeof address);
+	const guint32 self[] = { address, address };
 
 	*out = (IscFirewallView){ .is_pinned = has_key(show, ISC_NFT_PIN, pin, 28) &&
 					       has_key(show, ISC_NFT_PIN_MAC, pin, 24) &&
-					       has_address(show, ISC_NFT_NODES, fence->address),
+					       has_address(show, ISC_NFT_NODES, fence->address) &&
+					       has_key(show, ISC_NFT_SELVES, (const guint8 *)self,
+							       8),
 		.is_cut = has_key(show, ISC_NFT_CUT, pin, 16),
 		.is_quarantined = has_address(show, ISC_NFT_QUARANTINED, fence->address),
 		.bandwidth = { .in = rate_of(show, ISC_NFT_RATE_DOWN, fence->address) * 8,

@@ -129,6 +129,13 @@ gboolean isc_links_forward(const gchar *name, GError **error)
 	return set_sysctl(name, "ipv4", "forwarding", "1", FALSE, error);
 }
 
+gboolean isc_links_is_router(void)
+{
+	g_autofree gchar *value = NULL;
+	return g_file_get_contents("/proc/sys/net/ipv4/ip_forward", &value, NULL, NULL) &&
+	       *value == '1';
+}
+
 /* --- bridge ---------------------------------------------------------------------------------- */
 
 /* @stp_only: the kernel takes no forward delay of 0 while STP is on, and looks at the delay first.

@@ -79,3 +79,7 @@ GArray *isc_links_addresses(const gchar *name, GError **error) G_GNUC_WARN_UNUSE
 /* Routes IPv4 packets that come in by @name; for the outside interface.  Others are left as they
  * are. */
 gboolean isc_links_forward(const gchar *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Whether somebody has made the host a router on all of its interfaces (net.ipv4.ip_forward); what
+ * isc_links_forward() does is no such thing. */
+gboolean isc_links_is_router(void);

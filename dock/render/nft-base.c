@@ -117,7 +117,10 @@ static const DropChain drop_chains[] = {
 	{ FALSE, ISC_DROP_RESERVED,   "",     BY_SENDER,   FALSE, "drop" },
 	{ FALSE, ISC_DROP_EGRESS,     "",     BY_SENDER,   FALSE, "drop" },
 	{ FALSE, ISC_DROP_INGRESS,    "",     BY_RECEIVER, FALSE, "drop" },
+	{ FALSE, ISC_DROP_INGRESS,    "-by",  BY_NOBODY,   FALSE, "drop" },
 	{ FALSE, ISC_DROP_SPOOF,      "",     BY_NOBODY,   FALSE, "drop" },
+	{ FALSE, ISC_DROP_FULL,       "",     BY_SENDER,   FALSE, "drop" },
+	{ FALSE, ISC_DROP_FULL,       "-in",  BY_RECEIVER, FALSE, "drop" },
 	{ FALSE, ISC_DROP_LOCAL,      "",     BY_NOBODY,   FALSE, "reject with icmpx admin-prohibited" },
 	{ FALSE, ISC_DROP_UID,        "",     BY_OWNER,    FALSE, "reject with icmpx admin-prohibited" },
 };
@@ -126,10 +129,10 @@ static const DropChain drop_chains[] = {
  * is one of several before the first answer. */
 static const struct {
 	IscPassKind kind;
-	const gchar *chain, *key, *whose, *verdict;
+	const gchar *chain, *key, *whose, *full, *verdict;
 } pass_chains[] = {
-	{ ISC_PASS_EXPOSED, "open",  "ip daddr", "to",   "accept" },
-	{ ISC_PASS_ALLOWED, "allow", "ip saddr", "from", "goto pass" },
+	{ ISC_PASS_EXPOSED, "open",  "ip daddr", "to",   "drop-full-in", "accept" },
+	{ ISC_PASS_ALLOWED, "allow", "ip saddr", "from", "drop-full",    "goto pass" },
 };
 
 static const struct {
@@ -229,12 +232,21 @@ static const gchar inet_rules[] =
 	"\t}\n"
 	"\tchain postrouting {\n"
 	"\t\ttype nat hook postrouting priority 100; policy accept;\n"
-	"\t\tiifname $BRIDGE oifname != $BRIDGE masquerade\n"
+	"\t\tiifname $BRIDGE oifname != $BRIDGE goto leave\n"
+	"\t}\n"
+	/* A node chooses the port that it sends from.  Did its connections leave from that one, then one from port 22, or
+	 * from a port that a sibling exposes, to the port that a client will come from next would be that client's own
+	 * connection to conntrack, and come to this node ("port shadowing", CVE-2021-3773).  So they leave from ports
+	 * where nobody serves. */
+	"\tchain leave {\n"
+	"\t\tmeta l4proto { tcp, udp } masquerade to :$LEAVE\n"
+	"\t\tmasquerade\n"
 	"\t}\n"
 	"\tchain forward {\n"
 	"\t\ttype filter hook forward priority -10; policy accept;\n"
 	"\t\tiifname $BRIDGE goto from-node\n"
 	"\t\toifname $BRIDGE goto to-node\n"
+	"$STRAY"
 	"\t}\n"
 	"\tchain pass {\n"
 	"\t\tmeta mark set 0x00000000 accept\n"
@@ -246,13 +258,20 @@ static const gchar inet_rules[] =
 	"\t\tip saddr @rate-up goto drop-rate\n"
 	"\t\toifname $BRIDGE jump peer-checks\n"
 	"\t\tct state established goto pass\n"
-	"\t\tct state related meta l4proto icmp goto pass\n"
+	"\t\tct state related meta l4proto icmp goto from-node-error\n"
 	/* Untracked and invalid packets would leave without masquerade and show a private address. */
 	"\t\tct state != new goto drop-invalid\n"
 	/* conntrack takes up a connection in its middle; one that we have ended must not come back so. */
 	"\t\ttcp flags & (fin | syn | rst | ack) != syn goto drop-invalid\n"
 	"\t\toifname $BRIDGE goto to-peer\n"
 	"\t\tgoto outward\n"
+	"\t}\n"
+	/* conntrack proves that an ICMP error goes to one end of the connection that it quotes, not that it comes from the
+	 * other: a node could break connections of its siblings, and reach them by what it quotes. */
+	"\tchain from-node-error {\n"
+	"\t\tct direction original ip saddr . ct original ip saddr @selves goto pass\n"
+	"\t\tct direction reply ip saddr . ct reply ip saddr @selves goto pass\n"
+	"\t\tgoto drop-invalid\n"
 	"\t}\n"
 	"\tchain peer-checks {\n"
 	"\t\tip daddr @quarantined goto drop-quarantine\n"
@@ -273,7 +292,9 @@ static const gchar inet_rules[] =
 	"\t\tip saddr @egress-open ip daddr @resolvers meta l4proto { tcp, udp } th dport 53 goto allow\n"
 	"\t\tip daddr @reserved goto drop-reserved\n"
 	"\t\toifname != $OUTSIDE goto drop-egress\n"
-	"\t\tip saddr @egress-open goto allow\n"
+	/* What has no ports is told apart by addresses alone, and a tunnel of the dock's own to that address would be the
+	 * node's. */
+	"\t\tip saddr @egress-open meta l4proto { icmp, tcp, udp } goto allow\n"
 	/* Names stand behind the reserved networks: whoever answers for one opens no way into them. */
 	"\t\tmeta l4proto { tcp, udp } ip saddr . meta l4proto . ip daddr . th dport @egress-host goto allow\n"
 	"\t\tmeta l4proto { tcp, udp } meta mark . meta l4proto . ip daddr . th dport @wide goto allow\n"
@@ -382,6 +403,13 @@ static void append_drop_chain(GString *s, const IscNftConfig *config, const Drop
 	g_string_append_printf(s, "\t\t%s\n\t}\n", c->verdict);
 }
 
+/* The kernel has one table of connections for all, the dock's own log-ins too: a node may hold but
+ * its share. */
+static guint connections(const IscNftConfig *config)
+{
+	return config->connections ? config->connections : 8192;
+}
+
 static void append_pass_chain(GString *s, const IscNftConfig *config, gsize row)
 {
 	const gchar *name = isc_pass_name(pass_chains[row].kind), *key = pass_chains[row].key;
@@ -391,9 +419,11 @@ static void append_pass_chain(GString *s, const IscNftConfig *config, gsize row)
 	g_string_append_printf(s,
 			"\tchain %s {\n"
 			"\t\tct status confirmed %s\n"
+			"\t\tadd @held-%s { %s ct count over %u } goto %s\n"
 			"\t\tcounter name \"%s\"\n"
 			"\t\tupdate @count-%s { %s counter }\n",
-			chain, verdict, isc_pass_counter(pass_chains[row].kind), name, key);
+			chain, verdict, name, key, connections(config), pass_chains[row].full,
+			isc_pass_counter(pass_chains[row].kind), name, key);
 	if (config->log_group)
 		g_string_append_printf(s,
 				"\t\tupdate @log-%s { %s limit rate %u/second burst %u packets } "
@@ -441,9 +471,11 @@ static void append_state(GString *s, gboolean is_bridge)
 				"\tcounter %s {\n\t}\n"
 				"\tset count-%s {\n\t\ttype ipv4_addr\n\t\tsize 65536\n"
 				"\t\tflags dynamic\n\t}\n"
+				"\tset held-%s {\n\t\ttype ipv4_addr\n\t\tsize 65536\n"
+				"\t\tflags dynamic\n\t}\n"
 				"\tset log-%s {\n\t\ttype ipv4_addr\n\t\tsize 65536\n"
 				"\t\tflags dynamic,timeout\n\t\ttimeout 1m\n\t}\n",
-				isc_pass_counter(pass_chains[i].kind), name, name);
+				isc_pass_counter(pass_chains[i].kind), name, name, name);
 	}
 	if (!is_bridge)
 		g_string_append(s, "\tset logged-uid {\n\t\ttype uid\n\t\tsize 65536\n"
@@ -562,6 +594,12 @@ static gchar *for_each_net(const IscNftConfig *config, const gchar *lines)
 	return g_string_free(g_steal_pointer(&s), FALSE);
 }
 
+/* Packets for nodes come in by the outside interface, so it forwards; where the dock is no router,
+ * it is not to become one to its other networks by that. */
+static const gchar stray_rule[] =
+		"\t\tmeta nfproto ipv4 iifname $OUTSIDE ct state new ct status & dnat == 0 goto "
+		"drop-ingress-by\n";
+
 static void fill_in(GString *s, const IscNftConfig *config)
 {
 	g_autofree gchar *bridge = g_strdup_printf("\"%s*\"", config->bridge);
@@ -575,10 +613,16 @@ static void fill_in(GString *s, const IscNftConfig *config)
 	g_autofree gchar *daemon = g_strdup_printf("%u", config->daemon_uid);
 	g_autofree gchar *to_bridge = bridge_mac_rule(config);
 	g_autofree gchar *buckets = g_strdup_printf("%d", ISC_NFT_BUCKETS);
+	const gboolean is_given = config->leave_first != 0;
+	g_autofree gchar *leave = g_strdup_printf("%u-%u",
+			is_given ? config->leave_first : ISC_NFT_LEAVE_FIRST,
+			is_given ? config->leave_last : ISC_NFT_LEAVE_LAST);
 	const struct {
 		const gchar *word, *value;
 	} words[] = {
 		{ "$TO_BRIDGE", to_bridge },
+		{ "$STRAY", config->is_router ? "" : stray_rule },
+		{ "$LEAVE", leave },
 		{ "$TAP", config->tap_prefix },
 		{ "$BRIDGE", bridge },
 		{ "$OUTSIDE", outside },

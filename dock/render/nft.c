@@ -64,11 +64,12 @@ static const SetRow sets[ISC_N_NFT_SETS] = {
 				   "ip protocol . tcp dport . " BUCKET " : ip daddr . tcp dport" },
 	[ISC_NFT_BALANCE_AT] =   { { FALSE, "balance-at",   FALSE, 16, 8 }, { F_IPV4, F_PROTO, F_PORT, F_BUCKET }, { F_IPV4, F_PORT }, FALSE,
 				   "ip daddr . ip protocol . tcp dport . " BUCKET " : ip daddr . tcp dport" },
+	[ISC_NFT_SELVES] =       { { FALSE, "selves",       FALSE,  8, 0 }, { F_IPV4, F_IPV4 }, { 0 }, FALSE },
 };
 
 static const gchar *const drop_names[ISC_N_DROPS] = {
 	NULL, "mac", "ip", "arp", "dhcp", "ipv6", "vlan", "option", "other", "quarantine", "peer", "host",
-	"reserved", "egress", "invalid", "ingress", "spoof", "rate", "local", "uid",
+	"reserved", "egress", "invalid", "ingress", "spoof", "rate", "local", "uid", "full",
 };
 /* clang-format on */
 
@@ -203,6 +204,13 @@ static void add_address(GArray *out, IscNftSet set, guint32 address, guint64 rat
 	IscNftElement *e = add(out, set);
 	put_u32(e->key, address);
 	e->rate = rate;
+	close_key(e);
+}
+
+static void add_self(GArray *out, guint32 address)
+{
+	IscNftElement *e = add(out, ISC_NFT_SELVES);
+	put_u32(put_u32(e->key, address), address);
 	close_key(e);
 }
 
@@ -502,6 +510,7 @@ GArray *isc_nft_fence_elements(const IscNftConfig *config, const IscFence *fence
 	GArray *out = g_array_new(FALSE, TRUE, sizeof(IscNftElement));
 	add_pins(out, fence);
 	add_address(out, ISC_NFT_NODES, fence->address, 0);
+	add_self(out, fence->address);
 	if (fence->quarantined)
 		add_address(out, ISC_NFT_QUARANTINED, fence->address, 0);
 	if (fence->health_port) {

@@ -46,6 +46,7 @@ typedef enum {
 	ISC_DROP_RATE,       /* above the node's bandwidth */
 	ISC_DROP_LOCAL,      /* from the dock to a node; only health probes may */
 	ISC_DROP_UID,        /* socket opened on the dock by a node's hypervisor */
+	ISC_DROP_FULL,       /* the node holds as many connections as it may */
 	ISC_N_DROPS,
 } IscDropKind;
 
@@ -86,7 +87,15 @@ typedef struct {
 	gsize n_resolvers;        /*   reserved networks */
 	const IscNet *host_nets;  /* networks the dock is in; reserved beside the well-known ones */
 	gsize n_host_nets;
+	guint connections;   /* that a node may hold of each kind, opened and taken; 0: 8192 */
+	guint16 leave_first; /* ports that nodes' own connections leave from, where nothing is */
+	guint16 leave_last;  /*   exposed; both 0: ISC_NFT_LEAVE_FIRST, _LAST */
+	gboolean is_router;  /* the dock forwards for others, too: that stays open */
 } IscNftConfig;
+
+/* RFC 6335: dynamic ports, which no service is ever given. */
+#define ISC_NFT_LEAVE_FIRST 49152
+#define ISC_NFT_LEAVE_LAST 65535
 
 /* All that the boundary knows of one node. */
 typedef struct {
@@ -156,6 +165,7 @@ typedef enum {
 				networks */
 	ISC_NFT_BALANCE,     /* protocol . port . bucket : address . port */
 	ISC_NFT_BALANCE_AT,  /* outside address . protocol . port . bucket : address . port */
+	ISC_NFT_SELVES,      /* address . the same address: nft compares no two fields */
 	ISC_N_NFT_SETS,
 } IscNftSet;
 

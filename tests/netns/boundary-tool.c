@@ -1,6 +1,6 @@
 /* Drives the boundary from a test, one command a line on stdin, one answer a line on stdout: "ok
  * [TEXT]" or "err STATUS MESSAGE".  Events of the watch come as lines "event …" between them.
- * usage: boundary-tool BRIDGE OUTSIDE DAEMON-UID NODE-UID-FIRST NODE-UID-LAST */
+ * usage: boundary-tool BRIDGE OUTSIDE DAEMON-UID NODE-UID-FIRST NODE-UID-LAST CONNECTIONS */
 #include <gio/gio.h>
 #include <gio/gunixinputstream.h>
 #include <stdio.h>
@@ -310,7 +310,7 @@ int main(int argc, char **argv)
 	g_autoptr(GError) error = NULL;
 	Tool t = { 0 };
 
-	if (argc != 6)
+	if (argc != 7)
 		return 2;
 	t.outside[0] = argv[2];
 	t.host_nets = isc_links_host_nets(argv[1], &error);
@@ -327,6 +327,8 @@ int main(int argc, char **argv)
 		.daemon_uid = (guint32)atol(argv[3]),
 		.uid_first = (guint32)atol(argv[4]),
 		.uid_last = (guint32)atol(argv[5]),
+		.connections = (guint)atol(argv[6]),
+		.is_router = isc_links_is_router(),
 		.log_group = 77,
 		.host_nets = (const IscNet *)(void *)t.host_nets->data,
 		.n_host_nets = t.host_nets->len };

@@ -193,7 +193,8 @@ class Tool:
     """boundary-tool: the engine's functions."""
 
     def __init__(self):
-        self.process = subprocess.Popen([TOOL, "isc0", "wan", str(DAEMON), str(FIRST), str(LAST)],
+        self.process = subprocess.Popen([TOOL, "isc0", "wan", str(DAEMON), str(FIRST), str(LAST),
+                                         str(SHARE)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.answers, self.events = queue.Queue(), queue.Queue()
         threading.Thread(target=self.read, daemon=True).start()
@@ -262,6 +263,7 @@ class Log:
 
 
 FIRST, LAST = 1900000002, 1900065000
+SHARE = 1500  # of connections, for a node
 DAEMON = 64010 if IS_ROOT else 0
 GATEWAY_MAC = "52:54:4e:00:00:01"
 INTERNET, METADATA, PRIVATE, LAN = "203.0.113.10", "169.254.169.254", "10.99.0.1", "198.51.100.2"
@@ -401,7 +403,7 @@ for node in nodes:
         time.sleep(0.05)
 outside.connects(DOCK, 8080, 3)
 
-# --- what is permitted --------------------------------------------------------------------------------
+# --- what is permitted (R1.2, R1.3, R1.4) -------------------------------------------------------------
 
 
 def permitted(when):
@@ -423,7 +425,7 @@ law(not sees(outside_wire, socket.inet_aton(open_.address), 0.05), "outside neve
 law(tool.do("intact") == "intact" or tool.do("sync") == "" and tool.do("intact") == "intact",
     "rules and elements read back as written")
 
-# --- what is let through is counted and logged, a connection at a time ---------------------------------
+# --- what is let through is counted and logged, a connection at a time (R1.9) --------------------------
 
 
 def passes(text, node, kind, n, act):
@@ -466,7 +468,7 @@ time.sleep(0.3)
 log.collect(logged)
 law({"isc:exposed:", "isc:allowed:"} <= logged, "and logged")
 
-# --- T6: who a node is --------------------------------------------------------------------------------
+# --- T6: who a node is (R1.5) -------------------------------------------------------------------------
 
 attack("a frame from another MAC", db, Ether(src="52:54:4e:00:00:02", dst=GATEWAY_MAC) /
        IP(src=db.address, dst=GATEWAY) / UDP(dport=9), "mac")
@@ -479,7 +481,7 @@ attack("a packet from the dock's address", db, Ether(src=db.mac, dst=GATEWAY_MAC
 attack("a packet from an allowed node's MAC and address", db, Ether(src=app.mac, dst=GATEWAY_MAC) /
        IP(src=app.address, dst=INTERNET) / TCP(dport=9000), "mac")
 
-# --- T7: ARP ------------------------------------------------------------------------------------------
+# --- T7: ARP (R1.5) -----------------------------------------------------------------------------------
 
 everyone = "ff:ff:ff:ff:ff:ff"
 attack("a gratuitous ARP for the gateway", db, Ether(src=db.mac, dst=everyone) /
@@ -503,7 +505,7 @@ drain(db.wire)
 db.wire.send(bytes(Ether(src=db.mac, dst=everyone) / ARP(op=1, hwsrc=db.mac, psrc=db.address, pdst=DOCK)))
 law(not sees(db.wire, socket.inet_aton(DOCK), 0.1), "ARP tells nothing of the dock's other addresses")
 
-# --- T8, T9: DHCP, IPv6, tags, protocols --------------------------------------------------------------
+# --- T8, T9: DHCP, IPv6, tags, protocols (R1.5) -------------------------------------------------------
 
 attack("a DHCP offer", db, Ether(src=db.mac, dst=everyone) / IP(src=db.address, dst="255.255.255.255") /
        UDP(sport=67, dport=68) / BOOTP(op=2, yiaddr="10.77.0.99") / DHCP(options=[("message-type", "offer"), "end"]),
@@ -538,7 +540,7 @@ attack("a source-routed packet", app, app.to(INTERNET, options=[IPOption_LSRR(ro
 attack("a record-route option", app, app.to(INTERNET, options=[IPOption_RR(routers=["0.0.0.0"])]) /
        TCP(dport=9000, flags="S"), "option")
 
-# --- T10, T12: node to node ---------------------------------------------------------------------------
+# --- T10, T12: node to node (R1.4) --------------------------------------------------------------------
 
 attack("a frame straight to a peer", db, db.to(web.address, mac=web.mac) / UDP(sport=9, dport=5001), "peer")
 attack("a packet to a peer by the dock", db, db.to(web.address) / TCP(sport=999, dport=80, flags="S"), "peer")
@@ -550,7 +552,7 @@ attack("a broadcast to all nodes", db, db.to("10.77.255.255", mac=everyone) / UD
 law(not db.ns.connects(web.address, 80, 0.3), "a node without a rule cannot connect to a peer")
 attack("a hairpin by the dock's outside address", db, db.to(DOCK) / TCP(sport=999, dport=8080, flags="S"), "host")
 
-# --- T11: the dock ------------------------------------------------------------------------------------
+# --- T11: the dock (R1.6) -----------------------------------------------------------------------------
 
 for address in (GATEWAY, DOCK, DOCK_LAN2):
     attack(f"a TCP connection to the dock's {address}", open_, open_.to(address) /
@@ -561,7 +563,7 @@ attack("a bare ACK to the dock", open_, open_.to(GATEWAY) / TCP(sport=998, dport
 law(not open_.ns.connects(GATEWAY, 2222, 0.3) and not open_.ns.connects(DOCK, 2222, 0.3),
     "a node with open egress cannot connect to the dock")
 
-# --- T13: outside in ----------------------------------------------------------------------------------
+# --- T13: outside in (R1.1, R1.2) ---------------------------------------------------------------------
 
 
 def from_outside(source, target, port):
@@ -575,7 +577,7 @@ attack("outside with a node's address as sender", web, from_outside(db.address, 
 law(not outside.connects(DOCK, 80, 0.3) and not outside.connects(web.address, 80, 0.3),
     "outside cannot connect to a port that is not exposed, nor past the redirection")
 
-# --- T14: egress --------------------------------------------------------------------------------------
+# --- T14: egress (R1.3) -------------------------------------------------------------------------------
 
 attack("TCP beyond the rules", app, app.to(INTERNET) / TCP(sport=996, dport=9001, flags="S"), "egress")
 attack("UDP beyond the rules", app, app.to(INTERNET) / UDP(sport=996, dport=54), "egress")
@@ -671,7 +673,7 @@ law(tool.ask("free 3 2223:80")[0], "a free port is free")
 law(tool.ask("add 3 node3 expose=8080:80")[1] == 4 and outside.connects(DOCK, 8080),
     "a node that claims a taken port is refused, and nothing has changed")
 
-# --- bandwidth ----------------------------------------------------------------------------------------
+# --- bandwidth (R1.10) --------------------------------------------------------------------------------
 
 
 def fetch(seconds):
@@ -717,7 +719,7 @@ law(limited < 80 < full and tool.counters(2).get("rate", 0) - rate > 100, "also 
     f"{full} before, {limited} after of 200")
 tool.do(f"add 2 node2 {STANDARD[2]}")
 
-# --- T15: quarantine, closed ports --------------------------------------------------------------------
+# --- T15: quarantine, closed ports (R1.8, R6.2) -------------------------------------------------------
 
 burst = outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
 burst.close()
@@ -772,7 +774,7 @@ attack("ARP from a quarantined node", web, Ether(src=web.mac, dst=everyone) /
 law(not as_uid(DAEMON, web.address, 80), "quarantine stops the dock's own probes")
 law(tool.ask("sync")[0] and not outside.connects(DOCK, 8080, 0.3), "quarantine outlives a rewrite of everything")
 tool.do("release 2")
-law(running.runs(3), "release lets the node back, and the download goes on")
+law(running.runs(20), "release lets the node back, and the download goes on")
 other = app.ns.socket()
 other.settimeout(2)
 other.connect((INTERNET, 9000))
@@ -796,9 +798,6 @@ tool.do(f"add 2 node2 {STANDARD[2]}")
 for s in flows:
     s.close()
 
-# --- random specs: what no rule names never talks -----------------------------------------------------
-
-
 def checksum(data):
     total = sum(struct.unpack(f"!{len(data) // 2}H", data[:len(data) & ~1])) + (data[-1] << 8 if len(data) & 1 else 0)
     while total >> 16:
@@ -818,6 +817,78 @@ def first_packet(source, target, source_mac, target_mac, proto, sport, port, dat
     ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(head) + len(data), 0, 0, 64, number, 0, src, dst)
     ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
     return bytes.fromhex((target_mac + source_mac).replace(":", "")) + b"\x08\x00" + ip + head + data
+
+
+# --- what a node may do to connections of others (T10, T12, T33; R1.1, R1.4) ---------------------------
+
+theirs = app.ns.socket()
+theirs.settimeout(2)
+theirs.connect((web.address, 80))
+client = outside.socket()
+client.settimeout(2)
+client.connect((DOCK, 8080))
+attack("an ICMP error to a peer about its connection with another", db, db.to(app.address) / ICMP(type=3, code=3) /
+       IP(src=app.address, dst=web.address) / TCP(sport=theirs.getsockname()[1], dport=80), "invalid")
+attack("an ICMP error to outside about a sibling's connection", db, db.to(LAN) / ICMP(type=3, code=3) /
+       IP(src=LAN, dst=web.address) / TCP(sport=client.getsockname()[1], dport=80), "invalid")
+for s, what in ((theirs, "the peers'"), (client, "the sibling's")):
+    s.sendall(b"still")
+    law(s.recv(10) == b"still", f"{what} connection goes on")
+    s.close()
+asker = outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asker.settimeout(3)
+asker.connect((DOCK, 5002))
+try:
+    asker.send(b"hello")
+    asker.recv(10)
+    refused = False
+except ConnectionRefusedError:
+    refused = True
+except OSError:
+    refused = False
+asker.close()
+law(refused, "a node's ICMP error about its own connection arrives")
+
+# Before a client asks for what web exposes, another node makes a connection from that very port to the client's.
+victim = outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
+victim.settimeout(3)
+victim.bind((INTERNET, 40001))
+open_.wire.send(first_packet(open_.address, INTERNET, open_.mac, GATEWAY_MAC, "udp", 5001, 40001, b"shadow"))
+data, seen = victim.recvfrom(100)
+law(data == b"shadow" and seen[0] == DOCK and 49152 <= seen[1], "a node's connection leaves from a port of no service",
+    f"from {seen}")
+drain(open_.wire)
+victim.sendto(b"for web alone", (DOCK, 5001))
+law(victim.recv(100) == b"echo for web alone" and not sees(open_.wire, b"for web alone", 0.1),
+    "and does not get what comes to a sibling's exposed port")
+victim.close()
+law("MasqueradePorts" in tool.ask("free 3 50000:80")[2] and not tool.ask("free 3 udp:49000-49200:1000-1200")[0] and
+    tool.ask("free 3 49151:80")[0], "nothing is exposed where nodes' connections leave")
+attack("a protocol without ports, with open egress", open_, open_.to(INTERNET) / GRE(), "egress")
+
+before = tool.counters(4).get("full", 0)
+for i in range(SHARE + 200):
+    app.wire.send(first_packet(app.address, INTERNET, app.mac, GATEWAY_MAC, "udp", 10000 + i, 53, b"flood"))
+kinds.add("isc:full:")
+log.collect(logged)
+law(tool.counters(4).get("full", 0) - before >= 150, "a node holds no more than its share of connections",
+    str(tool.counters(4)))
+law(not app.ns.connects(INTERNET, 9000, 0.5) and open_.ns.connects(INTERNET, 9000) and outside.connects(DOCK, 8080),
+    "and has had them, while others connect")
+tool.do("end 4 egress=udp:203.0.113.0/24:53")
+law(app.ns.connects(INTERNET, 9000, 3), "it connects again when they are gone")
+
+sh("ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev lan2")
+inner = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+inner.bind(("lan2p", 0))
+inner.setblocking(False)
+stray = first_packet(LAN, "192.0.2.77", outside_mac, wan_mac, "udp", 999, 999, b"STRAY")
+before = tool.counters().get("ingress", 0)
+outside_wire.send(stray)
+law(not sees(inner, b"STRAY", 0.2) and tool.counters().get("ingress", 0) > before,
+    "a dock that is no router does not become one between outside and its other networks")
+
+# --- random specs: what no rule names never talks (R1.1, R1.3, R1.4) ----------------------------------
 
 
 PORTS = (1, 2, 3)
@@ -941,7 +1012,7 @@ law(not leaks and turns >= 8, f"in {turns} random sets of specs (seed {seed}) no
 law(not losses, "and every pair that has one does", f"{len(losses)}: {losses[:2]}")
 law(tool.do("intact") == "intact", "and the kernel holds what the last of them say, and nothing of the others")
 
-# --- bridges of nodes' own -------------------------------------------------------------------------------
+# --- bridges of nodes' own (R1.4, R1.5) ------------------------------------------------------------------
 
 own, own2 = crowd[4:]
 for node in crowd:
@@ -994,7 +1065,7 @@ for node in nodes:
     node.up(STANDARD[node.slot])
 time.sleep(1.1)
 
-# --- rules with names of hosts --------------------------------------------------------------------------
+# --- rules with names of hosts (R1.3) -------------------------------------------------------------------
 
 zone = {}  # name: [addresses], TTL; None: no answer at all
 asked = []
@@ -1070,7 +1141,7 @@ tool.do(f"add 4 node4 {STANDARD[4]}")
 law(tool.do("host deb.example.org") == "" and not app.ns.connects(OTHER, 9000, 0.3) and tool.do("intact") == "intact",
     "with the rule the name is forgotten")
 
-# --- the daemon dies; T40: somebody flushes -----------------------------------------------------------
+# --- the daemon dies; T40: somebody flushes (R1.7) ----------------------------------------------------
 
 law(sh("nft -s list table inet others; nft -s list table bridge others") == others_before,
     "others' tables are untouched")

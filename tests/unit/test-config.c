@@ -18,11 +18,15 @@ static void every_key_has_a_default_and_can_be_set(void **state)
 	assert_int_equal(preset->max_nodes, 64999);
 	assert_int_equal(preset->packet_log_keep_mib, 128);
 
+	assert_int_equal(preset->leave[0], 0); /* the rules' own */
+
 	assert_int_equal(preset->plan.subnet.address, 0x0a4d0000);
 	const gchar *text = "[Dock]\nStateDirectory=/"
 			    "x\nOutsideInterface=wan0\n[Limits]\nMaxMemory=4096\n"
 			    "PacketLogKeep=32\n"
-			    "[Network]\nSubnet=192.168.7.0/24\nBridge=br0\n";
+			    "NodeConnections=5000\n"
+			    "[Network]\nSubnet=192.168.7.0/24\nBridge=br0\n"
+			    "MasqueradePorts=61000-65535\n";
 	g_autoptr(IscConfig) given = isc_config_parse("dock.conf", text, strlen(text), &error);
 	assert_no_error(error);
 	assert_string_equal(given->state_dir, "/x");
@@ -32,6 +36,9 @@ static void every_key_has_a_default_and_can_be_set(void **state)
 	assert_int_equal(given->plan.subnet.prefix, 24);
 	assert_int_equal(given->plan.dedicated.address, 0x0a4e0000);
 	assert_string_equal(given->plan.bridge, "br0");
+	assert_int_equal(given->node_connections, 5000);
+	assert_int_equal(given->leave[0], 61000);
+	assert_int_equal(given->leave[1], 65535);
 }
 
 static void what_is_wrong_is_named(void **state)
@@ -42,7 +49,10 @@ static void what_is_wrong_is_named(void **state)
 		"[Limits]\nMaxMemory=lots\n", "[Limits]\nPacketLogKeep=31\n",
 		"[Limits]\nMaxMemory=-1\n", "[Network]\nSubnet=10.77.1.0/16\n",
 		"[Network]\nBridge=a-b\n", "[Network]\nBridge=isct\n",
-		"[Network]\nBridge=toolongname\n" };
+		"[Network]\nBridge=toolongname\n", "[Network]\nMasqueradePorts=61000\n",
+		"[Network]\nMasqueradePorts=61000-61500\n", "[Network]\nMasqueradePorts=1-65535\n",
+		"[Network]\nMasqueradePorts=64000-65536\n",
+		"[Network]\nMasqueradePorts=65535-49152\n" };
 	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
 		g_autoptr(GError) error = NULL;
 		assert_null(isc_config_parse("dock.conf", bad[i], strlen(bad[i]), &error));

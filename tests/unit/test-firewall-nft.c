@@ -321,6 +321,9 @@ static void a_port_is_free_or_it_is_told_who_has_it(void **state)
 	assert_false(isc_firewall_check_free(fw, &e, 0, &error));
 	assert_error(error, ISC_ERROR_STATE, "node 'web' exposes 'tcp:8080-8090:80-90'");
 	assert_true(isc_firewall_check_free(fw, &e, 2, &error));
+	assert_true(isc_expose_parse("49000-49152:1000-1152", &e, NULL));
+	assert_false(isc_firewall_check_free(fw, &e, 0, &error));
+	assert_error(error, ISC_ERROR_STATE, "MasqueradePorts=");
 	assert_true(isc_expose_parse("8091:80", &e, NULL));
 	assert_true(isc_firewall_check_free(fw, &e, 0, &error));
 }
@@ -395,13 +398,13 @@ static void new_networks_of_the_dock_are_reserved_at_once(void **state)
 	const IscNet nets[] = { { 0xcb007100, 24 }, { 0xc6336400, 24 } };
 
 	add(fw, web);
-	assert_true(isc_firewall_set_host_nets(fw, nets, 2, &changed, &error));
+	assert_true(isc_firewall_set_host_nets(fw, nets, 2, FALSE, &changed, &error));
 	assert_true(changed);
 	assert_true(is_reserved("198.51.100.0/24"));
 	assert_intact(fw);
-	assert_true(isc_firewall_set_host_nets(fw, nets, 2, &changed, &error));
+	assert_true(isc_firewall_set_host_nets(fw, nets, 2, FALSE, &changed, &error));
 	assert_false(changed);
-	assert_true(isc_firewall_set_host_nets(fw, nets, 1, &changed, &error));
+	assert_true(isc_firewall_set_host_nets(fw, nets, 1, FALSE, &changed, &error));
 	assert_true(changed);
 	assert_false(is_reserved("198.51.100.0/24"));
 	assert_true(isc_firewall_node_verify(fw, web, &error));

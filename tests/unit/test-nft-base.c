@@ -25,7 +25,7 @@ static void nothing_is_accepted_before_the_sender_is_proven(void **state)
 	assert_true(stands_before(text, "to-node", "@quarantined", "ct state established"));
 	assert_true(stands_before(text, "to-host", "!= @nodes", "ct state established"));
 	assert_true(stands_before(text, "outward", "@wide-named", "@reserved"));
-	assert_true(stands_before(text, "outward", "@reserved", "@egress-open goto allow"));
+	assert_true(stands_before(text, "outward", "@reserved", "@egress-open meta l4proto"));
 	/* Once a connection: what goes on is neither counted nor logged. */
 	assert_true(stands_before(text, "open", "ct status confirmed accept", "@count-exposed"));
 	assert_true(stands_before(
@@ -33,11 +33,39 @@ static void nothing_is_accepted_before_the_sender_is_proven(void **state)
 	assert_null(strstr(text, "established goto allow"));
 }
 
+static void a_dock_that_is_a_router_stays_one(void **state)
+{
+	(void)state;
+	IscNftConfig router = test_config;
+	router.is_router = TRUE;
+	g_autofree gchar *host = isc_nft_render_base(&test_config, NULL);
+	g_autofree gchar *text = isc_nft_render_base(&router, NULL);
+	assert_true(stands_before(host, "forward", "goto to-node", "goto drop-ingress-by"));
+	assert_null(strstr(text, "goto drop-ingress-by"));
+	assert_int_equal(isc_nft_count_rules(host), isc_nft_count_rules(text) + 1);
+}
+
+static void a_node_has_its_share_of_connections_and_of_ports(void **state)
+{
+	(void)state;
+	IscNftConfig config = test_config;
+	config.connections = 77;
+	config.leave_first = 61000;
+	config.leave_last = 65000;
+	g_autofree gchar *text = isc_nft_render_base(&config, NULL);
+	assert_non_null(strstr(text, "{ ip daddr ct count over 77 } goto drop-full-in\n"));
+	assert_non_null(strstr(text, "{ ip saddr ct count over 77 } goto drop-full\n"));
+	assert_non_null(strstr(text, "masquerade to :61000-65000\n"));
+	/* What is in the table already is not counted again. */
+	assert_true(stands_before(text, "open", "ct status confirmed", "@held-exposed"));
+	assert_true(stands_before(text, "allow", "ct status confirmed", "@held-allowed"));
+}
+
 static void every_chain_that_judges_nodes_ends_in_a_drop(void **state)
 {
 	(void)state;
-	static const gchar *const chains[] = { "outward", "to-peer", "to-node", "to-host",
-		"from-host", NULL };
+	static const gchar *const chains[] = { "outward", "from-node-error", "to-peer", "to-node",
+		"to-host", "from-host", NULL };
 	g_autofree gchar *text = isc_nft_render_base(&test_config, NULL);
 
 	for (gsize i = 0; chains[i]; i++) {
@@ -85,6 +113,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_accepted_before_the_sender_is_proven),
+		cmocka_unit_test(a_dock_that_is_a_router_stays_one),
+		cmocka_unit_test(a_node_has_its_share_of_connections_and_of_ports),
 		cmocka_unit_test(every_chain_that_judges_nodes_ends_in_a_drop),
 		cmocka_unit_test(rules_are_counted_one_a_line),
 		cmocka_unit_test(reserved_networks_are_sound_and_hold_all_metadata),
