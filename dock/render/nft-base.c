@@ -96,6 +96,7 @@ typedef struct {
 /* clang-format off */
 static const DropChain drop_chains[] = {
 	{ TRUE,  ISC_DROP_MAC,        "",     BY_PORT,     FALSE, "drop" },
+	{ TRUE,  ISC_DROP_MAC,        "-out", BY_NOBODY,   FALSE, "drop" },
 	{ TRUE,  ISC_DROP_IP,         "",     BY_PORT,     FALSE, "drop" },
 	{ TRUE,  ISC_DROP_ARP,        "",     BY_PORT,     FALSE, "drop" },
 	{ TRUE,  ISC_DROP_DHCP,       "",     BY_PORT,     FALSE, "drop" },
@@ -193,9 +194,13 @@ static const gchar bridge_rules[] =
 	/* The dock answers for a peer only where it finds a route to it, see inet/prerouting. */
 	"\t\tmeta mark set $MARK\n"
 	"\t}\n"
-	/* Toward nodes there is no chain here: frames come to them from other ports (below) or from the dock's own stack,
-	 * whose packets inet judges; and each further hook would cost every packet.
-	 * The ports are isolated already; this holds where that flag is lost. */
+	/* Whoever holds a tap may change its MAC (SIOCSIFHWADDR asks for no right), and the bridge then takes what is for
+	 * that MAC to be for this port: a hypervisor that was taken over would get what is for a sibling. */
+	"\tchain output {\n"
+	"\t\ttype filter hook output priority -300; policy accept;\n"
+	"\t\toifname \"$TAP*\" oifname . ether daddr != @pin-mac goto drop-mac-out\n"
+	"\t}\n"
+	/* From port to port.  The ports are isolated already; this holds where that flag is lost. */
 	"\tchain forward {\n"
 	"\t\ttype filter hook forward priority -300; policy accept;\n"
 	"\t\tiifname \"$TAP*\" goto drop-peer\n"

@@ -656,9 +656,33 @@ if IS_ROOT and os.access("/dev/net/tun", os.W_OK):
                                  IP(src=web.address, dst=INTERNET) / UDP()))
     law(tool.counters(9).get("ip", 0) >= 1, "a spoofed packet from a tap is counted for its node")
     law(tool.ask("tap 9")[0], "making the same tap again changes nothing")
+    # T2: whoever has taken the hypervisor over gives its tap the MAC of a sibling.
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setgid(FIRST)
+        os.setuid(FIRST)
+        fcntl.ioctl(tun, 0x8924, struct.pack("16sH6s16x", b"isct9", 1, bytes.fromhex(web.mac.replace(":", ""))))
+        os._exit(0)
+    os.waitpid(child, 0)
+    law(web.mac in sh("ip link show isct9"), "a tap's MAC is changed by who holds it, to a sibling's")
+    got, end = b"", time.monotonic() + 0.5
+    before = tool.counters().get("mac", 0)
+    ask = outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    ask.sendto(b"for web alone", (DOCK, 5001))
+    ask.close()
+    while time.monotonic() < end:
+        try:
+            got += os.read(tun, 4096)
+        except BlockingIOError:
+            time.sleep(0.01)
+    law(b"for web alone" not in got and tool.counters().get("mac", 0) > before,
+        "but what is for the sibling does not come to it, and is counted")
     os.close(tun)
     tool.do("untap 9")
     tool.do("remove 9")
+    tool.do("port 2")
+    law(outside.asks_udp(DOCK, 5001, 3), "the sibling is reached again when its port is set up anew")
     law("isct9" not in sh("ip link; nft list tables") and tool.counters(9) == {"opened": 0, "allowed": 0},
         "an added node's tap, elements and counts are gone after its removal")
 else:
