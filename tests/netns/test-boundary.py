@@ -759,7 +759,7 @@ class Stream:
 
     def __init__(self, port):
         self.s = outside.socket()
-        self.s.settimeout(5)
+        self.s.settimeout(60)  # TCP tries again ever more seldom
         self.s.connect((DOCK, port))
         self.last, self.ended = time.monotonic(), False
         threading.Thread(target=self.run, daemon=True).start()
