@@ -121,48 +121,60 @@ typedef struct {
 	GArray *out; /* of IscNftElement */
 } Elements;
 
-static int on_elements(struct nl_msg *msg, void *data)
+/* Hands the attributes of each element in @msg to @each; those that cannot be read are left out. */
+static int walk(struct nl_msg *msg, void (*each)(struct nlattr **tb, gpointer data), gpointer data)
 {
-	Elements *e = data;
-	const IscNftSetInfo *info = isc_nft_set_info(e->set);
 	struct nlattr *list = nlmsg_find_attr(
 			nlmsg_hdr(msg), sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_ELEMENTS);
-	struct nlattr *item;
+	struct nlattr *item, *tb[NFTA_SET_ELEM_MAX + 1];
 	int rest;
 
 	if (!list)
 		return NL_OK;
 	nla_for_each_nested(item, list, rest)
 	{
-		IscNftElement element = { .set = e->set };
-		struct nlattr *tb[NFTA_SET_ELEM_MAX + 1];
-		if (nla_parse_nested(tb, NFTA_SET_ELEM_MAX, item, NULL) < 0 ||
-				!take_value(tb[NFTA_SET_ELEM_KEY], element.key, info->key_len))
-			continue;
-		if (!take_value(tb[NFTA_SET_ELEM_KEY_END], element.key_end, info->key_len))
-			memcpy(element.key_end, element.key, sizeof element.key);
-		if (info->data_len)
-			take_value(tb[NFTA_SET_ELEM_DATA], element.data, info->data_len);
-		element.rate = take_limit(tb[NFTA_SET_ELEM_EXPR]);
-		g_array_append_val(e->out, element);
+		if (nla_parse_nested(tb, NFTA_SET_ELEM_MAX, item, NULL) == 0)
+			each(tb, data);
 	}
 	return NL_OK;
 }
 
-/* Asks for one element.  The kernel answers with it, or with ENOENT. */
-static IscNlMsg *request_for(const IscNftElement *e)
+static void take_element(struct nlattr **tb, gpointer data)
 {
+	Elements *e = data;
 	const IscNftSetInfo *info = isc_nft_set_info(e->set);
-	IscNlMsg *msg = isc_nft_msg_new(NFT_MSG_GETSETELEM, NLM_F_ACK, info->is_bridge);
+	IscNftElement element = { .set = e->set };
+
+	if (!take_value(tb[NFTA_SET_ELEM_KEY], element.key, info->key_len))
+		return;
+	if (!take_value(tb[NFTA_SET_ELEM_KEY_END], element.key_end, info->key_len))
+		memcpy(element.key_end, element.key, sizeof element.key);
+	if (info->data_len)
+		take_value(tb[NFTA_SET_ELEM_DATA], element.data, info->data_len);
+	element.rate = take_limit(tb[NFTA_SET_ELEM_EXPR]);
+	g_array_append_val(e->out, element);
+}
+
+static int on_elements(struct nl_msg *msg, void *data)
+{
+	return walk(msg, take_element, data);
+}
+
+/* Asks for one element; @key_end: of an interval set, else NULL.  The kernel answers with it, or
+ * with ENOENT. */
+static IscNlMsg *request_for(gboolean is_bridge, const gchar *set, const guint8 *key,
+		const guint8 *key_end, guint len)
+{
+	IscNlMsg *msg = isc_nft_msg_new(NFT_MSG_GETSETELEM, NLM_F_ACK, is_bridge);
 	struct nlattr *list, *item;
 
 	if (nla_put_string(msg, NFTA_SET_ELEM_LIST_TABLE, ISC_NFT_TABLE) < 0 ||
-			nla_put_string(msg, NFTA_SET_ELEM_LIST_SET, info->name) < 0 ||
+			nla_put_string(msg, NFTA_SET_ELEM_LIST_SET, set) < 0 ||
 			!(list = nla_nest_start(msg, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED)) ||
 			!(item = nla_nest_start(msg, NFTA_LIST_ELEM | NLA_F_NESTED)) ||
-			!isc_nft_msg_put_value(msg, NFTA_SET_ELEM_KEY, e->key, info->key_len) ||
-			(info->is_interval && !isc_nft_msg_put_value(msg, NFTA_SET_ELEM_KEY_END,
-							      e->key_end, info->key_len)))
+			!isc_nft_msg_put_value(msg, NFTA_SET_ELEM_KEY, key, len) ||
+			(key_end && !isc_nft_msg_put_value(
+						    msg, NFTA_SET_ELEM_KEY_END, key_end, len)))
 		g_error("out of memory");
 	nla_nest_end(msg, item);
 	nla_nest_end(msg, list);
@@ -180,7 +192,9 @@ gboolean isc_nft_read_has(IscNftReader *reader, const GPtrArray *elements, gbool
 	for (guint i = 0; i < elements->len; i++) {
 		const IscNftElement *e = g_ptr_array_index(elements, i);
 		Elements answer = { e->set, found };
-		g_autoptr(IscNlMsg) msg = request_for(e);
+		const IscNftSetInfo *info = isc_nft_set_info(e->set);
+		g_autoptr(IscNlMsg) msg = request_for(info->is_bridge, info->name, e->key,
+				info->is_interval ? e->key_end : NULL, info->key_len);
 		g_array_set_size(found, 0);
 		int err = exchange(reader, msg, on_elements, &answer);
 		if (err < 0 && err != -NLE_OBJ_NOTFOUND)
@@ -303,42 +317,34 @@ typedef struct {
 	GArray *out; /* of IscNftCount */
 } Counts;
 
-static int on_counts(struct nl_msg *msg, void *data)
+static void take_count(struct nlattr **tb, gpointer data)
 {
 	Counts *c = data;
-	struct nlattr *list = nlmsg_find_attr(
-			nlmsg_hdr(msg), sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_ELEMENTS);
-	struct nlattr *item;
-	int rest;
+	IscNftCount count = { .is_bridge = c->is_bridge };
+	struct nlattr *expr[NFTA_EXPR_MAX + 1];
+	guint8 key[20];
+	guint32 mark;
+	const guint len = c->is_bridge ? 20 : 8; /* tap . mark, address . mark */
 
-	if (!list)
-		return NL_OK;
-	nla_for_each_nested(item, list, rest)
-	{
-		IscNftCount count = { .is_bridge = c->is_bridge };
-		struct nlattr *tb[NFTA_SET_ELEM_MAX + 1], *expr[NFTA_EXPR_MAX + 1];
-		guint8 key[20];
-		guint32 mark;
-		const guint len = c->is_bridge ? 20 : 8; /* tap . mark, address . mark */
-		if (nla_parse_nested(tb, NFTA_SET_ELEM_MAX, item, NULL) < 0 ||
-				!take_value(tb[NFTA_SET_ELEM_KEY], key, len) ||
-				!tb[NFTA_SET_ELEM_EXPR] ||
-				nla_parse_nested(expr, NFTA_EXPR_MAX, tb[NFTA_SET_ELEM_EXPR],
-						NULL) < 0)
-			continue;
-		memcpy(&mark, key + len - 4, sizeof mark);
-		if (mark == 0 || mark >= ISC_N_DROPS)
-			continue;
-		count.kind = (IscDropKind)mark;
-		if (c->is_bridge)
-			memcpy(count.tap, key, 15);
-		else
-			count.address = (guint32)key[0] << 24 | (guint32)key[1] << 16 |
-					(guint32)key[2] << 8 | key[3];
-		take_counter(expr[NFTA_EXPR_DATA], &count.packets, &count.bytes);
-		g_array_append_val(c->out, count);
-	}
-	return NL_OK;
+	if (!take_value(tb[NFTA_SET_ELEM_KEY], key, len) || !tb[NFTA_SET_ELEM_EXPR] ||
+			nla_parse_nested(expr, NFTA_EXPR_MAX, tb[NFTA_SET_ELEM_EXPR], NULL) < 0)
+		return;
+	memcpy(&mark, key + len - 4, sizeof mark);
+	if (mark == 0 || mark >= ISC_N_DROPS)
+		return;
+	count.kind = (IscDropKind)mark;
+	if (c->is_bridge)
+		memcpy(count.tap, key, 15);
+	else
+		count.address = (guint32)key[0] << 24 | (guint32)key[1] << 16 |
+				(guint32)key[2] << 8 | key[3];
+	take_counter(expr[NFTA_EXPR_DATA], &count.packets, &count.bytes);
+	g_array_append_val(c->out, count);
+}
+
+static int on_counts(struct nl_msg *msg, void *data)
+{
+	return walk(msg, take_count, data);
 }
 
 GArray *isc_nft_read_counts(IscNftReader *reader, GError **error)
@@ -364,24 +370,6 @@ GArray *isc_nft_read_counts(IscNftReader *reader, GError **error)
 	return g_steal_pointer(&out);
 }
 
-/* One element of @set; the kernel answers with it, or with ENOENT. */
-static IscNlMsg *request_for_count(
-		gboolean is_bridge, const gchar *set, const guint8 *key, guint len)
-{
-	IscNlMsg *msg = isc_nft_msg_new(NFT_MSG_GETSETELEM, NLM_F_ACK, is_bridge);
-	struct nlattr *list, *item;
-
-	if (nla_put_string(msg, NFTA_SET_ELEM_LIST_TABLE, ISC_NFT_TABLE) < 0 ||
-			nla_put_string(msg, NFTA_SET_ELEM_LIST_SET, set) < 0 ||
-			!(list = nla_nest_start(msg, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED)) ||
-			!(item = nla_nest_start(msg, NFTA_LIST_ELEM | NLA_F_NESTED)) ||
-			!isc_nft_msg_put_value(msg, NFTA_SET_ELEM_KEY, key, len))
-		g_error("out of memory");
-	nla_nest_end(msg, item);
-	nla_nest_end(msg, list);
-	return msg;
-}
-
 GArray *isc_nft_read_counts_of(
 		IscNftReader *reader, const gchar *tap, guint32 address, GError **error)
 {
@@ -398,7 +386,7 @@ GArray *isc_nft_read_counts_of(
 		else
 			memcpy(key, &sender, sizeof sender);
 		memcpy(key + len - 4, &mark, sizeof mark);
-		g_autoptr(IscNlMsg) msg = request_for_count(counts.is_bridge, "dropped", key, len);
+		g_autoptr(IscNlMsg) msg = request_for(counts.is_bridge, "dropped", key, NULL, len);
 		int err = exchange(reader, msg, on_counts, &counts);
 		if (err < 0 && err != -NLE_OBJ_NOTFOUND) {
 			fail(error, err, "cannot read the counters");
@@ -409,26 +397,19 @@ GArray *isc_nft_read_counts_of(
 }
 
 /* The element of one node, or none. */
-static int on_passes(struct nl_msg *msg, void *data)
+static void take_pass(struct nlattr **tb, gpointer data)
 {
 	guint64 *passed = data, bytes = 0;
-	struct nlattr *list = nlmsg_find_attr(
-			nlmsg_hdr(msg), sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_ELEMENTS);
-	struct nlattr *item;
-	int rest;
+	struct nlattr *expr[NFTA_EXPR_MAX + 1];
 
-	if (!list)
-		return NL_OK;
-	nla_for_each_nested(item, list, rest)
-	{
-		struct nlattr *tb[NFTA_SET_ELEM_MAX + 1], *expr[NFTA_EXPR_MAX + 1];
-		if (nla_parse_nested(tb, NFTA_SET_ELEM_MAX, item, NULL) == 0 &&
-				tb[NFTA_SET_ELEM_EXPR] &&
-				nla_parse_nested(expr, NFTA_EXPR_MAX, tb[NFTA_SET_ELEM_EXPR],
-						NULL) == 0)
-			take_counter(expr[NFTA_EXPR_DATA], passed, &bytes);
-	}
-	return NL_OK;
+	if (tb[NFTA_SET_ELEM_EXPR] &&
+			nla_parse_nested(expr, NFTA_EXPR_MAX, tb[NFTA_SET_ELEM_EXPR], NULL) == 0)
+		take_counter(expr[NFTA_EXPR_DATA], passed, &bytes);
+}
+
+static int on_passes(struct nl_msg *msg, void *data)
+{
+	return walk(msg, take_pass, data);
 }
 
 gboolean isc_nft_read_passes_of(
@@ -439,7 +420,7 @@ gboolean isc_nft_read_passes_of(
 	for (guint kind = 0; kind < ISC_N_PASSES; kind++) {
 		g_autofree gchar *set = g_strconcat("count-", isc_pass_name(kind), NULL);
 		g_autoptr(IscNlMsg) msg =
-				request_for_count(FALSE, set, (const guint8 *)&key, sizeof key);
+				request_for(FALSE, set, (const guint8 *)&key, NULL, sizeof key);
 		passed[kind] = 0;
 		int err = exchange(reader, msg, on_passes, &passed[kind]);
 		if (err < 0 && err != -NLE_OBJ_NOTFOUND)
