@@ -121,7 +121,7 @@ static const gchar bridge_rules[] =
 	 * that MAC to be for this port: a hypervisor that was taken over would get what is for a sibling. */
 	"\tchain output {\n"
 	"\t\ttype filter hook output priority -300; policy accept;\n"
-	"\t\toifname \"$TAP*\" oifname . ether daddr != @pin-mac goto drop-mac-out\n"
+	"\t\toifname \"$TAP*\" ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 oifname . ether daddr != @pin-mac goto drop-mac-out\n"
 	"\t}\n"
 	/* From port to port.  The ports are isolated already; this holds where that flag is lost. */
 	"\tchain forward {\n"
