@@ -688,6 +688,10 @@ if IS_ROOT and os.access("/dev/net/tun", os.W_OK):
 else:
     skip("a node on a tap", "needs root and /dev/net/tun")
 
+sh(f"ip neigh del {web.address} dev isc0")
+law(outside.connects(DOCK, 8080, 5), "a node whose MAC the dock has forgotten is asked for it")
+tool.do("port 2")
+
 # --- ports --------------------------------------------------------------------------------------------
 
 law("node2" in tool.ask("free 3 8080:80")[2] and tool.ask("free 3 8080:80")[1] == 4,
