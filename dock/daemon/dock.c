@@ -13,6 +13,7 @@
 #include "daemon/env.h"
 #include "daemon/monitor.h"
 #include "daemon/packets.h"
+#include "daemon/silence.h"
 #include "engine/links.h"
 
 IscRun *isc_dock_run(IscDock *dock, const gchar *name)
@@ -235,6 +236,8 @@ static void on_event(IscDock *dock, const IscLinkMsg *msg)
 	gboolean busy = run->busy != NULL;
 	g_mutex_unlock(&dock->lock);
 
+	if (msg->a == ISC_EVENT_HEARTBEAT)
+		isc_silence_listen(dock);
 	if (dropped)
 		isc_dock_event(dock, msg->node, "audit.lost", "warn", ISC_CALLER_DOCK,
 				"%s lost audit records: %" G_GINT64_FORMAT

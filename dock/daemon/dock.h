@@ -37,6 +37,7 @@ typedef struct {
 	gint64 stopped_at;               /* … monotonic, µs */
 	gint64 failure, failure_errno;   /* IscInitFailure, or 0 */
 	gint64 heartbeat;                /* monotonic, µs, of the last one */
+	gboolean suspect, silent;        /* none came; and that was told: daemon/silence.c */
 	gint64 audit_lost, audit_dropped;
 	guint32 frozen, thawed;     /* ids of the last orders answered */
 	guint32 probe_id, flush_id; /* ids of the last ones answered */
@@ -80,6 +81,7 @@ typedef struct {
 	guint schedule_source;   /* … 0: it has none */
 	IscEngine engine;        /* daemon/steps.c */
 	gint64 began;            /* monotonic, µs */
+	gint listens;            /* atomic: daemon/silence.c has a timer */
 	gboolean stopping;
 	struct {
 		gint is_new, is_over; /* atomic; daemon/boot.c */

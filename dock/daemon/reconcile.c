@@ -15,6 +15,7 @@
 #include "daemon/room.h"
 #include "daemon/schedule.h"
 #include "daemon/sets.h"
+#include "daemon/silence.h"
 #include "daemon/snapshots.h"
 #include "daemon/stalled.h"
 #include "daemon/steps.h"
@@ -568,6 +569,7 @@ gboolean isc_reconcile_start(IscDock *dock, GError **error)
 	isc_jobs_start(dock);
 	isc_restart_start(dock);
 	isc_monitor_start(dock->monitor);
+	isc_silence_listen(dock);
 	g_timeout_add(0, on_first, dock);
 	g_timeout_add_seconds(TIMER_S, on_timer, dock);
 	return isc_schedule_start(dock, error);

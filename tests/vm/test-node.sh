@@ -203,6 +203,14 @@ dock sh -c "kill -9 \$(cat /run/libvirt/qemu/isc-two.pid)"
 wait_for 40 state_is two failed
 ok "a killed hypervisor is noticed" state_is two failed
 ok "the other node did not mind" get 8080/
+# T18: an agent that falls silent, as one does whose kernel is somebody else's.  Here its whole machine is stopped.
+told() { on_record "map(select(.kind == \"$1\" and .node == \"web\")) | length > 0"; }
+dock sh -c "kill -STOP \$(cat /run/libvirt/qemu/isc-web.pid)"
+ok "a node that tells nothing any more is an alarm" wait_for 120 told node.silent
+dock sh -c "kill -CONT \$(cat /run/libvirt/qemu/isc-web.pid)"
+ok "which ends when it is heard" wait_for 120 told node.heard
+wait_for 60 state_is web ready
+ok "and it serves" get 8080/
 
 # --- daemons come and go --------------------------------------------------------------------------
 rig() { "$TOP/tools/rig" "$1" --name "$RIG" "${@:2}"; }
