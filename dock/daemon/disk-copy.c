@@ -153,18 +153,27 @@ static gboolean check_room(IscDock *dock, const IscNode *node, const GPtrArray *
 	return isc_room_check(dock, what, isc_disk_copies_need(copies, n), error);
 }
 
+/* In libvirtd the key of a copy lives for as long as it is made. */
+static gboolean forget_secret(IscDock *dock, const gchar *key_id, GError **error)
+{
+	g_autofree gchar *usage = g_strconcat("isc-copy/", key_id, NULL);
+	return isc_vm_secret_unset_usage(dock->vm, usage, error);
+}
+
 /* The empty disk, the node's to write; its key in the store and in libvirtd. */
 static gboolean make_target(IscDock *dock, const IscNode *node, const IscDiskCopy *c,
 		const gchar *secret, GError **error)
 {
 	g_autofree gchar *templates = g_build_filename(dock->config->state_dir, "templates", NULL);
+	g_autofree gchar *usage = g_strconcat("isc-copy/", c->key_id, NULL);
 	g_autoptr(IscKey) key = isc_key_new_random();
 	uid_t uid = (uid_t)isc_node_uid(node->slot);
 	return isc_volume_template_ensure(templates, c->mib, error) &&
 	       isc_key_store_save(dock->keys, c->key_id, key, error) &&
 	       isc_volume_create(c->path, templates, c->mib, isc_key_hex(key), uid, (gid_t)uid,
 			       error) &&
-	       isc_vm_secret_set(dock->vm, secret, c->key_id, isc_key_hex(key), error);
+	       forget_secret(dock, c->key_id, error) && /* of one whose maker has died */
+	       isc_vm_secret_set(dock->vm, secret, usage, isc_key_hex(key), error);
 }
 
 /* libvirt tells of the job's end before it has QEMU close the last disk, which writes what it still
@@ -243,10 +252,16 @@ gboolean isc_disk_copies_erase_keys(IscDock *dock, const gchar *node, const gcha
 	g_autofree gchar *id = isc_disk_copies_key_id(node, kind, name, NULL);
 	g_autofree gchar *prefix = g_strconcat(id, ".", NULL);
 	g_auto(GStrv) ids = isc_key_store_list(dock->keys, error);
-	for (gsize i = 0; ids && ids[i]; i++)
-		if ((g_str_equal(ids[i], id) || g_str_has_prefix(ids[i], prefix)) &&
-				!isc_key_store_erase(dock->keys, ids[i], error))
+	for (gsize i = 0; ids && ids[i]; i++) {
+		g_autoptr(GError) late = NULL;
+		if (!g_str_equal(ids[i], id) && !g_str_has_prefix(ids[i], prefix))
+			continue;
+		/* One that cannot be asked has ended, and its secrets with it. */
+		if (!forget_secret(dock, ids[i], &late))
+			g_message("secret of a copy of '%s': %s", node, late->message);
+		if (!isc_key_store_erase(dock->keys, ids[i], error))
 			return FALSE;
+	}
 	return ids != NULL;
 }
 

@@ -67,17 +67,26 @@ gboolean isc_vm_secret_set(
 	return isc_vm_set_error(error, "cannot set the secret for '%s'", usage);
 }
 
+/* @secret: as it was looked up just now, or NULL; consumed */
+static gboolean undefine(virSecretPtr secret, const gchar *what, GError **error)
+{
+	g_autoptr(IscVirSecret) own = secret;
+	if ((own && virSecretUndefine(own) == 0) || isc_vm_last_error_is(VIR_ERR_NO_SECRET))
+		return TRUE;
+	return isc_vm_set_error(error, "cannot remove secret %s", what);
+}
+
 gboolean isc_vm_secret_unset(IscVm *vm, const gchar *uuid, GError **error)
 {
 	g_autoptr(IscVirConnect) conn = isc_vm_use(vm, error);
-	if (!conn)
-		return FALSE;
-	g_autoptr(IscVirSecret) secret = virSecretLookupByUUIDString(conn, uuid);
-	if ((!secret && isc_vm_last_error_is(VIR_ERR_NO_SECRET)) ||
-			(secret && virSecretUndefine(secret) == 0) ||
-			(secret && isc_vm_last_error_is(VIR_ERR_NO_SECRET)))
-		return TRUE;
-	return isc_vm_set_error(error, "cannot remove secret %s", uuid);
+	return conn && undefine(virSecretLookupByUUIDString(conn, uuid), uuid, error);
+}
+
+gboolean isc_vm_secret_unset_usage(IscVm *vm, const gchar *usage, GError **error)
+{
+	g_autoptr(IscVirConnect) conn = isc_vm_use(vm, error);
+	return conn && undefine(virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_VOLUME, usage),
+				       usage, error);
 }
 
 void isc_vm_wipe_freed_memory(void)

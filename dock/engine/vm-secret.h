@@ -23,6 +23,10 @@ gboolean isc_vm_secret_set(IscVm *vm, const gchar *uuid, const gchar *usage, con
 gboolean isc_vm_secret_unset(IscVm *vm, const gchar *uuid, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/* The one of that @usage, whatever its uuid: who made it may have died.  An absent one is success. */
+gboolean isc_vm_secret_unset_usage(IscVm *vm, const gchar *usage, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* The XML of such a secret.  Errors: ISC_ERROR_INVALID.  Returns: (transfer full) */
 gchar *isc_vm_secret_xml(const gchar *uuid, const gchar *usage, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;

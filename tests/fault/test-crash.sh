@@ -106,6 +106,21 @@ crash "snapshot create" 1 dock isc-vm snapshot create n s2 --keep 1
 is "$(dock isc-vm snapshot list n --json | jq -r 'map(.name) | join(" ")')" s2 "one that stands stays, and the old one goes"
 ok "and in order" in_order
 dock isc-vm snapshot delete n s2 >/dev/null
+# In the middle of the step: libvirtd has the key of the copy by then, and lives on.  A node that is halted keeps the dock
+# waiting for its file systems.
+copies() { dock virsh -q secret-list | grep isc-copy/; }
+dock sh -c 'kill -STOP $(cat /run/libvirt/qemu/isc-n.pid)'
+dock isc-vm snapshot create n s3 >/dev/null 2>&1 &
+made=$!
+until copies >"$TMP/copies" || ! kill -0 $made 2>/dev/null; do :; done
+ok "while a snapshot is made, libvirtd has its key" test -s "$TMP/copies"
+dock sh -c 'kill -KILL $(pidof isc-dockd); kill -CONT $(cat /run/libvirt/qemu/isc-n.pid)'
+wait $made
+rig restart dockd >"$TMP/restart" 2>&1
+is "$(copies)" '' "when its maker has died, no longer"
+ok "and it can be made" dock isc-vm snapshot create n s3
+ok "and in order" in_order
+dock isc-vm snapshot delete n s3 >/dev/null
 crash quarantine 1 dock isc-vm quarantine n --reason test
 is "$(state)" quarantined "an interrupted quarantine stands"
 not_ok "and holds" client sh -c 'curl -fsS -m 2 http://$DOCK:8080/'
