@@ -156,8 +156,9 @@ static gboolean has_no_nodes(IscDock *dock, GError **error)
 		g_string_append_printf(names, "%s%s", i ? ", " : "",
 				((const IscNode *)nodes->pdata[i])->spec->name);
 	g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-			"%u nodes are left on this dock (%s%s): destroy them first", nodes->len,
-			names->str, nodes->len > 5 ? ", …" : "");
+			"%u %s left on this dock (%s%s): destroy %s first", nodes->len,
+			nodes->len == 1 ? "node is" : "nodes are", names->str,
+			nodes->len > 5 ? ", …" : "", nodes->len == 1 ? "it" : "them");
 	return FALSE;
 }
 
