@@ -23,7 +23,8 @@ gboolean isc_vm_secret_set(IscVm *vm, const gchar *uuid, const gchar *usage, con
 gboolean isc_vm_secret_unset(IscVm *vm, const gchar *uuid, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
-/* The one of that @usage, whatever its uuid: who made it may have died.  An absent one is success. */
+/* The one of that @usage, whatever its uuid: who made it may have died.  An absent one is success.
+ */
 gboolean isc_vm_secret_unset_usage(IscVm *vm, const gchar *usage, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
