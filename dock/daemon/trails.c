@@ -12,8 +12,8 @@
 #include "base/anchor.h"
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "model/replica.h"
 #include "base/name.h"
+#include "model/replica.h"
 
 #define READ_FLAGS (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 #define NUMBER_MAX 1000000000u
