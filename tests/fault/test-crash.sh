@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The dock dies, as if the power went, before each single step of each verb.  The next start leaves the old or the new,
-# never a mixture, and nothing of anything else.
+# never a mixture, and nothing of anything else. F1, F2.
 # shellcheck disable=SC2119,SC2120 # some() passes arguments
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The fence around isc-dockd on the bus (dock/units/org.iscdock.Dock1.conf), tried with a real dbus-daemon: who has no
-# role reaches it not, hears it not, and cannot take its place.  In a mount namespace with users of its own.
+# role reaches it not, hears it not, and cannot take its place.  In a mount namespace with users of its own. R3.5, T30.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin # a python3 in somebody's home is closed to other uids
 if [ "$(id -u)" = 0 ] && [ -z "${ISC_IN_NAMESPACE:-}" ] && unshare -m true 2>/dev/null; then
 	exec env ISC_IN_NAMESPACE=1 unshare -m --propagation private "$0"

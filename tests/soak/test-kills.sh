@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Something is killed at a random moment of each verb: isc-dockd, isc-collectord, libvirtd, a QEMU, or the power goes.
 # Whatever it was, the dock comes back, is in order, holds what it promised, and nothing lies about.  A client writes to a
-# volume all the while: what was acknowledged is there at the end.
+# volume all the while: what was acknowledged is there at the end. F1, F6, F7, F9.
 #
 #   ISC_KILLS=200 ISC_SEED=7 tests/soak/test-kills.sh     so many; the same moments again
 # shellcheck source=tests/lib.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A database under load is snapshotted at any moment, and what is made of the snapshot is whole: it starts, its indexes and
 # pages are sound, its books balance, and nothing is missing that was acknowledged before.  $ISC_ROUNDS times (default 20), a
-# minute or less each.
+# minute or less each. R6.1.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 

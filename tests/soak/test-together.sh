@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Many clients at once, who know nothing of each other, order whatever comes to mind of the same few nodes, volumes and
 # ports.  Each order ends, done or refused with its reason; nothing breaks, and in the end everything is in order and can
-# be cleared away.
+# be cleared away. F17, F18.
 #
 #   ISC_SECONDS=600 ISC_CLIENTS=8 ISC_SEED=7 tests/soak/test-together.sh     so long
 # shellcheck source=tests/lib.sh

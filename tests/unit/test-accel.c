@@ -1,3 +1,4 @@
+/* R9.3: where hardware virtualisation is missing, nodes run emulated, and say so. */
 #include "cm.h"
 
 #include <glib/gstdio.h>

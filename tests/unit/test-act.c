@@ -1,3 +1,4 @@
+/* R4.4: the dock's own acts are on record, secrets masked (T28). */
 #include "cm.h"
 
 #include "cli/audit-act.h"

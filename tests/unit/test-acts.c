@@ -1,3 +1,4 @@
+/* R4.4, R4.5: the spool of the dock's own acts loses nothing. */
 #include "cm.h"
 
 #include <glib/gstdio.h>

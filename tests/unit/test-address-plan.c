@@ -1,3 +1,4 @@
+/* R1.4, F26: addresses of nodes, and pools that run out. */
 #include "cm.h"
 
 #include "model/address-plan.h"

@@ -1,3 +1,4 @@
+/* R1.6: the host's own networks stay out of reach when they change. */
 #include "netns.h"
 
 #include "engine/address-watch.h"

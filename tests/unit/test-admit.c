@@ -1,3 +1,4 @@
+/* R6.6, R7.2, R9.3: what may be started on this host. */
 #include "cm.h"
 
 #include "policy/admit.h"

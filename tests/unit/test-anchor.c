@@ -1,3 +1,4 @@
+/* R4.2, T19: the end of a trail, kept elsewhere. */
 #include "cm.h"
 
 #include "base/anchor.h"

@@ -1,3 +1,4 @@
+/* R4.2, T19: many anchors against many trails. */
 #include "cm.h"
 
 #include <glib/gstdio.h>

@@ -1,3 +1,4 @@
+/* R4.2: what ran, logged in and failed, from the trail. */
 #include "cm.h"
 
 #include "cli/audit-report.h"

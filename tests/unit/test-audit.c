@@ -1,3 +1,4 @@
+/* R4.2, T16, T36: the trail as it is shown. */
 #include "cm.h"
 
 #include "cli/audit.h"

@@ -1,3 +1,4 @@
+/* R1.10. */
 #include "cm.h"
 
 #include "model/bandwidth.h"

@@ -1,3 +1,4 @@
+/* R6.4: when a scheduled job comes. */
 #include "cm.h"
 
 #include "model/calendar.h"

@@ -1,3 +1,4 @@
+/* R6.5: a command of the image as probe. */
 #include "cm.h"
 #include "base/file.h"
 #include "builder/check.h"

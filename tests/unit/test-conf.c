@@ -1,3 +1,4 @@
+/* T37: files of settings that are wrong or open to others. */
 #include "cm.h"
 #include "model/conf.h"
 

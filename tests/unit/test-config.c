@@ -1,3 +1,4 @@
+/* T37: the dock's settings. */
 #include "cm.h"
 
 #include <glib/gstdio.h>

@@ -1,3 +1,4 @@
+/* R1.8: open connections end. */
 #include "netns.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* R1.8: which connections are whose. */
 #include "netns.h"
 
 #include <arpa/inet.h>

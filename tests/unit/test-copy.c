@@ -1,3 +1,4 @@
+/* F24: copies that are whole or not there. */
 #include "cm.h"
 
 #include "model/copy.h"

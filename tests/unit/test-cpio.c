@@ -1,3 +1,4 @@
+/* R2.5: the same files, the same bytes. */
 #include "cm.h"
 #include "builder/cpio.h"
 

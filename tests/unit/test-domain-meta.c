@@ -1,3 +1,4 @@
+/* R6.7, F20: what libvirt keeps of a node, and the register can be made from again. */
 #include "cm.h"
 
 #include "base/cleanup.h"

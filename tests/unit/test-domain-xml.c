@@ -1,3 +1,4 @@
+/* R2.1, R3.1, R6.7, T1, T35: the domain of a node. */
 #include "cm.h"
 #include "golden.h"
 

@@ -1,3 +1,4 @@
+/* R1.3: what a node may open connections to. */
 #include "cm.h"
 
 #include "fence.h"

@@ -1,3 +1,4 @@
+/* F3, F6: files that are whole or not there. */
 #include "cm.h"
 
 #include <fcntl.h>

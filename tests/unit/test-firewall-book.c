@@ -1,3 +1,4 @@
+/* R1.7: what the rules ought to be. */
 #include "cm.h"
 
 #include "engine/firewall-book.h"

@@ -1,3 +1,4 @@
+/* R1.1, R1.3, R1.7, T15: the rules in the kernel. */
 #include "netns.h"
 
 #include <fcntl.h>

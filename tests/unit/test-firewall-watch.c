@@ -1,3 +1,4 @@
+/* R1.7, T40: somebody changes our tables. */
 #include "netns.h"
 
 #include <gio/gio.h>

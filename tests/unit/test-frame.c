@@ -1,3 +1,4 @@
+/* T16: frames from hostile guests. */
 #include "cm.h"
 #include "collector/frame.h"
 

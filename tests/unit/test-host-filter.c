@@ -1,3 +1,4 @@
+/* R9.2. */
 #include "netns.h"
 
 #include "engine/host-filter.h"

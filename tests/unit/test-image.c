@@ -1,3 +1,4 @@
+/* R2.4, T20: the manifest and its signature. */
 #include "cm.h"
 #include "model/image.h"
 

@@ -1,3 +1,4 @@
+/* R2.4, T20, T22: a folder that claims to be an image. */
 #include "cm.h"
 #include "builder/imagedir.h"
 

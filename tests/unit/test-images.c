@@ -1,3 +1,4 @@
+/* R2.4, F24: the store of images. */
 #include "cm.h"
 
 #include <fcntl.h>

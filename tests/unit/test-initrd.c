@@ -1,3 +1,4 @@
+/* R2.5: the same recipe, the same digest. */
 #include "cm.h"
 #include "builder/initrd.h"
 

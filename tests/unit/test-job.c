@@ -1,3 +1,4 @@
+/* R6.4: runs of jobs and their results. */
 #include "cm.h"
 
 #include "model/job.h"

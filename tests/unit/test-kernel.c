@@ -1,3 +1,4 @@
+/* R2.5: the kernel of an image. */
 #include "cm.h"
 #include "builder/kernel.h"
 

@@ -1,3 +1,4 @@
+/* R5.2, R5.3, T28: the key store. */
 #include "cm.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* R6.6: limits changed while a node runs. */
 #include "cm.h"
 
 #include "policy/limit-change.h"

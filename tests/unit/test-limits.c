@@ -1,3 +1,4 @@
+/* R6.6: the ceiling of the host. */
 #include "cm.h"
 
 #include "model/spec.h"

@@ -1,3 +1,4 @@
+/* R1.5, R1.7: bridge and taps. */
 #include "netns.h"
 
 #include "engine/links.h"

@@ -1,3 +1,4 @@
+/* R5.1, T29: the header of an overlay. */
 #include "cm.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+/* R2.4, T20: signatures that minisign agrees with. */
 #include "cm.h"
 
 #include <glib/gstdio.h>

@@ -1,3 +1,4 @@
+/* T31: names of nodes. */
 #include "cm.h"
 
 #include "base/name.h"

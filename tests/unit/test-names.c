@@ -1,3 +1,4 @@
+/* R1.3: names of hosts in rules. */
 #include "cm.h"
 
 #include "engine/names.h"

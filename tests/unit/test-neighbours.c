@@ -1,3 +1,4 @@
+/* R1.5, T7: the dock's ARP table. */
 #include "netns.h"
 
 #include "engine/neighbours.h"

@@ -1,3 +1,4 @@
+/* R1.1 to R1.9: the static rules, as text. */
 #include "cm.h"
 
 #include "fence.h"

@@ -1,3 +1,4 @@
+/* R1.7: what the kernel holds. */
 #include "netns.h"
 
 #include "engine/nft-read.h"

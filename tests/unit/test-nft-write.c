@@ -1,3 +1,4 @@
+/* R1.7: one transaction a change. */
 #include "netns.h"
 
 #include "engine/nft-read.h"

@@ -1,3 +1,4 @@
+/* R1.1 to R1.10: the elements of a node, as text. */
 #include "golden.h"
 
 #include "fence.h"

@@ -1,3 +1,4 @@
+/* F24: what is made appears whole or not at all. */
 #include "cm.h"
 #include "builder/outdir.h"
 

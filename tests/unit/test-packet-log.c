@@ -1,3 +1,4 @@
+/* R1.9: packets from the kernel. */
 #include "netns.h"
 
 #include <errno.h>

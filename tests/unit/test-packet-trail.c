@@ -1,3 +1,4 @@
+/* R1.9: packets in the trail. */
 #include "trail-fixture.h"
 
 #include "collector/packet-trail.h"

@@ -1,3 +1,4 @@
+/* R1.9: whose packet it was. */
 #include "cm.h"
 #include "collector/packet-who.h"
 

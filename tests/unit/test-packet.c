@@ -1,3 +1,4 @@
+/* R1.9, T16: packets of hostile guests, read and shown. */
 #include "cm.h"
 #include "collector/packet.h"
 

@@ -1,3 +1,4 @@
+/* R1.9: what was not logged is counted. */
 #include "cm.h"
 #include "cli/packets.h"
 

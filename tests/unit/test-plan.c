@@ -1,3 +1,4 @@
+/* R6, F1: plans as the journal keeps them. */
 #include "cm.h"
 
 #include "model/plan.h"

@@ -1,3 +1,4 @@
+/* R6, F1: the steps of each verb and their undo. */
 #include "golden.h"
 
 #include "policy/planner.h"

@@ -1,3 +1,4 @@
+/* R1.2: redirected ports that something of the host holds. */
 #include "cm.h"
 
 #include "engine/ports.h"

@@ -1,3 +1,4 @@
+/* R6.5: is a node ready?. */
 #include "cm.h"
 #include "collector/probe.h"
 

@@ -1,3 +1,4 @@
+/* R5.1, T22. */
 #include "cm.h"
 
 #include "engine/qcow2.h"

@@ -1,3 +1,4 @@
+/* R4.3: one loud node costs the others nothing. */
 #include "cm.h"
 #include "collector/quota.h"
 

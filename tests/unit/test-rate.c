@@ -1,3 +1,4 @@
+/* R4.3: limits of what is taken in a second. */
 #include "cm.h"
 
 #include "model/rate.h"

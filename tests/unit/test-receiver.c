@@ -1,3 +1,4 @@
+/* R4.2, R4.3, F14, F15: what the collector takes from a guest. */
 #include "cm.h"
 
 #include <glib/gstdio.h>

@@ -1,3 +1,4 @@
+/* R2.5: the recipe of an image. */
 #include "cm.h"
 #include "builder/recipe.h"
 

@@ -1,3 +1,4 @@
+/* R8.1, F18, F19: the register. */
 #include "cm.h"
 
 #include <glib/gstdio.h>

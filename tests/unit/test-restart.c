@@ -1,3 +1,4 @@
+/* R6.5, F9: restarted by policy, with back-off. */
 #include "cm.h"
 
 #include "model/health.h"

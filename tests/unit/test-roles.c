@@ -1,3 +1,4 @@
+/* R3.5, T30: who may call what. */
 #include "cm.h"
 
 #include <gio/gio.h>

@@ -1,3 +1,4 @@
+/* R1.1 to R1.4: rules as people write them. */
 #include "cm.h"
 
 #include "model/rules.h"

@@ -1,3 +1,4 @@
+/* R7.6: packages and versions of an image. */
 #include "golden.h"
 #include "builder/sbom.h"
 

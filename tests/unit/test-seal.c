@@ -1,3 +1,4 @@
+/* R4.2, T19: seals that nobody can make again. */
 #include "cm.h"
 
 #include <fcntl.h>

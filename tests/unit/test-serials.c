@@ -1,3 +1,4 @@
+/* R4.2, T18: gaps in the kernel's serials. */
 #include "cm.h"
 
 #include "cli/serials.h"

@@ -1,3 +1,4 @@
+/* R4.3, T33: what a service prints. */
 #include "trail-fixture.h"
 
 #include "collector/service-log.h"

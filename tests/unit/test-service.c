@@ -1,3 +1,4 @@
+/* R3.2: the rights of the service inside. */
 #include "golden.h"
 #include "builder/service.h"
 #include "init/nodeconf.h"

@@ -1,3 +1,4 @@
+/* R4.6, T17: a connection of a guest. */
 #include "cm.h"
 
 #include "forward/source.h"

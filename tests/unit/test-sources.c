@@ -1,3 +1,4 @@
+/* R4.3, R4.6: many guests at once. */
 #include "cm.h"
 #include "builder/sources.h"
 

@@ -1,3 +1,4 @@
+/* R1.1 to R1.3, R6.6: the node file. */
 #include "cm.h"
 
 #include "model/spec.h"

@@ -1,3 +1,4 @@
+/* R4.2: the oldest files go, and that is on record. */
 #include "trail-fixture.h"
 
 #include <sys/stat.h>

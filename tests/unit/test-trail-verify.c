@@ -1,3 +1,4 @@
+/* R4.2, T19: every way of tampering is found. */
 #include "trail-fixture.h"
 
 /* A closed trail of 40 records in file 1; each mutation works on a copy of its bytes. */

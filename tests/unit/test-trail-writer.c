@@ -1,3 +1,4 @@
+/* R4.2, F6, F28: the writer of a trail. */
 #include <sys/stat.h>
 
 #include "trail-fixture.h"

@@ -1,3 +1,4 @@
+/* R4.2: the files of a trail. */
 #include "cm.h"
 
 #include <fcntl.h>

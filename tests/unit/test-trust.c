@@ -1,3 +1,4 @@
+/* R7.4, T20: keys of publishers. */
 #include "cm.h"
 
 #include <glib/gstdio.h>

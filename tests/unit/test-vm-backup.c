@@ -1,3 +1,4 @@
+/* R6.1: copies of disks in use. */
 #include "cm.h"
 
 #include "base/cleanup.h"

@@ -1,3 +1,4 @@
+/* R5.4, T28: keys that libvirt holds. */
 #include "cm.h"
 
 #include "base/cleanup.h"

@@ -1,3 +1,4 @@
+/* R5.2, R5.3, T29: keys of disks. */
 #include "cm.h"
 
 #include <fcntl.h>

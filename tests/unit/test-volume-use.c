@@ -1,3 +1,4 @@
+/* R5.2: who uses a volume. */
 #include "cm.h"
 
 #include "model/spec.h"

@@ -1,3 +1,4 @@
+/* R5.1, R5.2: encrypted disks. */
 #include "cm.h"
 
 #include <cap-ng.h>

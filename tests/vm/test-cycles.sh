@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Fifty nodes, in two rows side by side, each one after the other: none fails, nothing is left, the daemon does not grow.
+# F27.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Services as Debian has them, from recipe to answer: whoever writes a recipe gets a node.
+# Services as Debian has them, from recipe to answer: whoever writes a recipe gets a node. R2.1, R2.2, R3.2.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 

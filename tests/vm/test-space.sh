@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The dock's disk is full: what is asked for is refused with need and have, nothing is left half done, and a node that runs is
-# paused, not harmed, until there is room.
+# paused, not harmed, until there is room. F4.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Persistent volumes: they outlive stops, keys and nodes, belong to one node, open for nobody else, and die by one verb.
+# R5.2, R5.3, R5.4, F21.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
