@@ -1,17 +1,22 @@
 #!/usr/bin/env python3
-"""Starting a node, against the same by hand: goals G3 and G5.
+"""Starting a node, cutting it off, removing it, against the same by hand: goals G3, G5, G6 and G7.
 
 Runs in a rig of its own, rounds interleaved, the first one of each dropped.  Peers are a shell script's way: an overlay
 by qemu-img, `virsh define` and `virsh start`, then asking the service until it answers.
   G5  from `isc-vm enable` to libvirt's "started" event  |  `virsh start` of the same XML, all else made before
   G3  `isc-vm provision` until it returns: the node is ready, its service was asked  |  qemu-img's defaults and a q35 with
       every default and the kernel's, until the service answers  |  the same with iter-time=10 and our XML
+  G6  `isc-vm destroy` of a node that runs, until it returns: keys, files, rules, tap are gone  |  virsh destroy and
+      undefine, its secret, its rules by the nft command, rm
+  G7  from `isc-vm quarantine` until the kernel tells of the drop  |  the nft command and virsh suspend
 usage: bench-start.py [-n ROUNDS]     needs root, BUILD/images/minimal
 """
 import argparse
 import json
 import os
 import pathlib
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -50,10 +55,45 @@ class Events:
             return self.started[domain]
 
 
+NETLINK_NETFILTER, NFNLGRP_NFTABLES, NEW_ELEMENTS = 12, 7, 10 << 8 | 12
+
+
+class Cuts:
+    """When a node was cut off, by what the kernel tells of its sets."""
+
+    def __init__(self):
+        self.kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        self.kernel.bind((0, 1 << NFNLGRP_NFTABLES - 1))
+        self.seen, self.news = 0.0, threading.Condition()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        while True:
+            said = self.kernel.recv(1 << 16)
+            if struct.unpack_from("=H", said, 4)[0] == NEW_ELEMENTS and b"\0quarantined\0" in said:
+                with self.news:
+                    self.seen = time.monotonic()
+                    self.news.notify_all()
+
+    def wait(self, after):
+        with self.news:
+            if not self.news.wait_for(lambda: self.seen > after, 60):
+                raise RuntimeError("nobody was cut off")
+            return self.seen
+
+
+PEER_RULES = """table inet peer {
+ set cut { type ipv4_addr; }
+ chain nat { type nat hook prerouting priority -100; iifname "wan0" tcp dport 8082 dnat ip to 10.99.0.2:8080; }
+ chain forward { type filter hook forward priority 0; ip saddr @cut drop; ip daddr @cut drop; ct status dnat accept; }
+}
+"""
+
+
 def inside(rounds):
     run("isc-vm", "image", "import", str(image))
     run("isc-vm", "provision", "model", "--image", "minimal", "--overlay", "64", "--expose", "8080:8080")
-    peer, events = Peer(run("virsh", "dumpxml", "--inactive", "isc-model")), Events()
+    peer, events, cuts = Peer(run("virsh", "dumpxml", "--inactive", "isc-model")), Events(), Cuts()
     peer.plug_in()
     run("isc-vm", "disable", "model")
 
@@ -63,53 +103,78 @@ def inside(rounds):
         took = (events.wait("isc-model", began) - began) * 1000
         if cli.wait() != 0:
             raise RuntimeError("enable failed")
+        began = time.monotonic()
+        cli = subprocess.Popen(["isc-vm", "quarantine", "model", "--reason", "measured"], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+        cut = (cuts.wait(began) - began) * 1000
+        if cli.wait() != 0:
+            raise RuntimeError("quarantine failed")
+        run("isc-vm", "release", "model", "--reason", "measured")
         run("isc-vm", "disable", "model")
-        return took
+        return {"dock": took, "quarantine": cut}
 
     def libvirt():
         peer.overlay("encrypt.iter-time=10")
         peer.define(peer.ours)
         began = time.monotonic()
         peer.start()
-        return ms(began)
+        took = ms(began)
+        run("nft", "-f", "-", input=PEER_RULES)
+        began = time.monotonic()
+        run("nft", "add", "element", "inet", "peer", "cut", "{ 10.99.0.2 }")
+        run("virsh", "-q", "suspend", "peer")
+        cut = ms(began)
+        return {"libvirt": took, "quarantine-by-hand": cut}
 
     def provision():
         began = time.monotonic()
         run("isc-vm", "provision", "cold", "--image", "minimal", "--overlay", "64", "--expose", "8081:8080")
         took = ms(began)
+        began = time.monotonic()
         run("isc-vm", "destroy", "cold")
-        return took
+        return {"provision": took, "destroy": ms(began)}
 
-    def script(xml, *options):
+    def script(name, xml, *options):
         began = time.monotonic()
         peer.overlay(*options)
         peer.define(xml)
         peer.start()
         peer.answer(8080)
-        return ms(began)
+        took = ms(began)
+        run("nft", "-f", "-", input=PEER_RULES)
+        began = time.monotonic()
+        run("virsh", "-q", "destroy", "peer")
+        run("nft", "delete", "table", "inet", "peer")
+        run("virsh", "-q", "undefine", "peer")
+        run("virsh", "-q", "secret-undefine", peer.secret)
+        peer.disk.unlink()
+        return {name: took, f"{name}-destroy": ms(began)}
 
     cases = {
-        "dock": enable,
-        "libvirt": libvirt,
-        "provision": provision,
-        "stock": lambda: script(peer.stock),
-        "same-guest": lambda: script(peer.ours, "encrypt.iter-time=10"),
+        ("dock", "quarantine"): enable,
+        ("libvirt", "quarantine-by-hand"): libvirt,
+        ("provision", "destroy"): provision,
+        ("stock", "stock-destroy"): lambda: script("stock", peer.stock),
+        ("same-guest", "same-guest-destroy"): lambda: script("same-guest", peer.ours, "encrypt.iter-time=10"),
     }
-    took, failed = {name: [] for name in cases}, dict.fromkeys(cases, 0)
+    took = {name: [] for names in cases for name in names}
+    failed = dict.fromkeys(took, 0)
     for turn in range(rounds + 1):
         print(f"bench-start: round {turn} of {rounds}", file=sys.stderr, flush=True)
-        for name, case in cases.items():
+        for names, case in cases.items():
             try:
-                value = case()
-                if turn > 0:  # the first one fills caches
-                    took[name].append(value)
-            except (RuntimeError, subprocess.CalledProcessError) as why:
-                failed[name] += 1
-                print(f"bench-start: {name}: {why} {getattr(why, 'stderr', '') or ''}", file=sys.stderr)
+                values = case()
+                for name in names if turn > 0 else ():  # the first round fills caches
+                    took[name].append(values[name])
+            except (RuntimeError, OSError, subprocess.CalledProcessError) as why:
+                for name in names:
+                    failed[name] += 1
+                print(f"bench-start: {names[0]}: {why} {getattr(why, 'stderr', '') or ''}", file=sys.stderr)
                 subprocess.run(["isc-vm", "destroy", "cold"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 subprocess.run(["isc-vm", "disable", "model"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             finally:
                 peer.away()
+                subprocess.run(["nft", "delete", "table", "inet", "peer"], stderr=subprocess.DEVNULL)
     run("isc-vm", "destroy", "model")
     return report(took, failed)
 
@@ -142,6 +207,12 @@ def report(took, failed):
     line("G3", "isc-vm provision until ready", "provision")
     line("G3", "  qemu-img, virsh, stock q35 until it answers", "stock", stock, ">= 5", stock is not None and stock >= 5)
     line("G3", "  iter-time=10, virsh, our XML until it answers", "same-guest", same, ">= 2", same is not None and same >= 2)
+    gone, cut = ratio("same-guest-destroy", "destroy"), ratio("quarantine-by-hand", "quarantine")
+    line("G6", "isc-vm destroy", "destroy", gone, ">= 1", gone is not None and gone >= 1)
+    line("G6", "  virsh, nft, rm", "same-guest-destroy")
+    line("G6", "  virsh, nft, rm of the stock q35", "stock-destroy")
+    line("G7", "isc-vm quarantine until the kernel drops", "quarantine", cut, ">= 15", cut is not None and cut >= 15)
+    line("G7", "  nft, virsh suspend", "quarantine-by-hand")
     return 1 if sum(failed.values()) else 0
 
 

@@ -24,6 +24,7 @@ class Peer:
 
     def __init__(self, xml):
         self.uuid, self.secret = str(uuid.uuid4()), str(uuid.uuid4())
+        self.disk = pathlib.Path(f"{PEER_DIR}/overlay")
         os.makedirs(PEER_DIR, mode=0o711, exist_ok=True)
         config = f"{PEER_DIR}/config"
         pathlib.Path(config).write_text(f"node=peer\nhostname=peer\nmachine-id={uuid.uuid4().hex}\naddress={PEER_IP}/24\n"
@@ -53,7 +54,7 @@ class Peer:
 
     def overlay(self, *options):
         key = os.urandom(32).hex()
-        path, keyfile = f"{PEER_DIR}/overlay", f"{PEER_DIR}/key"
+        path, keyfile = str(self.disk), f"{PEER_DIR}/key"
         pathlib.Path(keyfile).write_text(key)
         # It fails at random ("Unable to get accurate CPU usage"): a script would try again as well.
         for attempt in range(15):
@@ -91,4 +92,4 @@ class Peer:
     def away(self):
         for words in (["destroy", "peer"], ["undefine", "peer"], ["secret-undefine", self.secret]):
             subprocess.run(["virsh", "-q", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        pathlib.Path(f"{PEER_DIR}/overlay").unlink(missing_ok=True)
+        self.disk.unlink(missing_ok=True)
