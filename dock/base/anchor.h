@@ -18,6 +18,13 @@ typedef struct {
 	guint8 head[8];
 } IscTrailAnchor;
 
+/* A line of the collector's own in the dock's trail says how far another trail was on disk:
+ *
+ *   op=trail-end trail=NAME file=N end=BLOCK:HASH records=N res=success
+ *
+ * NAME as `isc-vm audit verify` takes it; file: the one that was open then, from 1. */
+#define ISC_TRAIL_END_OP "op=trail-end trail="
+
 /* "BLOCK:16 hex digits", as the collector writes it into the journal.  Returns: (transfer full) */
 gchar *isc_trail_anchor_print(const IscTrailAnchor *anchor);
 

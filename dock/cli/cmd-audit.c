@@ -61,25 +61,40 @@ static gboolean verify_folder(
 	return ok;
 }
 
-/* @names (container freed) and those of trails that were anchored: one that is gone is found so. */
+static void add_keys(GHashTable *names, GHashTable *of)
+{
+	GHashTableIter i;
+	gpointer name;
+	g_hash_table_iter_init(&i, of);
+	while (g_hash_table_iter_next(&i, &name, NULL))
+		g_hash_table_add(names, g_strdup(name));
+}
+
+static gint by_text(gconstpointer a, gconstpointer b)
+{
+	return strcmp(*(const gchar *const *)a, *(const gchar *const *)b);
+}
+
+/* @names (container freed) and those of trails that were anchored, here or elsewhere: one that is
+ * gone is found so. */
 static GStrv with_anchored(const gchar **names, const IscTrailWanted *wanted)
 {
 	g_autofree const gchar **owned = names;
-	g_autoptr(GStrvBuilder) all = g_strv_builder_new();
-	g_strv_builder_addv(all, names);
-	GHashTableIter i;
-	gpointer name;
-	if (wanted->book) {
-		g_hash_table_iter_init(&i, wanted->book->trails);
-		while (g_hash_table_iter_next(&i, &name, NULL))
-			if (!g_strv_contains(names, name))
-				g_strv_builder_add(all, name);
-	}
-	return g_strv_builder_end(all);
+	g_autoptr(GHashTable) all =
+			g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	for (; *names; names++)
+		g_hash_table_add(all, g_strdup(*names));
+	add_keys(all, wanted->ends);
+	if (wanted->book)
+		add_keys(all, wanted->book->trails);
+	guint n;
+	g_autofree gchar **sorted = (gchar **)g_hash_table_get_keys_as_array(all, &n);
+	qsort(sorted, n, sizeof *sorted, by_text);
+	return g_strdupv(sorted);
 }
 
 /* Returns: (transfer full) of names, NULL on errors */
-static GStrv names_to_verify(IscCli *cli, const IscTrailWanted *wanted, GError **error)
+static GStrv names_to_verify(IscCli *cli, IscTrailWanted *wanted, GError **error)
 {
 	if (!isc_args_has(cli->args, "all")) {
 		for (guint i = 0; i < cli->n_words; i++)
@@ -91,6 +106,10 @@ static GStrv names_to_verify(IscCli *cli, const IscTrailWanted *wanted, GError *
 			g_strv_builder_add(names, ISC_TRAIL_DOCK);
 		return g_strv_builder_end(names);
 	}
+	/* Before it is asked which there are.  What is in doubt is said of each trail. */
+	g_autoptr(GError) doubt = NULL;
+	if (!isc_trail_wanted_learn(cli, wanted, &doubt))
+		g_debug("%s", doubt->message);
 	g_autoptr(GVariant) listed = isc_cli_ask(cli, NULL, "ListTrails", NULL, "(as)", error);
 	return listed ? with_anchored(g_variant_get_strv(listed, NULL), wanted) : NULL;
 }
@@ -188,7 +207,7 @@ gboolean isc_cmd_audit_verify(IscCli *cli, GError **error)
 /* --- report ----------------------------------------------------------------------------------- */
 
 /* Counts what the node's packet log has, too; it may have none.  FALSE: it does not hold */
-static gboolean report_packets(IscCli *cli, const gchar *name, const IscTrailWanted *wanted,
+static gboolean report_packets(IscCli *cli, const gchar *name, IscTrailWanted *wanted,
 		IscAuditReport *report, GError **error)
 {
 	g_auto(IscTrailFound) result = { 0 };

@@ -160,8 +160,12 @@ gboolean isc_cmd_audit_export(IscCli *cli, GError **error)
 	g_auto(IscTrailFound) result = { 0 };
 	g_autoptr(GVariant) dock_key =
 			name ? isc_cli_ask(cli, NULL, "PublicKey", NULL, "(s)", error) : NULL;
-	if (!dock_key || !isc_trail_wanted_get(cli, &wanted, error) ||
-			!isc_trail_open(cli, name, &segments, error))
+	g_autoptr(GError) doubt = NULL;
+	if (!dock_key || !isc_trail_wanted_get(cli, &wanted, error))
+		return FALSE;
+	gboolean is_sure = g_str_equal(name, ISC_TRAIL_DOCK) ||
+			   isc_trail_wanted_learn(cli, &wanted, &doubt);
+	if (!isc_trail_open(cli, name, &segments, error))
 		return FALSE;
 	if (!segments.has_key) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
@@ -193,5 +197,7 @@ gboolean isc_cmd_audit_export(IscCli *cli, GError **error)
 	} else {
 		isc_trail_found_print(cli->out, &result, name);
 	}
-	return ok;
+	if (ok && !is_sure)
+		g_propagate_error(error, g_steal_pointer(&doubt));
+	return ok && is_sure;
 }

@@ -15,6 +15,7 @@
 
 #define KEY_MAX 4096 /* bytes of seal.pub */
 #define LOOKS 3      /* at a trail that has no block yet */
+#define LOOKS_ROTATED 25 /* at the dock's own between two of its files */
 #define LOOK_AGAIN_US (200 * 1000)
 
 void isc_trail_wanted_clear(IscTrailWanted *w)
@@ -23,6 +24,8 @@ void isc_trail_wanted_clear(IscTrailWanted *w)
 	g_clear_pointer(&w->book, isc_anchors_free);
 	g_clear_pointer(&w->signer, g_free);
 	g_clear_pointer(&w->noted, g_free);
+	g_clear_pointer(&w->ends, g_hash_table_unref);
+	g_clear_error(&w->doubt);
 }
 
 void isc_trail_found_clear(IscTrailFound *r)
@@ -112,7 +115,8 @@ gboolean isc_trail_wanted_get(IscCli *cli, IscTrailWanted *w, GError **error)
 {
 	const gchar *key = isc_args_get(cli->args, "key");
 	const gchar *book = isc_args_get(cli->args, "anchors");
-	*w = (IscTrailWanted){ .anchors = g_array_new(FALSE, FALSE, sizeof(IscTrailAnchor)) };
+	*w = (IscTrailWanted){ .anchors = g_array_new(FALSE, FALSE, sizeof(IscTrailAnchor)),
+		.ends = isc_trail_ends_new() };
 	if (sodium_init() < 0) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "libsodium does not start");
 		return FALSE;
@@ -132,18 +136,25 @@ gboolean isc_trail_wanted_get(IscCli *cli, IscTrailWanted *w, GError **error)
 	return !book || read_book(cli, book, w, error);
 }
 
-/* What the trail of @name must be; valid as long as @wanted is. */
-static IscTrailExpect expect_of(const IscTrailWanted *wanted, const gchar *name)
+/* What the trail of @name must be; valid as long as @wanted and *@anchors (transfer full) are. */
+static IscTrailExpect expect_of(const IscTrailWanted *wanted, const gchar *name, GArray **anchors)
 {
 	IscTrailExpect expect = wanted->expect;
-	const GArray *anchors = wanted->book && name
-						? g_hash_table_lookup(wanted->book->trails, name)
-						: NULL;
-	if (!anchors)
-		anchors = wanted->anchors;
+	const GArray *given = wanted->book && name
+					      ? g_hash_table_lookup(wanted->book->trails, name)
+					      : NULL;
+	const IscTrailEnd *end = name ? g_hash_table_lookup(wanted->ends, name) : NULL;
+	if (!given)
+		given = wanted->anchors;
+	*anchors = g_array_new(FALSE, FALSE, sizeof(IscTrailAnchor));
+	g_array_append_vals(*anchors, given->data, given->len);
+	if (end) {
+		g_array_append_val(*anchors, end->end);
+		expect.files = end->file;
+	}
 	expect.name = name;
-	expect.anchors = (const IscTrailAnchor *)(gconstpointer)anchors->data;
-	expect.n_anchors = anchors->len;
+	expect.anchors = (const IscTrailAnchor *)(gconstpointer)(*anchors)->data;
+	expect.n_anchors = (*anchors)->len;
 	return expect;
 }
 
@@ -195,7 +206,9 @@ static gboolean check_node_once(IscCli *cli, const gchar *name, const IscTrailWa
 	g_auto(IscSegments) segments = { 0 };
 	if (!isc_trail_open(cli, name, &segments, error))
 		return FALSE;
-	IscTrailExpect expect = expect_of(wanted, name);
+	g_autoptr(GArray) anchors = NULL;
+	IscTrailExpect expect = expect_of(wanted, name, &anchors);
+	expect.whole = g_str_equal(name, ISC_TRAIL_DOCK); /* of its end nobody else tells */
 	if (!expect.root && !segments.has_key) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
 				"the dock has lost its public key (" ISC_SEAL_PUB
@@ -223,21 +236,28 @@ static gboolean check_node_once(IscCli *cli, const gchar *name, const IscTrailWa
 
 static gboolean is_gone(const IscTrailWanted *wanted, const gchar *name, const GError *why)
 {
-	return wanted->book && g_hash_table_contains(wanted->book->trails, name) &&
-	       g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND);
+	return g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND) &&
+	       (g_hash_table_contains(wanted->ends, name) ||
+			       (wanted->book && g_hash_table_contains(wanted->book->trails, name)));
 }
 
-/* A trail that begins just now has files without a first block for a moment, as one
- * that was emptied has for ever: so one without any is looked at again. */
-gboolean isc_trail_check(IscCli *cli, const gchar *name, const IscTrailWanted *wanted,
+/* A trail that begins just now has files without a first block for a moment, as one that was
+ * emptied has for ever; and between two files of the dock's own there is none to write to.  So
+ * those are looked at again. */
+static gboolean may_mend(const IscTrailReport *r, guint look)
+{
+	return r->fault == ISC_TRAIL_TRUNCATED &&
+	       ((r->blocks == 0 && look < LOOKS) || (r->rotated && look < LOOKS_ROTATED));
+}
+
+static gboolean look_at(IscCli *cli, const gchar *name, const IscTrailWanted *wanted,
 		IscTrailRecordFunc func, gpointer data, IscTrailFound *out, GError **error)
 {
 	for (guint look = 1;; look++) {
 		g_autoptr(GError) why = NULL;
 		if (check_node_once(cli, name, wanted, func, data, out, &why))
 			return TRUE;
-		if (out->report.fault != ISC_TRAIL_TRUNCATED || out->report.blocks > 0 ||
-				look == LOOKS) {
+		if (!may_mend(&out->report, look)) {
 			if (is_gone(wanted, name, why))
 				g_set_error(error, ISC_ERROR, ISC_ERROR_VERIFY,
 						"it was anchored, and is not there any more");
@@ -251,6 +271,51 @@ gboolean isc_trail_check(IscCli *cli, const gchar *name, const IscTrailWanted *w
 	}
 }
 
+/* Its own anchors are left out: they are looked at when it is itself the one to be checked. */
+static void learn(IscCli *cli, IscTrailWanted *w)
+{
+	g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(IscTrailAnchor));
+	g_autoptr(GHashTable) no_ends = isc_trail_ends_new();
+	const IscTrailWanted own = { .expect = w->expect, .anchors = none, .ends = no_ends };
+	g_auto(IscTrailFound) found = { 0 };
+	g_autoptr(GError) why = NULL;
+	if (look_at(cli, ISC_TRAIL_DOCK, &own, isc_trail_ends_take, w->ends, &found, &why))
+		return;
+	if (found.report.fault == ISC_TRAIL_GOOD &&
+			!g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND)) {
+		w->doubt = g_steal_pointer(&why);
+		g_prefix_error(&w->doubt, "the dock's own trail: ");
+		return;
+	}
+	g_set_error(&w->doubt, ISC_ERROR, ISC_ERROR_VERIFY,
+			"whether files are missing at its end nobody can tell, because the dock's own "
+			"trail %s: isc-vm audit verify --dock",
+			found.report.fault == ISC_TRAIL_GOOD ? "is gone" : "does not hold");
+}
+
+gboolean isc_trail_wanted_learn(IscCli *cli, IscTrailWanted *w, GError **error)
+{
+	if (!w->is_learned)
+		learn(cli, w);
+	w->is_learned = TRUE;
+	if (w->doubt && error)
+		*error = g_error_copy(w->doubt);
+	return !w->doubt;
+}
+
+gboolean isc_trail_check(IscCli *cli, const gchar *name, IscTrailWanted *wanted,
+		IscTrailRecordFunc func, gpointer data, IscTrailFound *out, GError **error)
+{
+	g_autoptr(GError) doubt = NULL;
+	gboolean is_sure = g_str_equal(name, ISC_TRAIL_DOCK) ||
+			   isc_trail_wanted_learn(cli, wanted, &doubt);
+	if (!look_at(cli, name, wanted, func, data, out, error))
+		return FALSE;
+	if (!is_sure)
+		g_propagate_error(error, g_steal_pointer(&doubt));
+	return is_sure;
+}
+
 gboolean isc_trail_check_folder(const gchar *path, const gchar *name, const IscTrailWanted *wanted,
 		IscTrailFound *out, GError **error)
 {
@@ -262,7 +327,8 @@ gboolean isc_trail_check_folder(const gchar *path, const gchar *name, const IscT
 	if (dir < 0)
 		return isc_error_set_errno(error, errno, "cannot open '%s'", path);
 
-	IscTrailExpect expect = expect_of(wanted, name);
+	g_autoptr(GArray) anchors = NULL;
+	IscTrailExpect expect = expect_of(wanted, name, &anchors);
 	guint8 key[32];
 	struct stat st;
 	/* An export ends at a sealed record: it may not hold anything behind it.  A plain copy of a

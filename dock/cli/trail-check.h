@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/segments.h"
 #include "cli/serials.h"
+#include "cli/trail-ends.h"
 #include "collector/trail-verify.h"
 #include "model/anchors.h"
 
@@ -15,6 +16,10 @@ typedef struct {
 	IscAnchors *book; /* --anchors, or NULL */
 	gchar *signer;    /* id of the key that signed them, or NULL */
 	gchar *noted;     /* whose word they are, and since when, as was signed, or NULL */
+	/* What the dock's own trail says; isc_trail_wanted_learn() */
+	gboolean is_learned;
+	GHashTable *ends; /* name → IscTrailEnd */
+	GError *doubt;    /* why that may not be all, or NULL */
 } IscTrailWanted;
 
 /**
@@ -27,6 +32,16 @@ typedef struct {
  * Errors: ISC_ERROR_INVALID; ISC_ERROR_VERIFY: they are not what was signed.
  */
 gboolean isc_trail_wanted_get(IscCli *cli, IscTrailWanted *w, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+/**
+ * isc_trail_wanted_learn:
+ *
+ * Reads the dock's own trail, the first time: how far the others were.  Before they are looked at,
+ * so that what is noted must be in them.  Errors: ISC_ERROR_VERIFY: it does not hold, or is gone,
+ * so that nobody can tell whether the end of another one is missing; what it says is used all the
+ * same.
+ */
+gboolean isc_trail_wanted_learn(IscCli *cli, IscTrailWanted *w, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 void isc_trail_wanted_clear(IscTrailWanted *w);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IscTrailWanted, isc_trail_wanted_clear)
@@ -50,9 +65,10 @@ gboolean isc_trail_open(IscCli *cli, const gchar *name, IscSegments *out, GError
  * @name: of a node, or ISC_TRAIL_DOCK
  * @func: (nullable): gets each good record
  *
- * Checks a trail as the dock has it.  FALSE with a fault in @out: it was read and does not hold.
+ * Checks a trail as the dock has it, and that it is as long as the dock's own trail says.  FALSE
+ * with a fault in @out: it was read and does not hold.
  */
-gboolean isc_trail_check(IscCli *cli, const gchar *name, const IscTrailWanted *wanted,
+gboolean isc_trail_check(IscCli *cli, const gchar *name, IscTrailWanted *wanted,
 		IscTrailRecordFunc func, gpointer data, IscTrailFound *out, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 

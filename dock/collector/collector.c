@@ -7,8 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/anchor.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/name.h"
 #include "collector/link-server.h"
 #include "collector/guest.h"
 #include "collector/packet-log.h"
@@ -43,7 +45,6 @@ static void tell(gpointer self, const IscLinkMsg *msg)
 	isc_link_server_send(c->link, msg);
 }
 
-static const IscGuestOps node_ops = { tell };
 
 static void answer(Collector *c, const IscLinkMsg *question, IscLinkKind kind, gint64 b)
 {
@@ -130,11 +131,29 @@ static void attach(Collector *c, const IscLinkMsg *m, int taken)
 		isc_guest_attach(node, (IscChannel)m->channel, isc_steal_fd(&fd));
 }
 
+static void drop(Collector *c, IscGuest *node);
+
+static void on_stopped(IscGuest *node, gpointer data)
+{
+	drop(data, node);
+}
+
+/* The dock's own trail is ended last: the ends of the others go into it. */
+static void stop_dock(Collector *c)
+{
+	IscGuest *dock = g_hash_table_lookup(c->nodes, ISC_TRAIL_DOCK);
+	guint left = g_hash_table_size(c->nodes);
+	if (left == 0)
+		g_main_loop_quit(c->loop);
+	else if (left == 1 && dock)
+		isc_guest_close(dock, FALSE, on_stopped, c);
+}
+
 static void drop(Collector *c, IscGuest *node)
 {
 	g_hash_table_remove(c->nodes, isc_guest_name(node));
-	if (c->stopping && g_hash_table_size(c->nodes) == 0)
-		g_main_loop_quit(c->loop);
+	if (c->stopping)
+		stop_dock(c);
 }
 
 static void forget_done(IscGuest *node, gpointer data)
@@ -162,6 +181,42 @@ static void forget(Collector *c, const IscLinkMsg *m)
 	if (!isc_guest_close(node, TRUE, forget_done, q))
 		g_free(q);
 }
+
+/* --- how far trails are
+ * -------------------------------------------------------------------------- */
+
+/* A line in the dock's own trail, so that files that are missing at the end of another are missed:
+ * `isc-vm audit verify` looks for it.  It is written when what it speaks of is on disk. */
+static void note_end(Collector *c, const gchar *prefix, const gchar *name, const IscTrailState *end)
+{
+	IscTrailAnchor a = { .block = end->block };
+	memcpy(a.head, end->head, sizeof a.head);
+	g_autofree gchar *text = isc_trail_anchor_print(&a);
+	const IscLinkMsg docks = { .node = ISC_TRAIL_DOCK };
+	IscGuest *dock = g_hash_table_lookup(c->nodes, ISC_TRAIL_DOCK);
+	if (!dock && !c->stopping)
+		dock = find_or_open(c, &docks, TRUE);
+	if (dock && !isc_guest_is_closing(dock))
+		isc_guest_note(dock, ISC_LINE_CONFIG,
+				ISC_TRAIL_END_OP "%s%s file=%u end=%s records=%" G_GUINT64_FORMAT
+						 " res=success",
+				prefix, name, end->segment, text, end->records);
+}
+
+/* Of its own end it could say nothing that its end does not take along. */
+static void tell_end(gpointer self, const gchar *name, const IscTrailState *end)
+{
+	if (!g_str_equal(name, ISC_TRAIL_DOCK))
+		note_end(self, "", name, end);
+}
+
+static void tell_packets_end(gpointer self, const gchar *node, const IscTrailState *end)
+{
+	static const gchar prefix[] = { ISC_TRAIL_PACKETS, '\0' };
+	note_end(self, prefix, node, end);
+}
+
+static const IscGuestOps node_ops = { tell, tell_end };
 
 /* --- probes
  * --------------------------------------------------------------------------------------- */
@@ -260,11 +315,6 @@ static const IscLinkOps link_ops = { on_connected, on_message };
 /* --- the end
  * -------------------------------------------------------------------------------------- */
 
-static void on_stopped(IscGuest *node, gpointer data)
-{
-	drop(data, node);
-}
-
 static gboolean on_stop_timeout(gpointer data)
 {
 	Collector *c = data;
@@ -280,10 +330,10 @@ static gboolean on_signal(gpointer data)
 	c->stopping = TRUE;
 	g_timeout_add_seconds(STOP_S, on_stop_timeout, c);
 	g_autoptr(GList) nodes = g_hash_table_get_values(c->nodes);
-	if (!nodes)
-		g_main_loop_quit(c->loop);
 	for (GList *i = nodes; i; i = i->next)
-		isc_guest_close(i->data, FALSE, on_stopped, c);
+		if (!g_str_equal(isc_guest_name(i->data), ISC_TRAIL_DOCK))
+			isc_guest_close(i->data, FALSE, on_stopped, c);
+	stop_dock(c);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -301,8 +351,11 @@ gboolean isc_collector_run(const IscCollectorSetup *setup, GError **error)
 		return FALSE;
 	/* Exclusive: the threads exist before the first byte of a guest is read, or not at all. */
 	c.host.pool = g_thread_pool_new(isc_guest_run_job, NULL, WORKERS, TRUE, error);
-	const IscPacketTrailHost packets = { c.host.log_fd, c.host.nodes_fd, &c.host.root, NULL,
-		0 };
+	const IscPacketTrailHost packets = { .log_fd = c.host.log_fd,
+		.nodes_fd = c.host.nodes_fd,
+		.root = &c.host.root,
+		.tell_end = tell_packets_end,
+		.self = &c };
 	if (c.host.pool)
 		c.packets = isc_packet_log_new(c.host.reactor, &packets, tell, &c, error);
 	if (!c.packets) {

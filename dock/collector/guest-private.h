@@ -41,6 +41,7 @@ struct IscGuest {
 	guint64 commits_begun, commits_done;
 	GArray *flushes; /* Flush */
 	gint64 anchored_at;
+	guint32 anchored_file; /* number of the open file then; 0: not since it was opened */
 	gint64 asked_at;   /* µs, monotonic: when a silent guest was last asked to go on */
 	guint silent;      /* … and how often in a row */
 	gboolean closing;  /* final: nothing is read any more */
@@ -66,8 +67,6 @@ void isc_guest_schedule(IscGuest *node);
 /* Opens and shuts the ports, as far as commits and quotas let them. */
 void isc_guest_gate(IscGuest *node);
 
-/* A line of the dock's own; goes into the trail between two events of the guest. */
-void isc_guest_note(IscGuest *node, IscLineType type, const gchar *format, ...) G_GNUC_PRINTF(3, 4);
 void isc_guest_put_notes(IscGuest *node, gboolean now);
 void isc_guest_resume_all(IscGuest *node);
 void isc_guest_hung_up(IscGuest *node, IscChannel channel); /* may free the node */

@@ -164,8 +164,8 @@ void isc_guest_flush(IscGuest *n, gint64 id)
 	answer_flushes(n);
 }
 
-/* To isc-dockd, and to where this process's messages go (the journal): places that the trail's
- * files do not reach. */
+/* To isc-dockd, to where this process's messages go (the journal), and into the dock's own trail:
+ * places that the trail's files do not reach. */
 static void anchor(IscGuest *n)
 {
 	IscTrailState s;
@@ -175,6 +175,19 @@ static void anchor(IscGuest *n)
 	g_autofree gchar *text = isc_trail_anchor_print(&a);
 	g_message("anchor of %s: %s, %" G_GUINT64_FORMAT " records", n->name, text, s.records);
 	isc_guest_tell_state(n, ISC_LINK_FLUSHED, -1);
+	n->host->ops->tell_end(n->host->self, n->name, &s);
+	n->anchored_at = g_get_monotonic_time();
+	n->anchored_file = s.segment;
+}
+
+/* A file that is begun says that there were others: without them and it the trail would look like a
+ * shorter one. */
+static gboolean is_to_be_anchored(const IscGuest *n)
+{
+	IscTrailState s;
+	isc_trail_writer_state(n->trail, &s);
+	return n->state == NODE_CLOSED || s.segment != n->anchored_file ||
+	       g_get_monotonic_time() - n->anchored_at > ANCHOR_US;
 }
 
 static void trail_done(IscGuest *n)
@@ -188,11 +201,8 @@ static void trail_done(IscGuest *n)
 	n->commits_done = n->commits_begun;
 	acknowledge(n);
 	answer_flushes(n);
-	gint64 now = g_get_monotonic_time();
-	if (now - n->anchored_at > ANCHOR_US || n->state == NODE_CLOSED) {
-		n->anchored_at = now;
+	if (is_to_be_anchored(n))
 		anchor(n);
-	}
 	go_on(n);
 }
 
@@ -302,6 +312,7 @@ static void open_done(IscGuest *n)
 	}
 	n->state = NODE_OPEN;
 	n->retry_ms = RETRY_MS;
+	n->anchored_file = 0;
 	n->mark = *isc_trail_writer_durable(n->trail);
 	n->control_needs = n->mark.control;
 	n->within_event = FALSE;

@@ -20,6 +20,9 @@ typedef struct IscGuest IscGuest;
 /* Upward: numbers only. */
 typedef struct {
 	void (*tell)(gpointer self, const IscLinkMsg *msg);
+	/* How far the trail of @name is on disk: when it was opened, at each new file, every ten
+	 * minutes in which it grew, and at its end. */
+	void (*tell_end)(gpointer self, const gchar *name, const IscTrailState *end);
 } IscGuestOps;
 
 /* What all nodes share; owned by the collector. */
@@ -56,6 +59,9 @@ void isc_guest_flush(IscGuest *node, gint64 id);
 typedef void (*IscGuestFunc)(IscGuest *node, gpointer data);
 gboolean isc_guest_close(IscGuest *node, gboolean drain, IscGuestFunc func, gpointer data);
 gboolean isc_guest_is_closing(const IscGuest *node);
+
+/* A line of the dock's own; goes into the trail between two events of the guest. */
+void isc_guest_note(IscGuest *node, IscLineType type, const gchar *format, ...) G_GNUC_PRINTF(3, 4);
 
 /* Records on disk, known lost, and the anchor: b..e of FLUSHED and FORGOTTEN. */
 void isc_guest_fill_state(const IscGuest *node, IscLinkMsg *msg);

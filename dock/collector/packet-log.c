@@ -56,13 +56,14 @@ IscPacketLog *isc_packet_log_new(IscReactor *reactor, const IscPacketTrailHost *
 		return NULL;
 	IscPacketLog *l = g_new0(IscPacketLog, 1);
 	*l = (IscPacketLog){ .reactor = reactor,
-		.host = { host->log_fd, host->nodes_fd, host->root, pool, host->keep_mib },
+		.host = *host,
 		.tell = tell,
 		.self = self,
 		.who = isc_packet_who_new(forget_node),
 		.fd = -1,
 		.text = g_string_sized_new(ISC_PACKET_TEXT_MAX),
 		.buffer = g_malloc(DATAGRAM_MAX) };
+	l->host.pool = pool;
 	return l;
 }
 

@@ -29,6 +29,7 @@ struct IscPacketTrail {
 	gint64 failed_at;  /* µs, monotonic; 0: it did not */
 	gint64 written_at; /* … when lines went to the thread last; 0: never */
 	gboolean is_due;   /* a line waits that should not */
+	guint32 told_file; /* the open one when its end was told last; 0: never */
 
 	/* of the thread, while busy */
 	IscTrailWriter *writer;
@@ -205,6 +206,18 @@ void isc_packet_trail_run_job(gpointer data, gpointer unused)
 /* --- in the main thread --------------------------------------------------------------------------
  */
 
+static void tell_end(IscPacketTrail *t)
+{
+	IscTrailState end;
+	if (!t->writer || !t->host->tell_end)
+		return;
+	isc_trail_writer_state(t->writer, &end);
+	if (end.segment == t->told_file)
+		return;
+	t->told_file = end.segment;
+	t->host->tell_end(t->host->self, t->node, &end);
+}
+
 static void settle(IscPacketTrail *t)
 {
 	if (t->error) {
@@ -214,6 +227,7 @@ static void settle(IscPacketTrail *t)
 		t->failed_at = g_get_monotonic_time();
 	} else {
 		t->failed_at = 0;
+		tell_end(t);
 	}
 	g_array_set_size(t->flight, 0);
 	t->flight_lost = 0;

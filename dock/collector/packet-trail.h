@@ -1,7 +1,7 @@
 #pragma once
 #include <glib.h>
 
-#include "collector/chain.h"
+#include "collector/trail-writer.h"
 
 /*
  * Where the packet log of one node goes: a trail as that of its audit (trail-writer.h), in the
@@ -22,6 +22,10 @@ typedef struct {
 	const IscSealKey *root; /* of the dock */
 	GThreadPool *pool;      /* one thread; of isc_packet_trail_run_job() */
 	gint keep_mib;          /* atomic: of closed files of each trail; 0: all */
+	/* How far the trail of @node's packets is on disk, when it was opened and at each new file;
+	 * in the main thread.  NULL: nobody wants to know */
+	void (*tell_end)(gpointer self, const gchar *node, const IscTrailState *end);
+	gpointer self;
 } IscPacketTrailHost;
 
 /* The name that the trail's first block bears: the node's with ISC_TRAIL_PACKETS before it, cut at

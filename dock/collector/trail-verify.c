@@ -514,6 +514,26 @@ static void judge_beginning(IscTrailVerify *v)
 	v->report.segment = 1;
 }
 
+/* Files that are missing at the end. */
+static void judge_end(IscTrailVerify *v)
+{
+	const IscTrailExpect *e = v->expect;
+	v->report.rotated = v->any && v->last.kind == ISC_CHAIN_ROTATE;
+	if (v->report.fault != ISC_TRAIL_GOOD || !v->any)
+		return;
+	guint32 have = v->last.segment, want = e->files;
+	if (v->report.rotated && (e->at_rest || e->whole))
+		want = MAX(want, have + 1);
+	if (want <= have)
+		return;
+	if (want == have + 1)
+		fault(v, ISC_TRAIL_TRUNCATED, v->next, "file %u is missing", want);
+	else
+		fault(v, ISC_TRAIL_TRUNCATED, v->next, "files %u to %u are missing", have + 1,
+				want);
+	v->report.segment = have + 1;
+}
+
 static gsize trimmed_anchors(const IscTrailVerify *v)
 {
 	gsize n = 0;
@@ -525,6 +545,7 @@ static gsize trimmed_anchors(const IscTrailVerify *v)
 gboolean isc_trail_verify_finish(IscTrailVerify *v, IscTrailReport *out)
 {
 	judge_beginning(v);
+	judge_end(v);
 	v->report.trimmed_anchors = (guint)trimmed_anchors(v);
 	if (v->report.fault == ISC_TRAIL_GOOD &&
 			v->anchors_met + v->report.trimmed_anchors < v->expect->n_anchors)

@@ -13,8 +13,9 @@
  * taken what came before (chain.h, IscChainTrim); else files are missing.
  *
  * What can be told, and what not: any change to what is sealed is found from the files alone.  An
- * end that is missing together with its blocks (an older copy put back) is found with an anchor: a
- * block number and hash that were noted elsewhere.
+ * end that is missing together with its blocks (an older copy put back, the newest files taken away)
+ * is found with what was noted elsewhere: how many files there are, and an anchor, a block's number
+ * and hash.
  */
 
 typedef enum {
@@ -66,6 +67,7 @@ typedef struct {
 	guint trimmed_anchors; /* anchors that are of what it took: not looked at */
 	guint clock_steps;     /* times that the host's clock was set, by more than 2 s */
 	gboolean closed;       /* ends in order; FALSE: is being written, or was when copied */
+	gboolean rotated;      /* ends where another file was to follow, or is just being begun */
 	guint64 uncovered;     /* bytes of audit.log behind the last block: not sealed yet */
 	guint64 last_block;
 	guint8 head[ISC_CHAIN_HASH]; /* hash of the last block */
@@ -84,6 +86,10 @@ typedef struct {
 	const IscTrailAnchor *anchors;
 	gsize n_anchors;
 	gboolean at_rest; /* nobody writes it: then nothing may stand behind the last block */
+	gboolean whole;   /* its last file is there: none is that says that another one follows.
+			     Implied by at_rest */
+	guint32 files;    /* so many it had at least, those that retention took included; 0: nobody
+			     knows */
 } IscTrailExpect;
 
 /* Where bytes come from.  read() returns how many, 0 at the (present) end, -1 with errno. */

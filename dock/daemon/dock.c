@@ -255,6 +255,9 @@ static void on_event(IscDock *dock, const IscLinkMsg *msg)
 
 static void on_answer(IscDock *dock, const IscLinkMsg *msg)
 {
+	/* An anchor that nobody asked for: it must not pass for the answer to a flush, nor hide one. */
+	if (msg->kind == ISC_LINK_FLUSHED && msg->a == -1)
+		return;
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
 	IscRun *run = isc_dock_run(dock, msg->node);
 	if (msg->kind == ISC_LINK_PROBED) {

@@ -523,6 +523,32 @@ static int feed(Dock *d, guint n)
 	return 0;
 }
 
+/* More than a file of the trail holds: then the end, of the collector, too. */
+static int rotate(Dock *d)
+{
+	dock_start(d);
+	Node *node = dock_add_node(d, "web");
+	g_autofree gchar *blank = g_strnfill(8900, 'x');
+	for (guint i = 0; i < (66u << 20) / 8900; i++) {
+		g_autoptr(GByteArray) b = g_byte_array_new();
+		g_autofree gchar *text = g_strdup_printf(
+				"audit(1700000000.000:%u): argc=1 a0=\"%s\"", i, blank);
+		g_autofree gchar *end = g_strdup_printf("audit(1700000000.000:%u): ", i);
+		add_record(b, 1309, text);
+		add_record(b, 1320, end);
+		port_add(node, ISC_CHANNEL_AUDIT, ISC_WIRE_RECORDS, 2, b->data, b->len);
+	}
+	say_event(node, ISC_EVENT_BYE, 0, 0);
+	NEED(run_until_acked(d, 100000));
+	for (guint k = 0; k < ISC_N_CHANNELS; k++)
+		port_hung_up(&node->ports[k]);
+	dock_send(d, ISC_LINK_FORGET, "web", 0, 0, 0, 0, "", -1);
+	NEED(wait_said(d, ISC_LINK_FORGOTTEN, "web", 20000));
+	int status = dock_stop(d, SIGTERM);
+	NEED(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	return 0;
+}
+
 /* A guest whose events 10 to 12 never come: with @lost > 0 its agent says that it dropped so many.
  */
 static int gap(Dock *d, guint lost)
@@ -937,6 +963,7 @@ int main(int argc, char **argv)
 	guint n = argc > 4 ? (guint)strtoul(argv[4], NULL, 10) : 5;
 	return strcmp(argv[1], "feed") == 0        ? feed(d, n)
 	       : strcmp(argv[1], "gap") == 0       ? gap(d, n)
+	       : strcmp(argv[1], "rotate") == 0    ? rotate(d)
 	       : strcmp(argv[1], "kills") == 0     ? kills(d, n)
 	       : strcmp(argv[1], "flood") == 0     ? flood(d, n)
 	       : strcmp(argv[1], "garbage") == 0   ? garbage(d)

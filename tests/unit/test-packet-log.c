@@ -120,7 +120,7 @@ static void what_the_kernel_had_no_room_for_is_counted(void **state)
 {
 	const Folder *f = *state;
 	g_autoptr(GError) error = NULL;
-	const IscPacketTrailHost host = { f->fd, f->fd, &f->root, NULL, 0 };
+	const IscPacketTrailHost host = { .log_fd = f->fd, .nodes_fd = f->fd, .root = &f->root };
 	const int small = 1;
 	gboolean is_late = FALSE;
 	IscReactor *reactor = isc_reactor_new(&error);

@@ -6,15 +6,28 @@
 typedef struct {
 	Folder *folder;
 	IscPacketTrailHost host;
+	GString *told; /* files of which an end was told */
 } Fixture;
+
+static void on_end(gpointer self, const gchar *node, const IscTrailState *end)
+{
+	Fixture *f = self;
+	assert_true(end->records > 0 && end->block > 0);
+	g_string_append_printf(f->told, "%s.%u ", node, end->segment);
+}
 
 static int setup(void **state)
 {
 	Fixture *f = g_new0(Fixture, 1);
 	if (folder_setup((void **)&f->folder) != 0)
 		return -1;
-	f->host = (IscPacketTrailHost){ f->folder->fd, f->folder->fd, &f->folder->root,
-		g_thread_pool_new(isc_packet_trail_run_job, NULL, 1, TRUE, NULL), 0 };
+	f->told = g_string_new(NULL);
+	f->host = (IscPacketTrailHost){ .log_fd = f->folder->fd,
+		.nodes_fd = f->folder->fd,
+		.root = &f->folder->root,
+		.pool = g_thread_pool_new(isc_packet_trail_run_job, NULL, 1, TRUE, NULL),
+		.tell_end = on_end,
+		.self = f };
 	*state = f;
 	return 0;
 }
@@ -40,6 +53,7 @@ static int teardown(void **state)
 				f->folder->path, nodes[i], ISC_PACKET_TRAIL_FOLDER, NULL);
 		unlock(path);
 	}
+	g_string_free(f->told, TRUE);
 	int rc = folder_teardown((void **)&f->folder);
 	g_free(f);
 	return rc;
@@ -104,6 +118,8 @@ static void lines_go_into_a_chained_trail_of_the_nodes_own(void **state)
 	assert_true(verify(f, "web", name));
 	/* It cannot be passed off as the audit trail of the node. */
 	assert_false(verify(f, "web", "web"));
+	/* How far it is, once in each life. */
+	assert_string_equal(f->told->str, "web.1 web.1 ");
 }
 
 static void what_is_nobodys_is_the_docks(void **state)
@@ -162,6 +178,8 @@ static void a_log_is_kept_to_its_bound(void **state)
 	assert_non_null(strstr(log, "op=network-trimmed files=2-2 bytes="));
 	assert_non_null(strstr(log, " keep-mib=1 res=success\n"));
 	assert_true(verify(f, "web", "+web"));
+	/* That a file was begun is told, so that it is missed when it is gone. */
+	assert_string_equal(f->told->str, "web.1 web.2 web.3 ");
 }
 
 /* What is let through waits for company, what is dropped for nothing. */

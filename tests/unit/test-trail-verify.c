@@ -366,6 +366,68 @@ static void files_of_a_rotated_trail_cannot_change_places(void **state)
 	}
 }
 
+/* R4.2, T19: what is left is whole in itself; that there was more was noted elsewhere, or is said by
+ * the end of the last file that is left. */
+static void files_that_are_missing_at_the_end_are_missed(void **state)
+{
+	Folder *f = *state;
+	static const struct {
+		guint gone;   /* files, the newest first */
+		guint noted;  /* of all: those that are known of */
+		gboolean cut; /* … and the last one left does not say that another one follows */
+		gboolean at_rest, whole, good;
+		const gchar *detail;
+	} cases[] = {
+		{ 0, 0, FALSE, TRUE, TRUE, TRUE, NULL },
+		{ 0, 1, FALSE, FALSE, TRUE, TRUE, NULL },
+		{ 1, 1, FALSE, FALSE, FALSE, FALSE, "file 4 is missing" },
+		{ 1, 1, TRUE, FALSE, FALSE, FALSE, "file 4 is missing" },
+		{ 1, 0, FALSE, TRUE, FALSE, FALSE, "file 4 is missing" },
+		{ 1, 0, FALSE, FALSE, TRUE, FALSE, "file 4 is missing" },
+		{ 2, 1, TRUE, FALSE, FALSE, FALSE, "files 3 to 4 are missing" },
+		/* The collector may have been killed between two files, and nobody has noted the
+		 * next one: none can be told to be missing. */
+		{ 1, 0, FALSE, FALSE, FALSE, TRUE, NULL },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		folder_empty(f);
+		IscTrailWriter *t = folder_open_trail(f, 400, NULL);
+		IscTrailState s = { 0 };
+		for (guint n = 1; s.segment < 4; n++) {
+			add_frame(t, n);
+			commit(t, FALSE);
+			isc_trail_writer_state(t, &s);
+		}
+		commit(t, TRUE);
+		isc_trail_writer_free(t);
+		folder_unlock(f);
+		for (guint k = 0; k < cases[i].gone; k++) {
+			assert_int_equal(unlinkat(f->fd, k ? "audit.log.3" : "audit.log", 0), 0);
+			assert_int_equal(unlinkat(f->fd, k ? "audit.chain.3" : "audit.chain", 0), 0);
+		}
+		if (cases[i].cut) {
+			const gchar *last = cases[i].gone == 1 ? "audit.chain.3" : "audit.chain.2";
+			g_autoptr(GBytes) b = folder_read(f, last);
+			folder_write(f, last, g_bytes_get_data(b, NULL),
+					g_bytes_get_size(b) - sizeof(IscChainHeader) -
+							ISC_CHAIN_SIG);
+		}
+		g_auto(IscTrailReport) r;
+		const IscTrailExpect expect = { .name = "web",
+			.at_rest = cases[i].at_rest,
+			.whole = cases[i].whole,
+			.files = cases[i].noted ? 4 : 0 };
+		gboolean ok = folder_verify(f, &expect, &r);
+		if (ok != cases[i].good || g_strcmp0(r.detail, cases[i].detail) != 0 ||
+				(!ok && (r.fault != ISC_TRAIL_TRUNCATED ||
+							r.segment != 5 - cases[i].gone ||
+							r.record != r.records + 1)))
+			fail_msg("case %zu: %s at %" G_GUINT64_FORMAT " in file %u: %s", i,
+					isc_trail_fault_name(r.fault), r.record, r.segment,
+					r.detail);
+	}
+}
+
 static void a_trail_that_is_being_written_is_good_at_each_moment(void **state)
 {
 	Folder *f = *state;
@@ -423,6 +485,7 @@ int main(void)
 		in_folder(an_older_state_is_told_by_an_anchor),
 		in_folder(a_swapped_file_is_named),
 		in_folder(files_of_a_rotated_trail_cannot_change_places),
+		in_folder(files_that_are_missing_at_the_end_are_missed),
 		in_folder(a_trail_that_is_being_written_is_good_at_each_moment),
 		in_folder(reading_goes_on_when_the_files_grow),
 	};

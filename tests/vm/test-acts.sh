@@ -113,7 +113,43 @@ like "$(cat "$TMP/out")" "resealed" "and named so"
 status 7 "a trail that is gone is found" dock isc-vm audit verify --all --anchors "$TMP/gone"
 like "$(cat "$TMP/out")" "gone" "and named"
 ok "a report counts it" sh -c "'$TOP/tools/rig' exec --name $RIG -- isc-vm audit report --dock --json | jq -e '.types.VIRT_CONTROL >= 2'"
+
+# --- files that are gone ----------------------------------------------------------------------------
+# R4.2, T19: the newest files of a trail, which what is left says nothing of.  A trail of two files, as the collector leaves it.
+log=/var/log/isc-dock
+mkdir -p "$TMP/turn/run"
+chmod 711 "$TMP" "$TMP/turn"
+install -m 755 "$BUILD/tests/netns/collector-tool" "$BUILD/isc-collectord" "$TMP"
+rig stop collectord
+dock sh -c "cp -r $log '$TMP/turn/log' && chown -R nobody '$TMP/turn' && exec setpriv --reuid nobody --regid nogroup --clear-groups \
+	'$TMP/collector-tool' rotate '$TMP/isc-collectord' '$TMP/turn'" >"$TMP/out" 2>&1
+is $? 0 "a trail goes on in another file"
+dock sh -ec "cp -r '$TMP/turn/log/nodes/web' $log/nodes/; cd $log/dock; chattr -a audit.log audit.chain || :
+	cp '$TMP'/turn/log/dock/audit.* '$TMP/turn/log/dock/chain.key' .
+	chown -R isc-collect:isc-dock $log/nodes/web $log/dock; chmod 750 $log/nodes/web" >"$TMP/out" 2>&1
+rig start collectord
+ok "the dock's own trail goes on" wait_for 40 vm audit verify --dock
+like "$(vm audit --dock -n all)" "op=trail-end trail=web file=2 end=[0-9]+:[0-9a-f]{16} records=[0-9]+ res=success" \
+	"and says how far the other one is"
+status 0 "both files are there" dock isc-vm audit verify web
+dock sh -ec "mkdir /run/kept; cd $log/nodes/web; chattr -a -i audit.* || :; cp -p audit.chain.1 /run/kept; mv audit.log audit.chain /run/kept" 2>/dev/null
+status 7 "that the newest is missing is found" as aud1 isc-vm audit verify web
+like "$(cat "$TMP/out")" "web: BAD: record [0-9]+ in audit.log: truncated: file 2 is missing" "and named so"
+status 7 "and by a look at all" dock isc-vm audit verify --all
+status 7 "a copy is no better" dock isc-vm audit export web "$TMP/short"
+status 7 "nor for a third party" third_party audit verify --export "$TMP/short" web
+like "$(cat "$TMP/out")" "truncated: file 2 is missing" "who is told the same"
+dock truncate -s -272 $log/nodes/web/audit.chain.1 # its last block, which says that another file follows
+status 7 "nor one of which the end was cut" dock isc-vm audit verify web
+like "$(cat "$TMP/out")" "truncated: file 2 is missing" "which is named so, too"
+dock mv $log/nodes/web /run/kept/all
+status 7 "nor is one that is gone altogether" dock isc-vm audit verify --all
+like "$(cat "$TMP/out")" "web: it was anchored, and is not there any more" "passed over"
+dock sh -c "mv /run/kept/all $log/nodes/web && mv /run/kept/audit.* $log/nodes/web/"
+status 0 "with its files it is good again" dock isc-vm audit verify --all
 dock sh -c 'cd /var/log/isc-dock/dock && { chattr -a -i audit.log; sed -i "2s/res=/Res=/" audit.log && chmod 644 audit.log; }'
 status 7 "an edit on the dock itself is found" as aud1 isc-vm audit verify --dock
 like "$(cat "$TMP/out")" "@dock: BAD: record 2 in audit.log: edited" "and the bad record is named"
+status 7 "and others are not vouched for" as aud1 isc-vm audit verify web
+like "$(cat "$TMP/out")" "web: .*nobody can tell, because the dock's own trail does not hold" "which says why"
 done_testing

@@ -225,6 +225,12 @@ like "$(as aud1 isc-vm audit web -n all -c)" "httpd" "and reads it"
 status 0 "and the service's log" as aud1 isc-vm logs web
 like "$(timeout 10 "$TOP/tools/rig" exec --name "$RIG" -- isc-vm audit web -f -c --type EXECVE)" "httpd" \
 	"what does not grow any more is not waited for"
+# The dock's own trail says where it ended, to whoever puts an older state back.
+dock sh -ec "mkdir /run/kept; cd $logs/web; chattr -a -i audit.* || :; cp -p audit.log audit.chain /run/kept; cp '$TMP'/first/audit.* ." 2>/dev/null
+status 7 "an older state of it is found without anything kept elsewhere" dock isc-vm audit verify web
+like "$(cat "$TMP/out")" "web: BAD: record $((older + 1)) in audit.log: replayed" "and named so"
+dock sh -c "cp -p /run/kept/audit.* $logs/web/"
+status 0 "the state that it ended in is good" dock isc-vm audit verify web
 # More files than a bus lets through at once; what is in them does not matter here.
 ok "a node is registered that never ran" vm provision many --image minimal --no-enable
 status 3 "it has no trail, and need not" dock isc-vm audit verify many
