@@ -44,6 +44,7 @@ void isc_dock_reset_claims(IscDock *dock, const gchar *name)
 		.verifying = kept.verifying,
 		.defined = kept.defined,
 		.defined_until = kept.defined_until,
+		.states = kept.states,
 		.boundary = kept.boundary };
 }
 
@@ -115,6 +116,10 @@ void isc_dock_set_state(IscDock *dock, const gchar *name, IscNodeState state, co
 	g_autoptr(GError) why = NULL;
 	if (!isc_register_set_state(dock->reg, name, state, reason, &why))
 		g_warning("state of '%s': %s", name, why->message);
+	g_mutex_lock(&dock->lock);
+	isc_dock_run(dock, name)->states++;
+	g_mutex_unlock(&dock->lock);
+	isc_silence_listen(dock); /* one that was resumed, but not to life, gives no beat that would */
 	isc_dock_event(dock, name, kinds[state],
 			state == ISC_NODE_QUARANTINED                           ? "alarm"
 			: state == ISC_NODE_FAILED || state == ISC_NODE_UNREADY ? "warn"
@@ -275,6 +280,8 @@ void isc_dock_on_link(gpointer data, const IscLinkMsg *msg, gboolean up)
 	if (!msg) {
 		if (up && dock->acts_link)
 			isc_acts_link_attach(dock->acts_link);
+		if (up)
+			isc_silence_listen(dock); /* nor does one that fell silent meanwhile */
 		if (!dock->stopping)
 			isc_dock_set_trouble(dock, up ? NULL
 						      : "isc-collectord does not answer: audit "

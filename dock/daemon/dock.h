@@ -38,6 +38,8 @@ typedef struct {
 	gint64 failure, failure_errno;   /* IscInitFailure, or 0 */
 	gint64 heartbeat;                /* monotonic, µs, of the last one */
 	gboolean suspect, silent;        /* none came; and that was told: daemon/silence.c */
+	guint64 states;                  /* how often its state was set … */
+	guint64 off; /* … when the register was last found to say that it does not run, + 1 */
 	gint64 audit_lost, audit_dropped;
 	guint32 frozen, thawed;     /* ids of the last orders answered */
 	guint32 probe_id, flush_id; /* ids of the last ones answered */

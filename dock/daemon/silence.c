@@ -1,11 +1,16 @@
 #include "daemon/silence.h"
 
+#include "base/error.h"
 #include "base/name.h"
 
 #define LOOK_S 10
 #define SILENT_US (30 * G_USEC_PER_SEC) /* six beats */
 
-static void look(IscDock *dock, gpointer data);
+static void look(IscDock *dock, gpointer data)
+{
+	(void)data;
+	isc_silence_look(dock);
+}
 
 static gboolean on_time(gpointer data)
 {
@@ -25,12 +30,28 @@ static gint64 silent_for(const IscDock *dock, const IscRun *run)
 	return g_get_monotonic_time() - MAX(run->heartbeat, dock->began);
 }
 
-/* While the collector is away nobody can be heard; what is in quarantine may have been halted. */
+/* Whether the register says that @name runs, booted, and is not halted: what is in quarantine may
+ * be.  One that does not is not asked for again before its state is set: most nodes that a dock
+ * knows may be off. */
 static gboolean is_to_be_heard(IscDock *dock, const gchar *name)
 {
-	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, NULL);
-	return node && (node->state == ISC_NODE_READY || node->state == ISC_NODE_UNREADY) &&
-	       isc_link_is_up(dock->link);
+	g_autoptr(GError) why = NULL;
+	g_mutex_lock(&dock->lock);
+	guint64 states = isc_dock_run(dock, name)->states;
+	g_mutex_unlock(&dock->lock);
+	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, &why);
+	if (node && (node->state == ISC_NODE_READY || node->state == ISC_NODE_UNREADY))
+		return TRUE;
+	if (node || g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND)) {
+		g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+		isc_dock_run(dock, name)->off = states + 1;
+	}
+	return FALSE;
+}
+
+static gboolean is_off(const IscRun *run)
+{
+	return run->off == run->states + 1;
 }
 
 static void tell(IscDock *dock, const gchar *name, gint64 since)
@@ -46,10 +67,10 @@ static void tell(IscDock *dock, const gchar *name, gint64 since)
 }
 
 /* It takes two looks: one that was resumed a moment ago has not had the time to say anything.
- * Returns: whether to look again */
-static gboolean look_at(IscDock *dock, const gchar *name)
+ * @can_hear: while the collector is away nobody can be heard.  Returns: whether to look again */
+static gboolean look_at(IscDock *dock, const gchar *name, gboolean can_hear)
 {
-	gboolean must = is_to_be_heard(dock, name);
+	gboolean must = can_hear && is_to_be_heard(dock, name);
 	g_mutex_lock(&dock->lock);
 	IscRun *run = isc_dock_run(dock, name);
 	gint64 since = silent_for(dock, run);
@@ -67,7 +88,7 @@ static gboolean look_at(IscDock *dock, const gchar *name)
 	return must && !is_heard;
 }
 
-/* Those that are silent, or were.  *@heard: some are not.  Returns: (transfer full) */
+/* Those that are silent, or were, or were taken to be. *@heard: some are not.  Returns: (transfer full) */
 static GPtrArray *list_suspects(IscDock *dock, gboolean *heard)
 {
 	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
@@ -79,19 +100,19 @@ static GPtrArray *list_suspects(IscDock *dock, gboolean *heard)
 		const IscRun *run = value;
 		gboolean is_silent = silent_for(dock, run) > SILENT_US;
 		*heard |= run->heartbeat > 0 && !is_silent;
-		if (isc_name_is_valid(name) && (run->silent || is_silent))
+		if (isc_name_is_valid(name) && !is_off(run) &&
+				(run->silent || run->suspect || is_silent))
 			g_ptr_array_add(names, g_strdup(name));
 	}
 	return names;
 }
 
-static void look(IscDock *dock, gpointer data)
+void isc_silence_look(IscDock *dock)
 {
-	(void)data;
-	gboolean again = FALSE;
+	gboolean again = FALSE, can_hear = isc_link_is_up(dock->link);
 	g_autoptr(GPtrArray) names = list_suspects(dock, &again);
 	for (guint i = 0; i < names->len; i++)
-		again |= look_at(dock, names->pdata[i]);
+		again |= look_at(dock, names->pdata[i], can_hear);
 	g_atomic_int_set(&dock->listens, 0);
 	if (again)
 		isc_silence_listen(dock);

@@ -8,3 +8,6 @@
 /* Looks once, a while from now, and again as long as one is silent.  So the beats of the others
  * keep it going, and where no node runs no timer does.  From any thread, as often as you like. */
 void isc_silence_listen(IscDock *dock);
+
+/* Looks now. */
+void isc_silence_look(IscDock *dock);

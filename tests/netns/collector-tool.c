@@ -278,7 +278,8 @@ static void dock_read(Dock *d)
 {
 	IscLinkMsg m;
 	while (recv(d->link, &m, sizeof m, MSG_DONTWAIT) == sizeof m)
-		if (m.kind != ISC_LINK_LISTENS) /* its greeting, and again where nobody answers */
+		/* Its greeting, again where nobody answers, and anchors come unasked. */
+		if (m.kind != ISC_LINK_LISTENS && !(m.kind == ISC_LINK_FLUSHED && m.a == -1))
 			g_array_append_val(d->said, m);
 }
 
