@@ -80,8 +80,7 @@ static gint by_text(gconstpointer a, gconstpointer b)
 static GStrv with_anchored(const gchar **names, const IscTrailWanted *wanted)
 {
 	g_autofree const gchar **owned = names;
-	g_autoptr(GHashTable) all =
-			g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GHashTable) all = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	for (; *names; names++)
 		g_hash_table_add(all, g_strdup(*names));
 	add_keys(all, wanted->ends);

@@ -13,8 +13,8 @@
 #include "cli/audit-report.h"
 #include "model/copy.h"
 
-#define KEY_MAX 4096 /* bytes of seal.pub */
-#define LOOKS 3      /* at a trail that has no block yet */
+#define KEY_MAX 4096     /* bytes of seal.pub */
+#define LOOKS 3          /* at a trail that has no block yet */
 #define LOOKS_ROTATED 25 /* at the dock's own between two of its files */
 #define LOOK_AGAIN_US (200 * 1000)
 
@@ -140,9 +140,8 @@ gboolean isc_trail_wanted_get(IscCli *cli, IscTrailWanted *w, GError **error)
 static IscTrailExpect expect_of(const IscTrailWanted *wanted, const gchar *name, GArray **anchors)
 {
 	IscTrailExpect expect = wanted->expect;
-	const GArray *given = wanted->book && name
-					      ? g_hash_table_lookup(wanted->book->trails, name)
-					      : NULL;
+	const GArray *given = wanted->book && name ? g_hash_table_lookup(wanted->book->trails, name)
+						   : NULL;
 	const IscTrailEnd *end = name ? g_hash_table_lookup(wanted->ends, name) : NULL;
 	if (!given)
 		given = wanted->anchors;
@@ -288,7 +287,8 @@ static void learn(IscCli *cli, IscTrailWanted *w)
 		return;
 	}
 	g_set_error(&w->doubt, ISC_ERROR, ISC_ERROR_VERIFY,
-			"whether files are missing at its end nobody can tell, because the dock's own "
+			"whether files are missing at its end nobody can tell, because the dock's "
+			"own "
 			"trail %s: isc-vm audit verify --dock",
 			found.report.fault == ISC_TRAIL_GOOD ? "is gone" : "does not hold");
 }

@@ -45,7 +45,6 @@ static void tell(gpointer self, const IscLinkMsg *msg)
 	isc_link_server_send(c->link, msg);
 }
 
-
 static void answer(Collector *c, const IscLinkMsg *question, IscLinkKind kind, gint64 b)
 {
 	IscLinkMsg m = *question;

@@ -42,10 +42,10 @@ struct IscGuest {
 	GArray *flushes; /* Flush */
 	gint64 anchored_at;
 	guint32 anchored_file; /* number of the open file then; 0: not since it was opened */
-	gint64 asked_at;   /* µs, monotonic: when a silent guest was last asked to go on */
-	guint silent;      /* … and how often in a row */
-	gboolean closing;  /* final: nothing is read any more */
-	guint drain_timer; /* closes, once the ports hung up or this is over */
+	gint64 asked_at;       /* µs, monotonic: when a silent guest was last asked to go on */
+	guint silent;          /* … and how often in a row */
+	gboolean closing;      /* final: nothing is read any more */
+	guint drain_timer;     /* closes, once the ports hung up or this is over */
 	IscGuestFunc closed;
 	gpointer closed_data;
 };

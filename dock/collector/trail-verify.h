@@ -13,9 +13,9 @@
  * taken what came before (chain.h, IscChainTrim); else files are missing.
  *
  * What can be told, and what not: any change to what is sealed is found from the files alone.  An
- * end that is missing together with its blocks (an older copy put back, the newest files taken away)
- * is found with what was noted elsewhere: how many files there are, and an anchor, a block's number
- * and hash.
+ * end that is missing together with its blocks (an older copy put back, the newest files taken
+ * away) is found with what was noted elsewhere: how many files there are, and an anchor, a block's
+ * number and hash.
  */
 
 typedef enum {

@@ -119,7 +119,8 @@ void isc_dock_set_state(IscDock *dock, const gchar *name, IscNodeState state, co
 	g_mutex_lock(&dock->lock);
 	isc_dock_run(dock, name)->states++;
 	g_mutex_unlock(&dock->lock);
-	isc_silence_listen(dock); /* one that was resumed, but not to life, gives no beat that would */
+	isc_silence_listen(
+			dock); /* one that was resumed, but not to life, gives no beat that would */
 	isc_dock_event(dock, name, kinds[state],
 			state == ISC_NODE_QUARANTINED                           ? "alarm"
 			: state == ISC_NODE_FAILED || state == ISC_NODE_UNREADY ? "warn"
@@ -260,7 +261,8 @@ static void on_event(IscDock *dock, const IscLinkMsg *msg)
 
 static void on_answer(IscDock *dock, const IscLinkMsg *msg)
 {
-	/* An anchor that nobody asked for: it must not pass for the answer to a flush, nor hide one. */
+	/* An anchor that nobody asked for: it must not pass for the answer to a flush, nor hide
+	 * one. */
 	if (msg->kind == ISC_LINK_FLUSHED && msg->a == -1)
 		return;
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);

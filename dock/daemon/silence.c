@@ -88,7 +88,8 @@ static gboolean look_at(IscDock *dock, const gchar *name, gboolean can_hear)
 	return must && !is_heard;
 }
 
-/* Those that are silent, or were, or were taken to be. *@heard: some are not.  Returns: (transfer full) */
+/* Those that are silent, or were, or were taken to be. *@heard: some are not.  Returns: (transfer
+ * full) */
 static GPtrArray *list_suspects(IscDock *dock, gboolean *heard)
 {
 	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);

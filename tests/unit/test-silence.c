@@ -1,5 +1,5 @@
-/* R4.1, T18: an agent that says nothing any more is an alarm, and nothing else is.  The clock is this
- * program's own: what it defines here goes before the libraries'. */
+/* R4.1, T18: an agent that says nothing any more is an alarm, and nothing else is.  The clock is
+ * this program's own: what it defines here goes before the libraries'. */
 #include "cm.h"
 
 #include <glib/gstdio.h>

@@ -15,7 +15,8 @@ static void take(GHashTable *ends, guint16 type, guint16 flags, const gchar *lin
 	isc_trail_ends_take(&r, ends);
 }
 
-static void assert_end(GHashTable *ends, const gchar *name, guint32 file, guint64 block, guint8 head)
+static void assert_end(
+		GHashTable *ends, const gchar *name, guint32 file, guint64 block, guint8 head)
 {
 	const IscTrailEnd *end = g_hash_table_lookup(ends, name);
 	assert_non_null(end);
@@ -50,8 +51,8 @@ static void the_last_word_of_each_trail_counts(void **state)
 static void only_the_collector_says_it(void **state)
 {
 	(void)state;
-	static const gchar line[] = HEAD
-			"op=trail-end trail=web file=1 end=7:0011223344556677 records=9 res=success";
+	static const gchar line[] = HEAD "op=trail-end trail=web file=1 end=7:0011223344556677 "
+					 "records=9 res=success";
 	static const gchar *const others[] = {
 		HEAD "op=network-left-out kind=mac left-out=9",
 		HEAD "cmd=\"): op=trail-end trail=web file=1\"",

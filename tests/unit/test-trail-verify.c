@@ -366,8 +366,8 @@ static void files_of_a_rotated_trail_cannot_change_places(void **state)
 	}
 }
 
-/* R4.2, T19: what is left is whole in itself; that there was more was noted elsewhere, or is said by
- * the end of the last file that is left. */
+/* R4.2, T19: what is left is whole in itself; that there was more was noted elsewhere, or is said
+ * by the end of the last file that is left. */
 static void files_that_are_missing_at_the_end_are_missed(void **state)
 {
 	Folder *f = *state;
@@ -403,7 +403,8 @@ static void files_that_are_missing_at_the_end_are_missed(void **state)
 		folder_unlock(f);
 		for (guint k = 0; k < cases[i].gone; k++) {
 			assert_int_equal(unlinkat(f->fd, k ? "audit.log.3" : "audit.log", 0), 0);
-			assert_int_equal(unlinkat(f->fd, k ? "audit.chain.3" : "audit.chain", 0), 0);
+			assert_int_equal(
+					unlinkat(f->fd, k ? "audit.chain.3" : "audit.chain", 0), 0);
 		}
 		if (cases[i].cut) {
 			const gchar *last = cases[i].gone == 1 ? "audit.chain.3" : "audit.chain.2";

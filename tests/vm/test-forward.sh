@@ -86,6 +86,22 @@ dock cat /var/log/isc-dock/dock/network/audit.log >"$TMP/packets"
 ok "all of it" wait_for 30 all_arrived @dock "$(wc -l <"$TMP/packets")" packet
 ok "as it stands in the packet log" cmp <(dock grep -a ' packet .*node="@dock"' /run/received | sed 's/.*\] //' | head -n "$(wc -l <"$TMP/packets")") "$TMP/packets"
 like "$(dock grep -a -m 1 'NETFILTER_PKT' /run/received)" "^172 .* packet \[.*kind=" "with a level of its own"
+# R1.9: the connections that it let through, into a real node and out of it, as well.
+packets_of() { dock cat "/var/log/isc-dock/nodes/$1/network/audit.log"; }
+has_kinds() { packets_of evil >"$TMP/packets" && grep -q "kind=exposed " "$TMP/packets" && grep -q "kind=allowed " "$TMP/packets"; }
+ok "a node is reached and reaches out" sh -ec "'$TOP/tools/rig' exec --name $RIG -- isc-vm image import '$BUILD/images/attacker'
+	'$TOP/tools/rig' exec --name $RIG -- isc-vm provision evil --image attacker --memory 96 --overlay 32 --expose 8081:8080
+	'$TOP/tools/rig' exec --name $RIG -- isc-vm allow evil tcp:203.0.113.2:7001
+	'$TOP/tools/rig' client --name $RIG -- '$TOP/tests/vm/net-tool.py' order 8081 tcp 203.0.113.2 7001"
+ok "which is in its packet log" wait_for 60 has_kinds
+ok "and in syslog" wait_for 60 all_arrived evil "$(wc -l <"$TMP/packets")" packet
+dock grep -a ' packet .*node="evil"' /run/received >"$TMP/got"
+like "$(grep -a 'kind=exposed ' "$TMP/got")" \
+	"^172 20[0-9TZ:.+-]+ isc-dock packet \[isc@32473 node=\"evil\" record=\"[0-9]+\".*\] type=NETFILTER_PKT .*kind=exposed .*dport=8080" \
+	"who came in, with node, number and level"
+like "$(grep -a 'kind=allowed ' "$TMP/got")" "node=\"evil\" .*kind=allowed .*daddr=203.0.113.2 .*dport=7001" "and where it went"
+ok "as they stand in the packet log, once and in order" cmp <(sed 's/^[^]]*\] //' "$TMP/got" | head -n "$(wc -l <"$TMP/packets")") "$TMP/packets"
+ok "the node goes" vm destroy evil
 like "$(dock grep -a 'record="7" session' /run/received | grep -a node=.big)" "^173 20[0-9TZ:.+-]+ isc-dock audit \[isc@32473 node=\"big\" record=\"7\" session=\"[0-9a-f]{16}\"\]" \
 	"with facility, level, the dock's time and whose it is"
 
