@@ -4,12 +4,10 @@
 . "$(dirname "$0")/../lib.sh"
 [ -x /usr/sbin/rsyslogd ] || skip_all "rsyslogd is not installed"
 
-cat >"$TMP/dock.conf" <<'END'
-[Syslog]
-Receiver=tcp:127.0.0.1:5514
-Facility=local5 logs:daemon
-Level=notice packets:warning
-END
+{
+	cat "$TOP/tools/rig.d/dock.conf"
+	printf '[Syslog]\nReceiver=tcp:127.0.0.1:5514\nFacility=local5 logs:daemon\nLevel=notice packets:warning\n'
+} >"$TMP/dock.conf"
 cat >"$TMP/rsyslog.conf" <<END
 global(workDirectory="/run" maxMessageSize="64k")
 module(load="imptcp")
