@@ -56,7 +56,7 @@ class Events:
             return self.started[domain]
 
 
-NETLINK_NETFILTER, NFNLGRP_NFTABLES, NEW_ELEMENTS = 12, 7, 10 << 8 | 12
+NETLINK_NETFILTER, NFNLGRP_NFTABLES, NEW_ELEMENTS, SO_RCVBUFFORCE = 12, 7, 10 << 8 | 12, 33
 
 
 class Cuts:
@@ -64,6 +64,7 @@ class Cuts:
 
     def __init__(self):
         self.kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        self.kernel.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)  # it tells nobody twice
         self.kernel.bind((0, 1 << NFNLGRP_NFTABLES - 1))
         self.seen, self.news = 0.0, threading.Condition()
         threading.Thread(target=self.read, daemon=True).start()
