@@ -42,10 +42,15 @@ void isc_audit_free(IscAudit *audit)
 
 /* --- fields ----------------------------------------------------------------------------------- */
 
+static gboolean is_text(const gchar *bytes, gsize len)
+{
+	return !memchr(bytes, '\0', len) && g_utf8_validate(bytes, (gssize)len, NULL);
+}
+
 /* JSON texts are UTF-8; what is none is made visible instead of dropped. */
 static IscJson *text_json(const gchar *bytes, gsize len)
 {
-	if (!memchr(bytes, '\0', len) && g_utf8_validate(bytes, (gssize)len, NULL))
+	if (is_text(bytes, len))
 		return json_object_new_string_len(bytes, (int)len);
 	g_autofree gchar *escaped = isc_text_escape(bytes, (gssize)len, G_MAXSIZE);
 	return json_object_new_string(escaped);
@@ -130,6 +135,28 @@ typedef struct {
 	gulong first;    /* number of the first one: long command lines take several records */
 } Args;
 
+static void free_argument(gpointer arg)
+{
+	if (arg)
+		g_byte_array_unref(arg);
+}
+
+static Args *args_new(void)
+{
+	Args *args = g_new0(Args, 1);
+	args->args = g_ptr_array_new_with_free_func(free_argument);
+	return args;
+}
+
+/* As json-c has it. */
+static void free_args(IscJson *owner, void *data)
+{
+	Args *args = data;
+	(void)owner;
+	g_ptr_array_unref(args->args);
+	g_free(args);
+}
+
 static void add_argument(Args *a, const gchar *name, const gchar *value)
 {
 	gchar *end = NULL;
@@ -150,21 +177,58 @@ static void add_argument(Args *a, const gchar *name, const gchar *value)
 	decode(*arg, value);
 }
 
-static void free_argument(gpointer arg)
+/* A piece of argument @n, or all of it; NULL: it is empty.  Numbers that no kernel gives are as
+ * good as the next one. */
+static void append_argument(Args *a, gulong n, const GByteArray *piece)
 {
-	if (arg)
-		g_byte_array_unref(arg);
+	if (n >= a->args->len + ARGS_MAX)
+		n = a->args->len;
+	if (n >= a->args->len)
+		g_ptr_array_set_size(a->args, (gint)(n + 1));
+	GByteArray **arg = (GByteArray **)&a->args->pdata[n];
+	if (!*arg)
+		*arg = g_byte_array_new();
+	if (piece)
+		g_byte_array_append(*arg, piece->data, piece->len);
 }
 
-static IscJson *argv_json(const Args *a)
+static void add_texts(IscJson *argv, const Args *a)
 {
-	IscJson *argv = json_object_new_array();
 	for (guint i = 0; i < a->args->len; i++) {
 		GByteArray *arg = a->args->pdata[i];
 		json_object_array_add(argv,
 				arg && arg->len > 0 ? text_json((const gchar *)arg->data, arg->len)
 						    : json_object_new_string(""));
 	}
+}
+
+/* Those that are no text, byte by byte: what is made visible of them could be meant as it stands.
+ */
+static IscJson *hex_json(const Args *a)
+{
+	IscJson *all = NULL;
+	for (guint i = 0; i < a->args->len; i++) {
+		const GByteArray *arg = a->args->pdata[i];
+		if (!arg || arg->len == 0 || is_text((const gchar *)arg->data, arg->len))
+			continue;
+		g_autoptr(GString) hex = g_string_sized_new(2 * arg->len);
+		for (guint k = 0; k < arg->len; k++)
+			g_string_append_printf(hex, "%02x", arg->data[k]);
+		gchar number[16];
+		g_snprintf(number, sizeof number, "%u", i);
+		if (!all)
+			all = json_object_new_object();
+		json_object_object_add(all, number, json_object_new_string(hex->str));
+	}
+	return all;
+}
+
+/* @args: (transfer full) */
+static IscJson *argv_json(Args *args)
+{
+	IscJson *argv = json_object_new_array();
+	add_texts(argv, args);
+	json_object_set_userdata(argv, args, free_args);
 	return argv;
 }
 
@@ -187,7 +251,7 @@ static void add_fields(IscJson *record, auparse_state_t *au)
 {
 	IscJson *fields = json_object_new_object();
 	gboolean is_execve = auparse_get_type(au) == AUDIT_EXECVE;
-	Args args = { g_ptr_array_new_with_free_func(free_argument), 0 };
+	Args *args = is_execve ? args_new() : NULL;
 
 	for (int ok = auparse_first_field(au); ok > 0; ok = auparse_next_field(au)) {
 		const gchar *name = auparse_get_field_name(au), *value = auparse_get_field_str(au);
@@ -196,14 +260,13 @@ static void add_fields(IscJson *record, auparse_state_t *au)
 			continue;
 		add_field(fields, name, field_json(au, value));
 		if (is_execve)
-			add_argument(&args, name, value);
+			add_argument(args, name, value);
 		if (g_str_equal(name, "syscall") || g_str_equal(name, "arch"))
 			add_name(record, name, au);
 	}
 	json_object_object_add(record, "fields", fields);
 	if (is_execve)
-		json_object_object_add(record, "argv", argv_json(&args));
-	g_ptr_array_unref(args.args);
+		json_object_object_add(record, "argv", argv_json(args));
 }
 
 static IscJson *raw_json(const gchar *line, gsize len)
@@ -277,11 +340,19 @@ static GList *find_pending(IscAudit *audit, guint64 serial)
 	return NULL;
 }
 
-/* A command under way is told by having arguments; a SYSCALL record alone is no command. */
+/* A command under way is told by having arguments; a SYSCALL record alone is no command.  They are
+ * put together only now: the kernel may part one in the middle of a character. */
 static void emit(IscJson *command, IscAuditFunc func, gpointer data)
 {
-	if (json_object_object_get_ex(command, "argv", NULL))
-		func(command, data);
+	IscJson *argv = NULL;
+	if (!json_object_object_get_ex(command, "argv", &argv))
+		return;
+	const Args *args = json_object_get_userdata(argv);
+	add_texts(argv, args);
+	IscJson *hex = hex_json(args);
+	if (hex)
+		json_object_object_add(command, "argv-hex", hex);
+	func(command, data);
 }
 
 static IscJson *begin(IscAudit *audit, IscJson *record, IscAuditFunc func, gpointer data)
@@ -309,15 +380,20 @@ static void take_syscall(IscJson *command, IscJson *fields)
 	}
 }
 
+/* A long command line takes several records, and an argument may begin in one and end in another.
+ */
 static void take_argv(IscJson *command, IscJson *argv)
 {
 	IscJson *all = NULL;
+	const Args *more = json_object_get_userdata(argv);
 	if (!json_object_object_get_ex(command, "argv", &all)) {
-		json_object_object_add(command, "argv", json_object_get(argv));
-		return;
+		all = json_object_new_array();
+		json_object_set_userdata(all, args_new(), free_args);
+		json_object_object_add(command, "argv", all);
 	}
-	for (gsize i = 0; i < json_object_array_length(argv); i++)
-		json_object_array_add(all, json_object_get(json_object_array_get_idx(argv, i)));
+	Args *args = json_object_get_userdata(all);
+	for (guint i = 0; i < more->args->len; i++)
+		append_argument(args, more->first + i, more->args->pdata[i]);
 }
 
 void isc_audit_feed(IscAudit *audit, const gchar *line, gsize len, IscAuditFunc func, gpointer data)
@@ -362,12 +438,12 @@ void isc_audit_finish(IscAudit *audit, IscAuditFunc func, gpointer data)
 	}
 }
 
-static gchar *quoted(const gchar *word)
+static gchar *quoted(const gchar *word, gsize len)
 {
 	static const gchar plain[] =
 			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 			"_-./:=,+@%^";
-	g_autofree gchar *clean = isc_text_escape(word, -1, G_MAXSIZE);
+	g_autofree gchar *clean = isc_text_escape(word, (gssize)len, G_MAXSIZE);
 	if (*clean && strspn(clean, plain) == strlen(clean))
 		return g_steal_pointer(&clean);
 	return g_shell_quote(clean);
@@ -391,9 +467,12 @@ gchar *isc_audit_command_text(IscJson *command)
 	GString *out = g_string_new(NULL);
 	g_string_append_printf(out, "%s%s  uid=%s ", stamp, dot ? dot : "", who);
 	IscJson *argv = json_object_object_get(command, "argv");
-	for (gsize i = 0; i < json_object_array_length(argv); i++) {
+	/* From the bytes: escaped twice, a byte and its name in letters would look the same. */
+	const Args *args = json_object_get_userdata(argv);
+	for (guint i = 0; i < args->args->len; i++) {
+		const GByteArray *arg = args->args->pdata[i];
 		g_autofree gchar *word =
-				quoted(json_object_get_string(json_object_array_get_idx(argv, i)));
+				quoted(arg ? (const gchar *)arg->data : "", arg ? arg->len : 0);
 		g_string_append_printf(out, " %s", word);
 	}
 	return g_string_free(out, FALSE);

@@ -35,10 +35,14 @@ static void fds_clear(Fds *f)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fds, fds_clear)
 
+/* A copy is somebody else's work: a FIFO in it must not hang us, and what is no file is none. */
 static int open_name(int dir_fd, const gchar *base, guint n)
 {
 	g_autofree gchar *name = n ? g_strdup_printf("%s.%u", base, n) : g_strdup(base);
-	return openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	isc_autofd int fd = openat(
+			dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? isc_steal_fd(&fd) : -1;
 }
 
 /* Adds pair @n (0: the open one).  FALSE if there is none. */
@@ -58,7 +62,8 @@ static gboolean is_still(int dir_fd, const gchar *name, int fd)
 {
 	struct stat there, here;
 	if (fd < 0)
-		return fstatat(dir_fd, name, &there, AT_SYMLINK_NOFOLLOW) != 0;
+		return fstatat(dir_fd, name, &there, AT_SYMLINK_NOFOLLOW) != 0 ||
+		       !S_ISREG(there.st_mode);
 	return fstatat(dir_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &here) == 0 &&
 	       there.st_ino == here.st_ino;
 }

@@ -157,6 +157,45 @@ static void commands_are_put_together_from_their_records(void **state)
 	assert_string_equal(out->str, "2023-11-14 22:13:21.000  uid=?  id\n");
 }
 
+static void on_json(IscJson *command, gpointer data)
+{
+	IscJson *hex = NULL;
+	g_string_append_printf(data, "%s",
+			json_object_to_json_string_ext(json_object_object_get(command, "argv"),
+					JSON_C_TO_STRING_PLAIN));
+	if (json_object_object_get_ex(command, "argv-hex", &hex))
+		g_string_append_printf(data, " %s",
+				json_object_to_json_string_ext(hex, JSON_C_TO_STRING_PLAIN));
+	g_string_append_c(data, '\n');
+}
+
+/* R4.1: one of 128 KiB comes in pieces, over several records, cut wherever it was. */
+static void an_argument_in_pieces_is_one(void **state)
+{
+	(void)state;
+	static const gchar *const lines[] = {
+		"type=EXECVE msg=audit(1.000:1): argc=3 a0=\"x\" a1_len=14 a1[0]=68C3",
+		"type=EXECVE msg=audit(1.000:1): a1[1]=A96C6C6F",
+		"type=EXECVE msg=audit(1.000:1): a1[2]=20 a2=\"end\"",
+		"type=EXECVE msg=audit(1.000:1): a3=FFFE a4=\"\\xff\"",
+		/* what no kernel writes costs no memory */
+		"type=EXECVE msg=audit(1.000:1): a4294967295=\"far\"",
+		"type=EOE msg=audit(1.000:1): ",
+		NULL,
+	};
+	g_autoptr(IscAudit) audit = isc_audit_new();
+	g_autoptr(GString) out = g_string_new(NULL), json = g_string_new(NULL);
+	feed(audit, out, lines);
+	/* A byte, and its name in letters, are told apart. */
+	assert_string_equal(out->str,
+			"1970-01-01 00:00:01.000  uid=?  x 'h\u00e9llo ' end '\\xff\\xfe' "
+			"'\\x5cxff' far\n");
+	for (gsize i = 0; lines[i]; i++)
+		isc_audit_feed(audit, lines[i], strlen(lines[i]), on_json, json);
+	assert_string_equal(json->str, "[\"x\",\"h\u00e9llo \",\"end\",\"\\\\xff\\\\xfe\","
+				       "\"\\\\xff\",\"far\"] {\"3\":\"fffe\"}\n");
+}
+
 static void records_that_never_end_do_not_pile_up(void **state)
 {
 	(void)state;
@@ -181,6 +220,7 @@ int main(void)
 		cmocka_unit_test(numbers_that_have_names_get_them_but_users_do_not),
 		cmocka_unit_test(no_line_is_lost_or_breaks_the_json),
 		cmocka_unit_test(commands_are_put_together_from_their_records),
+		cmocka_unit_test(an_argument_in_pieces_is_one),
 		cmocka_unit_test(records_that_never_end_do_not_pile_up),
 	};
 	return cmocka_run_group_tests_name("audit", tests, NULL, NULL);

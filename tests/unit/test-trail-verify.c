@@ -1,6 +1,8 @@
 /* R4.2, T19: every way of tampering is found. */
 #include "trail-fixture.h"
 
+#include <sys/stat.h>
+
 /* A closed trail of 40 records in file 1; each mutation works on a copy of its bytes. */
 typedef struct {
 	Folder *f;
@@ -429,6 +431,26 @@ static void files_that_are_missing_at_the_end_are_missed(void **state)
 	}
 }
 
+/* T16: who is given a copy to look at must not wait for ever. */
+static void what_is_no_file_is_none(void **state)
+{
+	Folder *f = *state;
+	const IscTrailExpect expect = { .name = "web" };
+	make_trail(f, 1, 4, TRUE);
+	alarm(60);
+	g_auto(IscTrailReport) beside = { 0 }, amid = { 0 };
+	assert_int_equal(mkfifoat(f->fd, "audit.log.2", 0600), 0);
+	assert_true(folder_verify(f, &expect, &beside));
+	assert_int_equal(unlinkat(f->fd, "audit.log.2", 0), 0);
+	folder_unlock(f);
+	assert_int_equal(unlinkat(f->fd, "audit.log", 0), 0);
+	assert_int_equal(mkfifoat(f->fd, "audit.log", 0600), 0);
+	assert_false(folder_verify(f, &expect, &amid));
+	assert_int_equal(amid.fault, ISC_TRAIL_TRUNCATED);
+	assert_int_equal(unlinkat(f->fd, "audit.log", 0), 0);
+	alarm(0);
+}
+
 static void a_trail_that_is_being_written_is_good_at_each_moment(void **state)
 {
 	Folder *f = *state;
@@ -487,6 +509,7 @@ int main(void)
 		in_folder(a_swapped_file_is_named),
 		in_folder(files_of_a_rotated_trail_cannot_change_places),
 		in_folder(files_that_are_missing_at_the_end_are_missed),
+		in_folder(what_is_no_file_is_none),
 		in_folder(a_trail_that_is_being_written_is_good_at_each_moment),
 		in_folder(reading_goes_on_when_the_files_grow),
 	};

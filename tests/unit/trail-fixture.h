@@ -42,7 +42,7 @@ static inline void folder_unlock(const Folder *f)
 {
 	g_autoptr(GDir) dir = g_dir_open(f->path, 0, NULL);
 	for (const gchar *name; (name = g_dir_read_name(dir));) {
-		isc_autofd int fd = openat(f->fd, name, O_RDONLY | O_CLOEXEC);
+		isc_autofd int fd = openat(f->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		int flags;
 		if (fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
 				(flags & (FS_APPEND_FL | FS_IMMUTABLE_FL))) {
