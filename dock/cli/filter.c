@@ -217,6 +217,10 @@ static gboolean take_list(const IscArgs *args, const gchar *name, const gchar *c
 {
 	for (gchar *const *v = isc_args_list(args, name); *v; v++) {
 		g_auto(GStrv) parts = g_strsplit(*v, comma, -1);
+		if (!parts[0]) {
+			g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "--%s: say which", name);
+			return FALSE;
+		}
 		if (!*out)
 			*out = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 		for (gsize i = 0; parts[i]; i++) {
@@ -260,6 +264,8 @@ gboolean isc_filter_new(const IscArgs *args, gint64 now, IscFilter **out, GError
 			!take_list(args, "uid", ",", normalize_uid, &f->uids, error) ||
 			!take_success(args, &f->success, error))
 		return FALSE;
+	if (isc_args_has(args, "until"))
+		f->until = MAX(f->until, 1); /* 0 is no bound */
 	if (f->since && f->until && f->since > f->until) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
 				"--until is before --since: nothing can be found");

@@ -84,6 +84,24 @@ static void a_span_that_ends_before_it_begins_is_refused(void **state)
 	isc_filter_free(filter);
 }
 
+/* What is left out by a shell whose variable is empty must not pass for "there is none". */
+static void an_empty_wish_is_refused(void **state)
+{
+	(void)state;
+	static const gchar *const names[] = { "type", "key", "uid" };
+	const IscOption *sets[] = { options, NULL };
+	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autofree gchar *option = g_strdup_printf("--%s=", names[i]);
+		gchar *argv[] = { option, NULL };
+		g_autoptr(GError) error = NULL;
+		g_autoptr(IscArgs) args = isc_args_parse(argv, sets, &error);
+		IscFilter *filter = NULL;
+		assert_no_error(error);
+		assert_false(isc_filter_new(args, NOW, &filter, &error));
+		assert_error(error, ISC_ERROR_INVALID, "say which");
+	}
+}
+
 static void feed(IscFilter *f, const gchar *text, GString *out)
 {
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
@@ -185,6 +203,16 @@ static void no_time_that_a_node_claims_does_harm(void **state)
 	}
 }
 
+static void nothing_is_older_than_the_first_moment(void **state)
+{
+	(void)state;
+	g_autoptr(IscFilter) f = filter_of("--until @0");
+	g_autoptr(GString) out = g_string_new(NULL);
+	feed(f, "type=EXECVE msg=audit(1700000000.000:1): argc=1 a0=\"x\"", out);
+	assert_true(isc_filter_finish(f, collect, out));
+	assert_string_equal(out->str, "");
+}
+
 static void success_is_also_the_result_of_a_message(void **state)
 {
 	(void)state;
@@ -208,6 +236,7 @@ int main(void)
 	g_setenv("TZ", "UTC", TRUE);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_are_dates_clocks_or_how_long_ago),
+		cmocka_unit_test(an_empty_wish_is_refused),
 		cmocka_unit_test(without_a_wish_there_is_no_filter),
 		cmocka_unit_test(an_event_is_shown_whole_once_it_is_complete),
 		cmocka_unit_test(an_event_without_an_end_is_given_up_after_two_seconds),
@@ -215,6 +244,7 @@ int main(void)
 		cmocka_unit_test(keys_are_matched_one_by_one_and_in_hex),
 		cmocka_unit_test(a_span_that_ends_before_it_begins_is_refused),
 		cmocka_unit_test(no_time_that_a_node_claims_does_harm),
+		cmocka_unit_test(nothing_is_older_than_the_first_moment),
 		cmocka_unit_test(success_is_also_the_result_of_a_message),
 	};
 	return cmocka_run_group_tests_name("filter", tests, NULL, NULL);
