@@ -81,18 +81,21 @@ static gboolean take_page(
 	return TRUE;
 }
 
-gboolean isc_segments_open(IscClient *client, const gchar *node, IscSegments *out, GError **error)
+/* The limit is low only for the sake of select(2), which nobody uses here. */
+void isc_segments_raise_limit(void)
 {
 	struct rlimit files;
-	*out = (IscSegments){ .all = g_array_new(FALSE, FALSE, sizeof(IscSegment)) };
-	g_array_set_clear_func(out->all, close_segment);
-	/* A long trail has many files; the limit is low only for the sake of select(2), which
-	 * nobody uses here. */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
+}
 
+gboolean isc_segments_open(IscClient *client, const gchar *node, IscSegments *out, GError **error)
+{
+	*out = (IscSegments){ .all = g_array_new(FALSE, FALSE, sizeof(IscSegment)) };
+	g_array_set_clear_func(out->all, close_segment);
+	isc_segments_raise_limit();
 	guint from = 0, next = 0;
 	do {
 		g_autoptr(GUnixFDList) fds = NULL;

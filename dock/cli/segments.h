@@ -19,6 +19,9 @@ typedef struct {
 gboolean isc_segments_open(IscClient *client, const gchar *node, IscSegments *out, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/* A long trail has many files, and all of them are opened. */
+void isc_segments_raise_limit(void);
+
 /* "audit.log.3", or "audit.log".  @number: of the file within the trail, from 1.  Returns:
  * (transfer full) */
 gchar *isc_segments_file(const IscSegments *segments, guint number);

@@ -339,6 +339,7 @@ gboolean isc_trail_check_folder(const gchar *path, const gchar *name, const IscT
 			return FALSE;
 		expect.root = key;
 	}
+	isc_segments_raise_limit();
 	g_autoptr(IscSerials) serials = isc_serials_new();
 	Reader reader = { serials, NULL, NULL };
 	gboolean ok = isc_trail_verify_dir(dir, &expect, on_record, &reader, &out->report, error);

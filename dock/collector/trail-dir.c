@@ -35,21 +35,24 @@ static void fds_clear(Fds *f)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fds, fds_clear)
 
-/* A copy is somebody else's work: a FIFO in it must not hang us, and what is no file is none. */
-static int open_name(int dir_fd, const gchar *base, guint n)
+/* A copy is somebody else's work: a FIFO in it must not hang us, and what is no file is none.
+ * *@failed: errno of one that is there, but cannot be opened: that is not as if it were missing. */
+static int open_name(int dir_fd, const gchar *base, guint n, int *failed)
 {
 	g_autofree gchar *name = n ? g_strdup_printf("%s.%u", base, n) : g_strdup(base);
 	isc_autofd int fd = openat(
 			dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
+	if (fd < 0 && errno != ENOENT && errno != ELOOP && *failed == 0)
+		*failed = errno;
 	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? isc_steal_fd(&fd) : -1;
 }
 
 /* Adds pair @n (0: the open one).  FALSE if there is none. */
-static gboolean add_pair(Fds *f, int dir_fd, guint n)
+static gboolean add_pair(Fds *f, int dir_fd, guint n, int *failed)
 {
-	int chain = open_name(dir_fd, "audit.chain", n);
-	int log = open_name(dir_fd, "audit.log", n);
+	int chain = open_name(dir_fd, "audit.chain", n, failed);
+	int log = open_name(dir_fd, "audit.log", n, failed);
 	if (chain < 0 && log < 0)
 		return FALSE;
 	g_array_append_val(f->chain, chain);
@@ -84,16 +87,16 @@ static guint highest(int dir_fd)
 	return max;
 }
 
-static gboolean open_all(Fds *f, int dir_fd)
+static gboolean open_all(Fds *f, int dir_fd, int *failed)
 {
-	for (guint attempt = 0; attempt < 5; attempt++) {
+	for (guint attempt = 0; attempt < 5 && *failed == 0; attempt++) {
 		g_array_set_size(f->log, 0);
 		g_array_set_size(f->chain, 0);
 		guint max = highest(dir_fd);
 		/* A gap is left out here and found by the numbers within. */
 		for (guint n = 1; n <= max; n++)
-			add_pair(f, dir_fd, n);
-		if (!add_pair(f, dir_fd, 0))
+			add_pair(f, dir_fd, n, failed);
+		if (!add_pair(f, dir_fd, 0, failed))
 			return f->log->len > 0;
 		guint last = f->log->len - 1;
 		if (highest(dir_fd) == max &&
@@ -112,7 +115,11 @@ gboolean isc_trail_verify_dir(int dir_fd, const IscTrailExpect *expect, IscTrail
 	fds_init(&f);
 	memset(out, 0, sizeof *out);
 
-	if (!open_all(&f, dir_fd)) {
+	int failed = 0;
+	gboolean is_open = open_all(&f, dir_fd, &failed);
+	if (failed != 0)
+		return isc_error_set_errno(error, failed, "cannot open all files of the trail");
+	if (!is_open) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND,
 				"there is no audit trail that can be opened");
 		return FALSE;

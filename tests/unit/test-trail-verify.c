@@ -1,7 +1,10 @@
 /* R4.2, T19: every way of tampering is found. */
 #include "trail-fixture.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
+
+#include "base/error.h"
 
 /* A closed trail of 40 records in file 1; each mutation works on a copy of its bytes. */
 typedef struct {
@@ -431,6 +434,33 @@ static void files_that_are_missing_at_the_end_are_missed(void **state)
 	}
 }
 
+/* Who may not open a file, or so many, has not found it missing. */
+static void what_cannot_be_opened_is_not_missing(void **state)
+{
+	Folder *f = *state;
+	const IscTrailExpect expect = { .name = "web" };
+	IscTrailWriter *t = folder_open_trail(f, 1, NULL);
+	for (guint n = 1; n <= 40; n++) {
+		add_frame(t, n);
+		commit(t, FALSE);
+	}
+	commit(t, TRUE);
+	isc_trail_writer_free(t);
+	struct rlimit was;
+	g_autoptr(GError) error = NULL;
+	g_auto(IscTrailReport) many = { 0 }, few = { 0 };
+	assert_true(folder_verify(f, &expect, &many));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	const struct rlimit low = { (rlim_t)f->fd + 30, was.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	gboolean ok = isc_trail_verify_dir(f->fd, &expect, NULL, NULL, &few, &error);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_false(ok);
+	assert_int_equal(few.fault, ISC_TRAIL_GOOD);
+	assert_false(g_error_matches(error, ISC_ERROR, ISC_ERROR_VERIFY));
+	assert_non_null(strstr(error->message, "cannot open all files"));
+}
+
 /* T16: who is given a copy to look at must not wait for ever. */
 static void what_is_no_file_is_none(void **state)
 {
@@ -509,6 +539,7 @@ int main(void)
 		in_folder(a_swapped_file_is_named),
 		in_folder(files_of_a_rotated_trail_cannot_change_places),
 		in_folder(files_that_are_missing_at_the_end_are_missed),
+		in_folder(what_cannot_be_opened_is_not_missing),
 		in_folder(what_is_no_file_is_none),
 		in_folder(a_trail_that_is_being_written_is_good_at_each_moment),
 		in_folder(reading_goes_on_when_the_files_grow),
