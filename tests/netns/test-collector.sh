@@ -68,6 +68,14 @@ is "$(verify gap --json | jq -c '[.lost, .serials.missing, .serials.unexplained]
 # R4.2, F14
 ok 'killed again and again under load: nothing lost, nothing doubled' scenario kills 6
 note "$(grep -v 'anchor of' "$TMP/kills.out" | tr '\n' ';')"
+# What the dock's own trail says of another one's end must hold, at whatever moment which of them was killed.
+ends() { sed -n 's/.*op=trail-end trail=\([a-z]*\) .* end=\([^ ]*\) records=\([0-9]*\) .*/\1 \2 \3/p' "$TMP/kills/log/dock/audit.log"; }
+(sed 's/^/key /' "$TMP/kills/log/seal.pub" && ends) >"$TMP/ends"
+like "$(ends | sort -u -k1,1 | cut -d ' ' -f 1 | xargs)" '^db web$' "how far each trail is stands in the dock's own"
+for n in web db; do
+	status 0 "as $n has it, each time that it was noted" "$BUILD/isc-vm" audit verify --export "$TMP/kills/log/nodes/$n" --anchors "$TMP/ends" $n
+done
+status 0 'which is whole, too' "$BUILD/isc-vm" audit verify --export "$TMP/kills/log/dock" --key "$TMP/kills/log/seal.pub" --dock
 # R4.3
 ok 'a flood of one node leaves the others their latency' scenario flood 3
 note "$(grep -v 'anchor of' "$TMP/flood.out" | tr '\n' ';')"
