@@ -145,7 +145,9 @@ gboolean isc_verb_provision(IscDock *dock, const IscSpec *spec, const IscRequest
 	out->warnings = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(IscImage) image = isc_image_store_find(dock->images, spec->image, error);
 	g_autoptr(IscNode) node = image ? make_node(spec, image, request->stands_for, error) : NULL;
+	gboolean waits = asked->enable && !request->enable;
 	if (!node || !check_start(spec, request->enable, error) ||
+			(waits && !isc_schedule_check(spec, error)) ||
 			(request->enable && !isc_drain_may_start(dock, error)) ||
 			!isc_admission_check(dock, node, error))
 		return FALSE;

@@ -223,6 +223,23 @@ gboolean isc_schedule_add(IscDock *dock, const IscNode *node, GError **error)
 	return TRUE;
 }
 
+gboolean isc_schedule_check(const IscSpec *spec, GError **error)
+{
+	IscCalendar calendar;
+	g_autoptr(GTimeZone) zone = g_time_zone_new_local();
+	if (!*spec->job.schedule)
+		return TRUE;
+	if (!isc_calendar_parse(spec->job.schedule, &calendar, error))
+		return FALSE;
+	if (isc_calendar_next(&calendar, now_s(), zone) != 0)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+			"node '%s': schedule '%s' does not come any more; give one that does "
+			"('isc-vm job next' tells when), or none, and it runs now",
+			spec->name, spec->job.schedule);
+	return FALSE;
+}
+
 /* --- pausing ------------------------------------------------------------------------------- */
 
 /* Whoever dies between the two leaves a schedule that is paused and due: deal_with() forgets when.

@@ -10,6 +10,9 @@
 gboolean isc_schedule_start(IscDock *dock, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void isc_schedule_stop(IscDock *dock);
 
+/* A schedule that it has comes once more.  Errors: ISC_ERROR_INVALID. */
+gboolean isc_schedule_check(const IscSpec *spec, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* @node, new in the register: when it is due first. */
 gboolean isc_schedule_add(IscDock *dock, const IscNode *node, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;

@@ -178,6 +178,28 @@ static gboolean take_words(IscCalendar *c, gchar **words, GError **error)
 	       fail(*at, "part of a schedule here: wants [WEEKDAYS] [DATE] [TIME] [UTC]", error);
 }
 
+/* Is there a day in it at all?  30 February has none, nor has Monday, 1 January 2030.  Times of day
+ * always come. */
+static gboolean has_day(const IscCalendar *c)
+{
+	for (guint year = ISC_CALENDAR_YEAR_FIRST; year <= ISC_CALENDAR_YEAR_LAST; year++)
+		for (guint month = 1; month <= 12 && c->years[year - ISC_CALENDAR_YEAR_FIRST];
+				month++)
+			for (guint day = 1; day <= 31 && (c->months >> month & 1); day++) {
+				GDate date;
+				if (!(c->days >> day & 1) ||
+						!g_date_valid_dmy((GDateDay)day, (GDateMonth)month,
+								(GDateYear)year))
+					continue;
+				g_date_clear(&date, 1);
+				g_date_set_dmy(&date, (GDateDay)day, (GDateMonth)month,
+						(GDateYear)year);
+				if (c->weekdays >> g_date_get_weekday(&date) & 1)
+					return TRUE;
+			}
+	return FALSE;
+}
+
 gboolean isc_calendar_parse(const gchar *text, IscCalendar *out, GError **error)
 {
 	IscCalendar c = { 0 };
@@ -201,6 +223,11 @@ gboolean isc_calendar_parse(const gchar *text, IscCalendar *out, GError **error)
 	g_auto(GStrv) expanded = n == 1 ? g_strsplit(expand(words[0]), " ", -1) : g_strdupv(words);
 	if (!take_words(&c, expanded, error))
 		return FALSE;
+	if (!has_day(&c))
+		return fail(text,
+				"schedule that ever comes: no calendar has such a day; 'isc-vm "
+				"job next' tells when one comes",
+				error);
 	*out = c;
 	return TRUE;
 }

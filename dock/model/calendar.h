@@ -26,7 +26,8 @@ typedef struct {
 	gboolean is_utc;
 } IscCalendar;
 
-/* Errors: ISC_ERROR_INVALID, naming the part at fault. */
+/* Errors: ISC_ERROR_INVALID, naming the part at fault; or the whole, where no calendar has such a
+ * day.  One that has passed is taken: it did come. */
 gboolean isc_calendar_parse(const gchar *text, IscCalendar *out, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 

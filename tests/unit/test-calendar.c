@@ -63,7 +63,6 @@ static void the_next_points_are_those_of_the_calendar(void **state)
 	NEXT("2030..2032/2-12-24,31 18:00", "2024-01-01T00:00:00", "2030-12-24T18:00:00",
 			"2030-12-31T18:00:00", "2032-12-24T18:00:00", "2032-12-31T18:00:00",
 			"never");
-	NEXT("*-2-30", "2024-01-01T00:00:00", "never");
 	NEXT("2020-1-1", "2024-01-01T00:00:00", "never");
 	NEXT("*-12-31 23:59:59", "2199-01-01T00:00:00", "2199-12-31T23:59:59", "never");
 }
@@ -105,12 +104,36 @@ static void what_is_no_schedule_is_refused(void **state)
 	}
 }
 
+static void what_never_comes_is_refused(void **state)
+{
+	(void)state;
+	static const gchar *const never[] = { "*-02-30", "*-2-30 12:00 UTC", "*-4,6,9,11-31",
+		"2025-2-29", "Mon 2030-1-1", "2100-02-29" };
+	static const gchar *const seldom[] = { "2-29", "Mon *-2-29", "Tue 2030-1-1", "*-2,3-30",
+		"1970-1-1", "2199-12-31", "2100,2104-02-29" };
+	for (gsize i = 0; i < G_N_ELEMENTS(never); i++) {
+		g_autoptr(GError) error = NULL;
+		IscCalendar c;
+		if (isc_calendar_parse(never[i], &c, &error))
+			fail_msg("'%s' was taken", never[i]);
+		assert_non_null(strstr(error->message, never[i]));
+		assert_error(error, ISC_ERROR_INVALID, "'isc-vm job next'");
+	}
+	for (gsize i = 0; i < G_N_ELEMENTS(seldom); i++) {
+		g_autoptr(GError) error = NULL;
+		IscCalendar c;
+		if (!isc_calendar_parse(seldom[i], &c, &error))
+			fail_msg("'%s': %s", seldom[i], error->message);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_next_points_are_those_of_the_calendar),
 		cmocka_unit_test(local_time_leaps_and_repeats),
 		cmocka_unit_test(what_is_no_schedule_is_refused),
+		cmocka_unit_test(what_never_comes_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,11 @@ ok "the image is imported" vm image import "$BUILD/images/fickle"
 status 2 "a schedule without a job is refused" make x --schedule daily
 status 2 "so is one that is none" make x --job --schedule sometimes
 like "$(cat "$TMP/out")" "--schedule: 'sometimes' is no weekday" "by its name"
+status 2 "a schedule that never comes is refused" make x --job --schedule '*-02-30'
+like "$(cat "$TMP/out")" "'\*-02-30' is no schedule that ever comes: .*'isc-vm job next'" "with what to do about it"
+status 2 "in a node file, too" dock sh -c 'printf "[Node]\nName=x\nImage=fickle\n[Service]\nJob=yes\nSchedule=*-04-31\n" >/run/x.node && isc-vm provision -f /run/x.node'
+status 2 "so is one that has passed" make x --job --schedule '2020-01-01 12:00'
+like "$(cat "$TMP/out")" "does not come any more" "which is told"
 status 2 "a job that is always started anew is refused" make x --job --restart always
 status 2 "so is one that is ephemeral and protected" make x --job --ephemeral --protect
 status 2 "an ephemeral node that is not started is refused" make x --ephemeral --no-enable
