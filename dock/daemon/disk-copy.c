@@ -12,6 +12,7 @@
 #include "engine/vm-backup.h"
 #include "engine/vm-secret.h"
 #include "engine/volume.h"
+#include "model/secret-use.h"
 
 #define FREEZE_S 5
 #define THAW_MS 10000 /* the guest thaws by itself after that */
@@ -153,15 +154,10 @@ static gboolean check_room(IscDock *dock, const IscNode *node, const GPtrArray *
 	return isc_room_check(dock, what, isc_disk_copies_need(copies, n), error);
 }
 
-static gchar *usage_of(const gchar *key_id)
-{
-	return g_strconcat("isc-copy/", key_id, NULL);
-}
-
 /* In libvirtd the key of a copy lives for as long as it is made. */
 static gboolean forget_secret(IscDock *dock, const gchar *key_id, GError **error)
 {
-	g_autofree gchar *usage = usage_of(key_id);
+	g_autofree gchar *usage = isc_secret_use_copy(key_id);
 	return isc_vm_secret_unset_usage(dock->vm, usage, error);
 }
 
@@ -170,7 +166,7 @@ static gboolean make_target(IscDock *dock, const IscNode *node, const IscDiskCop
 		const gchar *secret, GError **error)
 {
 	g_autofree gchar *templates = g_build_filename(dock->config->state_dir, "templates", NULL);
-	g_autofree gchar *usage = usage_of(c->key_id);
+	g_autofree gchar *usage = isc_secret_use_copy(c->key_id);
 	g_autoptr(IscKey) key = isc_key_new_random();
 	uid_t uid = (uid_t)isc_node_uid(node->slot);
 	return isc_volume_template_ensure(templates, c->mib, error) &&

@@ -8,6 +8,7 @@
 #include "base/name.h"
 #include "daemon/options.h"
 #include "daemon/reconcile.h"
+#include "daemon/secrets.h"
 #include "daemon/sets.h"
 #include "daemon/steps.h"
 #include "daemon/volumes.h"
@@ -180,6 +181,7 @@ GVariant *isc_fsck(IscCall *call, GError **error)
 	look_at_keys(call->dock, options.repair, &list);
 	look_at_taps(call->dock, options.repair, &list);
 	isc_volumes_check(call->dock, options.repair, add, &list);
+	isc_secrets_check(call->dock, options.repair, add, &list);
 	look_at_bridges(call->dock, options.repair, &list);
 	isc_sets_check(call->dock, options.repair, add, &list);
 	return g_variant_new("(@aa{sv})", g_variant_builder_end(&list));

@@ -17,6 +17,7 @@
 #include "daemon/tombstone.h"
 #include "engine/vm-secret.h"
 #include "engine/volume.h"
+#include "model/secret-use.h"
 
 /* --- sides --------------------------------------------------------------------------------- */
 
@@ -210,7 +211,7 @@ gboolean isc_step_overlay_up(gpointer self, const IscNode *node, const gchar *ar
 
 gboolean isc_steps_push_secret(IscDock *dock, const IscNode *node, GError **error)
 {
-	g_autofree gchar *usage = g_strdup_printf("isc-%s/overlay", node->spec->name);
+	g_autofree gchar *usage = isc_secret_use_overlay(node->spec->name);
 	g_mutex_lock(&dock->lock);
 	const IscKey *held = isc_dock_run(dock, node->spec->name)->key;
 	g_autoptr(IscKey) key = held ? isc_key_new_from_hex(isc_key_hex(held), NULL) : NULL;

@@ -18,6 +18,7 @@
 #include "daemon/volumes.h"
 #include "engine/vm-secret.h"
 #include "engine/volume.h"
+#include "model/secret-use.h"
 
 #define SERIAL_BYTES 20 /* as much as virtio-blk has room for */
 
@@ -306,7 +307,7 @@ gboolean isc_step_attach_down(gpointer self, const IscNode *node, const gchar *a
 
 static gboolean push_key(IscDock *dock, const IscVolume *volume, GError **error)
 {
-	g_autofree gchar *usage = g_strconcat("isc-volume/", volume->name, NULL);
+	g_autofree gchar *usage = isc_secret_use_volume(volume->name);
 	g_autoptr(IscKey) key = isc_steps_volume_key(dock, volume->name, error);
 	return key && isc_vm_secret_set(dock->vm, volume->uuid, usage, isc_key_hex(key), error);
 }

@@ -1,6 +1,7 @@
 #include "engine/vm-secret.h"
 
 #include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -87,6 +88,66 @@ gboolean isc_vm_secret_unset_usage(IscVm *vm, const gchar *usage, GError **error
 	g_autoptr(IscVirConnect) conn = isc_vm_use(vm, error);
 	return conn && undefine(virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_VOLUME, usage),
 				       usage, error);
+}
+
+void isc_vm_secret_free(IscVmSecret *secret)
+{
+	if (!secret)
+		return;
+	g_free(secret->usage);
+	g_free(secret);
+}
+
+static void free_secret(gpointer secret)
+{
+	isc_vm_secret_free(secret);
+}
+
+static IscVmSecret *describe(virSecretPtr from)
+{
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	const char *usage = virSecretGetUsageID(from);
+	if (virSecretGetUsageType(from) != VIR_SECRET_USAGE_TYPE_VOLUME || !usage ||
+			virSecretGetUUIDString(from, uuid) < 0)
+		return NULL;
+	IscVmSecret *secret = g_new0(IscVmSecret, 1);
+	g_strlcpy(secret->uuid, uuid, sizeof(secret->uuid));
+	secret->usage = g_strdup(usage);
+	return secret;
+}
+
+GPtrArray *isc_vm_secret_list(IscVm *vm, GError **error)
+{
+	g_autoptr(IscVirConnect) conn = isc_vm_use(vm, error);
+	if (!conn)
+		return NULL;
+	virSecretPtr *secrets = NULL;
+	int n = virConnectListAllSecrets(conn, &secrets, 0);
+	if (n < 0) {
+		isc_vm_set_error(error, "cannot list secrets");
+		return NULL;
+	}
+	g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(free_secret);
+	for (int i = 0; i < n; i++) {
+		IscVmSecret *secret = describe(secrets[i]);
+		if (secret)
+			g_ptr_array_add(list, secret);
+		virSecretFree(secrets[i]);
+	}
+	free(secrets);
+	return g_steal_pointer(&list);
+}
+
+gboolean isc_vm_secret_has(IscVm *vm, const gchar *uuid, gboolean *has, GError **error)
+{
+	g_autoptr(IscVirConnect) conn = isc_vm_use(vm, error);
+	if (!conn)
+		return FALSE;
+	g_autoptr(IscVirSecret) secret = virSecretLookupByUUIDString(conn, uuid);
+	*has = secret != NULL;
+	if (secret || isc_vm_last_error_is(VIR_ERR_NO_SECRET))
+		return TRUE;
+	return isc_vm_set_error(error, "cannot ask for secret %s", uuid);
 }
 
 void isc_vm_wipe_freed_memory(void)

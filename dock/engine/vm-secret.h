@@ -28,6 +28,21 @@ gboolean isc_vm_secret_unset(IscVm *vm, const gchar *uuid, GError **error)
 gboolean isc_vm_secret_unset_usage(IscVm *vm, const gchar *usage, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
+/* A secret in libvirtd for a volume, the dock's or somebody else's. */
+typedef struct {
+	gchar uuid[37];
+	gchar *usage;
+} IscVmSecret;
+void isc_vm_secret_free(IscVmSecret *secret);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscVmSecret, isc_vm_secret_free)
+
+/* Returns: (transfer full) (element-type IscVmSecret), frees its elements */
+GPtrArray *isc_vm_secret_list(IscVm *vm, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* That none is there is an answer, no error. */
+gboolean isc_vm_secret_has(IscVm *vm, const gchar *uuid, gboolean *has, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* The XML of such a secret.  Errors: ISC_ERROR_INVALID.  Returns: (transfer full) */
 gchar *isc_vm_secret_xml(const gchar *uuid, const gchar *usage, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;

@@ -249,6 +249,19 @@ uuid=$(dock isc-vm show web --json | jq -r .uuid)
 rig stop libvirtd
 rig start libvirtd
 ok "a libvirtd that was started anew has the key of its overlay again" wait_for 15 dock sh -c "virsh -q secret-list | grep -q $uuid"
+# A key in libvirtd that opens what nobody runs: of a node that is no more, of a copy whose maker has died, of a volume.
+put_secret() {
+	dock sh -c "printf '<secret ephemeral=\"yes\" private=\"yes\"><uuid>%s</uuid><usage type=\"volume\"><volume>%s</volume></usage></secret>' $1 '$2' >/run/secret.xml &&
+		virsh -q secret-define /run/secret.xml"
+}
+for i in gone/overlay copy/web.snapshot.s9 volume/gone; do put_secret "$(cat /proc/sys/kernel/random/uuid)" "isc-$i" >/dev/null; done
+put_secret "$(cat /proc/sys/kernel/random/uuid)" "/srv/somebody-elses" >/dev/null
+# shellcheck disable=SC2016 # jq's
+secrets() { dock isc-vm fsck --json "$@" | jq -r '[.[] | select(.what == "secret") | .name + (if .repaired then " gone" else "" end)] | sort | join(" ")'; }
+is "$(secrets)" "isc-copy/web.snapshot.s9 isc-gone/overlay isc-volume/gone" "a key in libvirtd that is nobody's is found"
+is "$(secrets --repair)" "isc-copy/web.snapshot.s9 gone isc-gone/overlay gone isc-volume/gone gone" "and taken away"
+like "$(dock virsh -q secret-list)" "somebody-elses" "but none that is not the dock's"
+dock sh -c 'virsh -q secret-undefine $(virsh -q secret-list | awk "/somebody-elses/ { print \$1 }")' >/dev/null
 # R2.4
 # T21: the files of the store are root's and immutable; somebody who is root changes one byte all the same.
 root=/var/lib/isc-dock/images/$(dock isc-vm show two --json | jq -r .digest)/root.erofs
@@ -259,6 +272,15 @@ like "$(cat "$TMP/out")" "root.erofs" "and is named"
 is "$(dock virsh -q domstate isc-two)" "shut off" "there is no machine of it"
 dock sh -c "cat /run/root >$root"
 ok "as it was it starts" vm enable two
+# Nor is one told of that a verb is at: what is asked is asked until the verbs are through.
+dock sh -c 'isc-vm disable two --force; isc-vm enable two; isc-vm snapshot create web s8; isc-vm snapshot delete web s8' >"$TMP/verbs" 2>&1 &
+verbs=$! asked=0
+while kill -0 $verbs 2>/dev/null; do
+	secrets
+	asked=$((asked + 1))
+done >"$TMP/secrets"
+note "asked $(grep -c '' "$TMP/secrets") times"
+is "$(sort -u "$TMP/secrets")" "" "a key that a verb is at is in order"
 ok "both nodes are destroyed" vm destroy web two
 ok "the dock is in order" json '. == []' fsck
 is "$(dock sh -c 'ls /var/lib/isc-dock/nodes /run/isc-dock/nodes | grep -v :' | tr -d '\n')" "" "no file is left"
