@@ -29,6 +29,8 @@ static const struct {
 	{ "Dock1", "AllowSet",   ISC_ROLE_OPERATOR },
 	{ "Dock1", "DenySet",    ISC_ROLE_OPERATOR | ISC_ROLE_SECURITY },
 	{ "Dock1", "LimitSet",   ISC_ROLE_OPERATOR },
+	{ "Dock1", "QuarantineSet", ISC_ROLE_OPERATOR | ISC_ROLE_SECURITY },
+	{ "Dock1", "ReleaseSet", ISC_ROLE_SECURITY },
 	{ "Dock1", "ShowSet",     ISC_ROLE_ANY },
 	{ "Dock1", "ImportImage", ISC_ROLE_OPERATOR | ISC_ROLE_SECURITY },
 	{ "Dock1", "RemoveImage", ISC_ROLE_OPERATOR | ISC_ROLE_SECURITY },

@@ -145,42 +145,53 @@ static GVariant *with_text(IscCli *cli, const gchar *method, const gchar *text, 
 			"(a{sv})", error);
 }
 
-static GVariant *with_memory(IscCli *cli, const gchar *reason, gboolean pause, GError **error)
+/* Floating. */
+static GVariant *quarantine_options(IscCli *cli)
 {
-	const gchar *name = isc_cli_name(cli, 0, "node", error);
-	IscClient *client = name ? isc_cli_client(cli, error) : NULL;
-	if (!client)
-		return NULL;
-	g_autoptr(GVariant) base = g_variant_ref_sink(
-			isc_cli_options(cli, "memory", g_variant_new_boolean(TRUE)));
+	g_autoptr(GVariant) base = g_variant_ref_sink(isc_cli_options(cli, NULL, NULL));
 	GVariantDict dict;
 	g_variant_dict_init(&dict, base);
-	if (pause)
+	if (isc_args_has(cli->args, "pause"))
 		g_variant_dict_insert(&dict, "pause", "b", TRUE);
-	return isc_client_ask(client, name, "Quarantine",
-			g_variant_new("(s@a{sv})", reason, g_variant_dict_end(&dict)), "(a{sv})",
-			error);
+	if (isc_args_has(cli->args, "with-memory"))
+		g_variant_dict_insert(&dict, "memory", "b", TRUE);
+	return g_variant_dict_end(&dict);
 }
 
-static GVariant *with_reason(IscCli *cli, const gchar *method, const gchar *option, GError **error)
+/* Of a node, or of the set that has the name.  *@is_set: it was a set */
+static GVariant *with_reason(IscCli *cli, const gchar *method, const gchar *set_method,
+		gboolean *is_set, GError **error)
 {
 	const gchar *reason = isc_args_get(cli->args, "reason");
 	g_autofree gchar *stripped = reason ? g_strstrip(g_strdup(reason)) : NULL;
+	g_autoptr(GError) why = NULL;
 	if (!stripped || !*stripped || !g_utf8_validate(stripped, -1, NULL)) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
 				"--reason TEXT must be given: it goes on record");
 		return NULL;
 	}
-	gboolean has = option && isc_args_has(cli->args, option);
-	if (isc_args_has(cli->args, "with-memory"))
-		return with_memory(cli, stripped, has, error);
-	return with_text(cli, method, stripped, has ? option : NULL,
-			has ? g_variant_new_boolean(TRUE) : NULL, error);
+	const gchar *name = isc_cli_name(cli, 0, "node", error);
+	if (!name)
+		return NULL;
+	g_autoptr(GVariant) options = g_variant_ref_sink(quarantine_options(cli));
+	GVariant *result = isc_cli_ask(cli, name, method,
+			g_variant_new("(s@a{sv})", stripped, options), "(a{sv})", &why);
+	*is_set = FALSE;
+	if (!result) {
+		result = isc_cli_ask_set(cli, set_method,
+				g_variant_new("(ss@a{sv})", name, stripped, options), &why);
+		*is_set = result != NULL;
+	}
+	if (!result)
+		g_propagate_error(error, g_steal_pointer(&why));
+	return result;
 }
 
 gboolean isc_cmd_quarantine(IscCli *cli, GError **error)
 {
-	g_autoptr(GVariant) result = with_reason(cli, "Quarantine", "pause", error);
+	gboolean is_set;
+	g_autoptr(GVariant) result =
+			with_reason(cli, "Quarantine", "QuarantineSet", &is_set, error);
 	if (!result)
 		return FALSE;
 	if (isc_cli_print_result(cli, result))
@@ -188,20 +199,28 @@ gboolean isc_cmd_quarantine(IscCli *cli, GError **error)
 
 	gdouble ms;
 	const gchar *evidence;
+	g_autofree const gchar **all = NULL;
 	g_string_append_printf(cli->out, "%s: quarantined", cli->words[0]);
 	if (g_variant_lookup(result, "cut-off", "d", &ms))
-		g_string_append_printf(cli->out, ", cut off after %.1f ms", ms);
+		g_string_append_printf(cli->out, ", %scut off after %.1f ms",
+				is_set ? "all of it " : "", ms);
 	if (g_variant_lookup(result, "evidence", "&s", &evidence) && *evidence) {
 		g_autofree gchar *text = isc_output_text(evidence);
 		g_string_append_printf(cli->out, ", evidence: %s", text);
 	}
 	g_string_append_c(cli->out, '\n');
+	(void)g_variant_lookup(result, "evidence", "^a&s", &all);
+	for (gsize i = 0; all && all[i]; i++) {
+		g_autofree gchar *text = isc_output_text(all[i]);
+		g_string_append_printf(cli->out, "  evidence: %s\n", text);
+	}
 	return TRUE;
 }
 
 gboolean isc_cmd_release(IscCli *cli, GError **error)
 {
-	g_autoptr(GVariant) result = with_reason(cli, "Release", NULL, error);
+	gboolean is_set;
+	g_autoptr(GVariant) result = with_reason(cli, "Release", "ReleaseSet", &is_set, error);
 	if (!result)
 		return FALSE;
 	if (cli->json)

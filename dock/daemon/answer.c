@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "api/roles.h"
 #include "base/error.h"
 #include "base/name.h"
 #include "daemon/options.h"
@@ -93,5 +94,21 @@ gboolean isc_answer_check_reason(const gchar *reason, GError **error)
 		return TRUE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
 			"a reason is wanted: 1 to 500 bytes of printable text in one line");
+	return FALSE;
+}
+
+gboolean isc_answer_check_quarantine(
+		IscCall *call, const gchar *reason, GVariant *options, GError **error)
+{
+	IscOptions o;
+	if (!isc_answer_check_reason(reason, error) ||
+			!isc_options_parse(options, ISC_QUARANTINE_OPTIONS, &o, error))
+		return FALSE;
+	/* It holds every secret of the service. */
+	if (!o.memory || call->roles & ISC_ROLE_SECURITY)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_AUTH,
+			"a dump of memory is for role security alone: quarantine without "
+			"--with-memory, or ask an officer");
 	return FALSE;
 }

@@ -48,5 +48,13 @@ GVariant *isc_answer_provision_set(
  * (transfer full) */
 gchar *isc_answer_time_name(const gchar *prefix);
 
+/* What Quarantine may be asked for, of a node as of a set. */
+#define ISC_QUARANTINE_OPTIONS "dry-run timeout pause memory "
+
+/* Errors: ISC_ERROR_INVALID: @reason or @options; ISC_ERROR_AUTH: they want what the caller may not
+ * have. */
+gboolean isc_answer_check_quarantine(IscCall *call, const gchar *reason, GVariant *options,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* A reason that goes on record: one line, printable, not empty.  Errors: ISC_ERROR_INVALID. */
 gboolean isc_answer_check_reason(const gchar *reason, GError **error) G_GNUC_WARN_UNUSED_RESULT;

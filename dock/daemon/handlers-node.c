@@ -1,7 +1,6 @@
 /* The verbs of a node's life, and those that change its rules. */
 #include <string.h>
 
-#include "api/roles.h"
 #include "base/error.h"
 #include "base/name.h"
 #include "daemon/answer.h"
@@ -101,19 +100,10 @@ GVariant *isc_handle_quarantine(IscCall *call, GError **error)
 	g_variant_get(call->params, "(&s@a{sv})", &reason, &options);
 	g_autofree gchar *name = isc_answer_time_name("q");
 	IscRequest request = { .verb = ISC_VERB_QUARANTINE, .reason = reason, .snapshot = name };
-	static const gchar allowed[] = "dry-run timeout pause memory ";
-	IscOptions o;
-	if (!isc_answer_check_reason(reason, error) ||
-			!isc_options_parse(options, allowed, &o, error))
-		return NULL;
-	/* It holds every secret of the service. */
-	if (o.memory && !(call->roles & ISC_ROLE_SECURITY)) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_AUTH,
-				"a dump of memory is for role security alone: quarantine without "
-				"--with-memory, or ask an officer");
-		return NULL;
-	}
-	return isc_answer_verb(call, &request, allowed, options, add_cut, error);
+	return isc_answer_check_quarantine(call, reason, options, error)
+			       ? isc_answer_verb(call, &request, ISC_QUARANTINE_OPTIONS, options,
+						 add_cut, error)
+			       : NULL;
 }
 
 GVariant *isc_handle_release(IscCall *call, GError **error)

@@ -30,7 +30,7 @@ static void put_member(GVariantBuilder *list, IscDock *dock, const IscNode *node
 	g_variant_builder_add(list, "@a{sv}", g_variant_builder_end(&b));
 }
 
-/* "wanted", "ready", "state", "members" */
+/* "wanted", "ready", "state", "members"; "reason" of a quarantine */
 static void put_set(GVariantBuilder *b, IscDock *dock, const IscReplicaSet *set)
 {
 	g_autoptr(GPtrArray) members = isc_register_list_members(dock->reg, set->name, NULL);
@@ -43,11 +43,14 @@ static void put_set(GVariantBuilder *b, IscDock *dock, const IscReplicaSet *set)
 		put_member(&list, dock, node);
 	}
 	g_autofree gchar *state =
-			set->wanted ? g_strdup_printf("%u of %u ready", ready, set->wanted)
-				    : g_strdup("destroying");
+			!set->wanted       ? g_strdup("destroying")
+			: *set->quarantine ? g_strdup("quarantined")
+					   : g_strdup_printf("%u of %u ready", ready, set->wanted);
 	isc_answer_put(b, "wanted", g_variant_new_uint32(set->wanted));
 	isc_answer_put(b, "ready", g_variant_new_uint32(ready));
 	isc_answer_put(b, "state", g_variant_new_string(state));
+	if (*set->quarantine)
+		isc_answer_put(b, "reason", g_variant_new_string(set->quarantine));
 	isc_answer_put(b, "members", g_variant_builder_end(&list));
 }
 
@@ -100,6 +103,10 @@ static GVariant *answer(IscCall *call, const IscSetRequest *request, const IscSe
 	isc_answer_put_strings(&b, "warnings", out->warnings);
 	isc_answer_put(&b, "changed", g_variant_new_boolean(!out->done));
 	isc_answer_put(&b, "seconds", g_variant_new_double(out->seconds));
+	if (out->evidence) {
+		isc_answer_put(&b, "cut-off", g_variant_new_double(out->cut_off_ms));
+		isc_answer_put_strings(&b, "evidence", out->evidence);
+	}
 	return isc_answer(&b);
 }
 
@@ -114,6 +121,8 @@ static GVariant *carry_out(IscCall *call, Order order, IscSetRequest *request, G
 	request->dry_run = o.dry_run;
 	request->timeout_s = o.timeout;
 	request->in_place = o.in_place;
+	request->pause = o.pause;
+	request->memory = o.memory;
 	request->drain_s = o.drain == G_MAXUINT ? ISC_DRAIN_S : o.drain;
 	g_auto(IscSetOutcome) out = { 0 };
 	return order(call->dock, request, &out, error) ? answer(call, request, &out) : NULL;
@@ -202,4 +211,34 @@ GVariant *isc_handle_destroy_set(IscCall *call, GError **error)
 	g_autoptr(GVariant) options = NULL;
 	g_variant_get(call->params, "(&s@a{sv})", &request.name, &options);
 	return carry_out(call, isc_sets_destroy, &request, options, "dry-run timeout ", error);
+}
+
+/* --- quarantine ---------------------------------------------------------------------------- */
+
+GVariant *isc_handle_quarantine_set(IscCall *call, GError **error)
+{
+	IscSetRequest request = { 0 };
+	g_autoptr(GVariant) options = NULL;
+	g_variant_get(call->params, "(&s&s@a{sv})", &request.name, &request.reason, &options);
+	g_autofree gchar *name = isc_answer_time_name("q");
+	request.snapshot = name;
+	return isc_answer_check_quarantine(call, request.reason, options, error)
+			       ? carry_out(call, isc_sets_quarantine, &request, options,
+						 ISC_QUARANTINE_OPTIONS, error)
+			       : NULL;
+}
+
+GVariant *isc_handle_release_set(IscCall *call, GError **error)
+{
+	IscSetRequest request = { 0 };
+	g_autoptr(GVariant) options = NULL;
+	g_variant_get(call->params, "(&s&s@a{sv})", &request.name, &request.reason, &options);
+	if (!isc_answer_check_reason(request.reason, error))
+		return NULL;
+	GVariant *answer = carry_out(
+			call, isc_sets_release, &request, options, "dry-run timeout ", error);
+	/* Whoever is missing comes, also where one of the others could not be released. */
+	if (!request.dry_run)
+		isc_sets_mend_soon(call->dock);
+	return answer;
 }

@@ -53,6 +53,8 @@ static const IscHandler handlers[] = {
 	{ "Dock1", "AllowSet",   isc_handle_allow_set },
 	{ "Dock1", "DenySet",    isc_handle_deny_set },
 	{ "Dock1", "LimitSet",   isc_handle_limit_set },
+	{ "Dock1", "QuarantineSet", isc_handle_quarantine_set },
+	{ "Dock1", "ReleaseSet", isc_handle_release_set },
 	{ "Dock1", "ShowSet",     isc_handle_show_set },
 	{ "Dock1", "ImportImage", isc_show_import_image },
 	{ "Dock1", "RemoveImage", isc_show_remove_image },

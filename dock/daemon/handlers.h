@@ -35,6 +35,8 @@ ISC_HANDLE(unexpose_set);
 ISC_HANDLE(allow_set);
 ISC_HANDLE(deny_set);
 ISC_HANDLE(limit_set);
+ISC_HANDLE(quarantine_set);
+ISC_HANDLE(release_set);
 ISC_HANDLE(show_set);
 
 /* handlers-dock.c */

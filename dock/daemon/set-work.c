@@ -6,9 +6,12 @@
 
 gboolean isc_set_work_begin(IscSetWork *w, IscVerb verb, GError **error)
 {
-	w->began = g_get_monotonic_time();
-	w->out->plan = g_ptr_array_new_with_free_func(g_free);
-	w->out->warnings = g_ptr_array_new_with_free_func(g_free);
+	if (!w->began)
+		w->began = g_get_monotonic_time();
+	if (!w->out->plan)
+		w->out->plan = g_ptr_array_new_with_free_func(g_free);
+	if (!w->out->warnings)
+		w->out->warnings = g_ptr_array_new_with_free_func(g_free);
 	w->cancel = g_cancellable_new();
 	w->lock = g_strconcat("*", w->request->name, NULL);
 	if (isc_verbs_take(w->dock, w->lock, verb, w->cancel, error))

@@ -8,12 +8,14 @@
 #include "daemon/env.h"
 #include "daemon/provision.h"
 #include "daemon/set-change.h"
+#include "daemon/set-quarantine.h"
 #include "model/member.h"
 
 void isc_set_outcome_clear(IscSetOutcome *outcome)
 {
 	g_clear_pointer(&outcome->plan, g_ptr_array_unref);
 	g_clear_pointer(&outcome->warnings, g_ptr_array_unref);
+	g_clear_pointer(&outcome->evidence, g_ptr_array_unref);
 }
 
 static gboolean stands(const IscSetWork *w, guint number)
@@ -201,6 +203,24 @@ static gboolean is_free(const IscSetWork *w, GError **error)
 	return FALSE;
 }
 
+/* One could not be made: those that stand are what there is to be. */
+static void settle_for_less(IscSetWork *w)
+{
+	g_autoptr(GError) why = NULL;
+	if (isc_set_work_look(w, &why) && isc_register_set_wanted(w->dock->reg, w->set->name,
+							  MAX(highest(w), 1), &why))
+		return;
+	g_warning("set '%s': %s", w->request->name, why->message);
+}
+
+/* It was interrupted: by an order to destroy it, which goes on; or by one to put it into
+ * quarantine, and then those that are cut off by now are what that wants to have. */
+static gboolean is_to_stay(IscSetWork *w)
+{
+	return !w->dock->stopping && g_cancellable_is_cancelled(w->cancel) &&
+	       isc_set_work_look(w, NULL) && w->members->len > 0;
+}
+
 gboolean isc_sets_provision(IscDock *dock, const IscSpec *asked, const IscSetRequest *request,
 		IscSetOutcome *out, GError **error)
 {
@@ -223,22 +243,14 @@ gboolean isc_sets_provision(IscDock *dock, const IscSpec *asked, const IscSetReq
 	if (keep(&w, spec, &why) && fill(&w, spec, wanted, &why))
 		return TRUE;
 	g_autoptr(GError) worse = NULL;
-	if (!dock->stopping && !destroy(&w, &worse))
+	if (is_to_stay(&w))
+		settle_for_less(&w);
+	else if (!dock->stopping && !destroy(&w, &worse))
 		g_message("set '%s': %s", request->name, worse->message);
 	isc_dock_event(dock, "", "set.refused", "warn", request->caller,
 			"set %s was not provisioned: %s", request->name, why->message);
 	g_propagate_error(error, g_steal_pointer(&why));
 	return FALSE;
-}
-
-/* One could not be made: those that stand are what there is to be. */
-static void settle_for_less(IscSetWork *w)
-{
-	g_autoptr(GError) why = NULL;
-	if (isc_set_work_look(w, &why) && isc_register_set_wanted(w->dock->reg, w->set->name,
-							  MAX(highest(w), 1), &why))
-		return;
-	g_warning("set '%s': %s", w->request->name, why->message);
 }
 
 gboolean isc_sets_scale(
@@ -253,7 +265,7 @@ gboolean isc_sets_scale(
 	}
 	/* The verb that is shown where another one meets it. */
 	if (!isc_set_work_begin(&w, ISC_VERB_PROVISION, error) || !isc_set_work_look(&w, error) ||
-			!isc_set_work_is_wanted(&w, error))
+			!isc_set_work_is_wanted(&w, error) || !isc_set_is_free(&w, error))
 		return FALSE;
 	g_autoptr(IscSpec) spec = load_spec(&w, error);
 	if (!spec)
@@ -360,7 +372,7 @@ gboolean isc_sets_upgrade(
 {
 	g_auto(IscSetWork) w = { .dock = dock, .request = request, .out = out };
 	if (!isc_set_work_begin(&w, ISC_VERB_UPGRADE, error) || !isc_set_work_look(&w, error) ||
-			!isc_set_work_is_wanted(&w, error))
+			!isc_set_work_is_wanted(&w, error) || !isc_set_is_free(&w, error))
 		return FALSE;
 	g_autofree gchar *image = target(&w, error);
 	g_autoptr(GPtrArray) old = image ? list_old(&w, image, error) : NULL;
@@ -401,6 +413,8 @@ static gboolean is_whole(const IscSetWork *w)
 /* @filled: nobody is missing */
 static gboolean is_right(const IscSetWork *w, gboolean filled)
 {
+	if (w->set->wanted && *w->set->quarantine)
+		return isc_set_is_held(w) && isc_set_follows(w);
 	return w->set->wanted && highest(w) <= w->set->wanted && (!filled || is_whole(w)) &&
 	       isc_set_follows(w);
 }
@@ -408,6 +422,8 @@ static gboolean is_right(const IscSetWork *w, gboolean filled)
 static gboolean mend(IscSetWork *w, gboolean wants_fill, GError **error)
 {
 	guint wanted = w->set->wanted;
+	if (*w->set->quarantine)
+		return (isc_set_is_held(w) || isc_set_hold(w, error)) && isc_set_follow(w, error);
 	if (!trim(w, wanted, error) || !isc_set_follow(w, error))
 		return FALSE;
 	if (!wants_fill || is_whole(w))
@@ -470,8 +486,10 @@ void isc_sets_check(IscDock *dock, gboolean repair,
 		if (isc_dock_is_busy(dock, lock) || !isc_set_work_look(&w, NULL) ||
 				is_right(&w, TRUE))
 			continue;
-		g_autofree gchar *problem = g_strdup_printf("has %u members, %u are wanted%s",
+		g_autofree gchar *problem = g_strdup_printf("has %u members, %u are wanted%s%s",
 				w.members->len, w.set->wanted,
+				isc_set_is_held(&w) ? ""
+						    : "; it is in quarantine, not all of them are",
 				isc_set_follows(&w) ? "" : "; not all have its rules and limits");
 		if (repair)
 			mend_one(dock, request.name, TRUE);

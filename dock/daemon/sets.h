@@ -20,11 +20,16 @@ typedef struct {
 	gboolean in_place;         /* upgrade */
 	IscVerb verb;              /* change: expose, unexpose, allow, deny or limit */
 	const gchar *const *rules; /* change: as IscRequest has them */
+	const gchar *reason;       /* quarantine, release */
+	const gchar *snapshot;     /* quarantine: name of each member's evidence */
+	gboolean pause, memory;    /* quarantine: as IscRequest has them */
 } IscSetRequest;
 
 typedef struct {
 	GPtrArray *plan;     /* of gchar*, "+ web-3", "expose web-1: tcp:80:80" */
 	GPtrArray *warnings; /* of gchar* */
+	GPtrArray *evidence; /* quarantine: of gchar*, "web-3.q20260101-120000-000"; else NULL */
+	gdouble cut_off_ms;  /* quarantine: from the call until the last drop was in force */
 	gboolean done;       /* it was so already */
 	gdouble seconds;
 } IscSetOutcome;
@@ -70,9 +75,24 @@ gboolean isc_sets_upgrade(IscDock *dock, const IscSetRequest *request, IscSetOut
 gboolean isc_sets_change(IscDock *dock, const IscSetRequest *request, IscSetOutcome *out,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * isc_sets_quarantine:
+ *
+ * All members are cut off, then each of them is put into quarantine; one that cannot be keeps none
+ * of the others from it.  An order on the set that is under way is interrupted.  Errors:
+ * ISC_ERROR_NOT_FOUND; as isc_verb_run(), naming the members that are not.  set-quarantine.c
+ */
+gboolean isc_sets_quarantine(IscDock *dock, const IscSetRequest *request, IscSetOutcome *out,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* All that are in quarantine, whether the set is or they are by themselves.  Errors:
+ * ISC_ERROR_NOT_FOUND; ISC_ERROR_STATE: none is; as isc_verb_run(). */
+gboolean isc_sets_release(IscDock *dock, const IscSetRequest *request, IscSetOutcome *out,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Ends what was interrupted: members too many go, those that stand get the set's rules and limits.
- * @fill: those that are missing come.  In a worker
- * thread. */
+ * Of one in quarantine all members are put there, and none comes or goes.  @fill: those that are
+ * missing come.  In a worker thread. */
 void isc_sets_mend(IscDock *dock, gboolean fill);
 /* The same with @fill in a thread of its own, soon. */
 void isc_sets_mend_soon(IscDock *dock);

@@ -80,6 +80,14 @@ static gboolean starts(const gchar *verb)
 				       g_str_equal(verb, isc_verb_name(ISC_VERB_SNAPSHOT_RESTORE)));
 }
 
+void isc_verbs_interrupt(IscDock *dock, const gchar *name)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	const IscRun *run = isc_dock_run(dock, name);
+	if (run->busy)
+		g_cancellable_cancel(run->cancel);
+}
+
 void isc_verbs_give_back(IscDock *dock, const gchar *name)
 {
 	g_mutex_lock(&dock->lock);
@@ -339,22 +347,30 @@ static IscNode *remembered(IscDock *dock, const gchar *name)
 	return slot && node->spec ? g_steal_pointer(&node) : NULL;
 }
 
-/* Quarantine's first act, before any lock, journal or libvirt: the drop. */
-static void cut_now(IscDock *dock, const IscRequest *request, gint64 began, IscOutcome *out)
+gboolean isc_verbs_cut(IscDock *dock, const gchar *name, gboolean *cut_off, GError **error)
 {
 	g_autoptr(GError) why = NULL;
-	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, request->node, &why);
+	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, &why);
+	*cut_off = FALSE;
 	if (!node && !g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND))
-		node = remembered(dock, request->node);
+		node = remembered(dock, name);
 	if (node)
 		isc_upgrade_cut(dock, node);
 	if (!node || !isc_node_state_is_up(node->state))
-		return;
-	g_clear_error(&why);
+		return TRUE;
 	const IscAdapter *cut = &dock->engine.adapters[ISC_STEP_CUT];
-	if (!cut->up(dock->engine.self, node, ISC_ARG_STANDING, NULL, &why))
+	*cut_off = cut->up(dock->engine.self, node, ISC_ARG_STANDING, NULL, error);
+	return *cut_off;
+}
+
+/* Quarantine's first act. */
+static void cut_now(IscDock *dock, const IscRequest *request, gint64 began, IscOutcome *out)
+{
+	g_autoptr(GError) why = NULL;
+	gboolean cut_off;
+	if (!isc_verbs_cut(dock, request->node, &cut_off, &why))
 		g_ptr_array_add(out->warnings, g_strdup_printf("cut: %s", why->message));
-	else
+	else if (cut_off)
 		out->cut_off_ms = (gdouble)(g_get_monotonic_time() - began) / 1000.0;
 }
 
@@ -378,11 +394,31 @@ static void advise(IscDock *dock, const IscNode *node, GPtrArray *warnings)
 		isc_policy_advise(node->spec, image, warnings);
 }
 
+/* A set that is in quarantine as a whole is released as a whole: else the dock would put the one
+ * back that is not. */
+static gboolean is_held_by_set(IscDock *dock, const IscNode *node, GError **error)
+{
+	const gchar *name = node->spec->replica.set;
+	g_autoptr(IscReplicaSet) set = isc_register_get_set(dock->reg, name, NULL);
+	if (!set || !*set->quarantine)
+		return FALSE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_POLICY,
+			"node '%s' is a member of set '%s', all of which is in quarantine: a "
+			"security officer releases it with 'isc-vm release %s'",
+			node->spec->name, name, name);
+	return TRUE;
+}
+
 /* Members of a set are equal. */
-static gboolean is_for_set(const IscRequest *request, const IscNode *node, GError **error)
+static gboolean is_for_set(
+		IscDock *dock, const IscRequest *request, const IscNode *node, GError **error)
 {
 	gboolean asks = isc_verb_is_about_rules(request->verb) || request->verb == ISC_VERB_LIMIT;
-	if (!asks || request->of_set || !*node->spec->replica.set)
+	if (request->of_set || !*node->spec->replica.set)
+		return FALSE;
+	if (request->verb == ISC_VERB_RELEASE)
+		return is_held_by_set(dock, node, error);
+	if (!asks)
 		return FALSE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
 			"node '%s' is a member of set '%s', and its members are equal: 'isc-vm %s "
@@ -421,7 +457,7 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 {
 	g_autoptr(IscNode) node = isc_dock_load_node(dock, request->node, error);
 	if (!node || !isc_node_check_verb(node, request->verb, &out->done, error) ||
-			is_for_set(request, node, error) ||
+			is_for_set(dock, request, node, error) ||
 			!isc_upgrade_admits(dock, node, request, error))
 		return FALSE;
 	if (request->timeout_s)

@@ -24,7 +24,7 @@ typedef struct {
 	const gchar *image;       /* upgrade: NAME, NAME:VERSION or sha256:DIGEST */
 	guint drain_s;            /* upgrade, rollback: that open connections get to end */
 	gboolean in_place;        /* upgrade, rollback: without a stand-in */
-	gboolean of_set;          /* rules, limit: an order on the node's set makes it */
+	gboolean of_set;          /* rules, limit, release: an order on the node's set makes it */
 	guint64 run; /* enable of a job: its run, where it is on record already; else 0 */
 	const gchar *const *rules; /* expose, unexpose, allow, deny, limit: as the caller wrote them
 				    */
@@ -56,6 +56,15 @@ gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out,
 gboolean isc_verbs_take(IscDock *dock, const gchar *name, IscVerb verb, GCancellable *cancel,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void isc_verbs_give_back(IscDock *dock, const gchar *name);
+
+/* What @name is busy with shall end; waits for nothing. */
+void isc_verbs_interrupt(IscDock *dock, const gchar *name);
+
+/* The drop of node @name, before any lock, journal or libvirt, and where the register cannot be
+ * asked.  *@cut_off: there was something to cut off, and it is.  One that is not there is no error.
+ */
+gboolean isc_verbs_cut(IscDock *dock, const gchar *name, gboolean *cut_off, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * isc_verbs_run_plan:

@@ -10,6 +10,7 @@ void isc_replica_set_free(IscReplicaSet *set)
 		return;
 	g_free(set->name);
 	g_free(set->spec);
+	g_free(set->quarantine);
 	g_free(set);
 }
 
@@ -46,8 +47,9 @@ IscReplicaSet *isc_register_get_set(IscRegister *reg, const gchar *name, GError 
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
 	g_autoptr(IscStmt) st = isc_sql_prepare(reg->db, error,
-			"SELECT name, spec, wanted, created FROM replica_set WHERE name = ?", "t",
-			name);
+			"SELECT name, spec, wanted, created, quarantine FROM replica_set WHERE "
+			"name = ?",
+			"t", name);
 	if (!st)
 		return NULL;
 	if (sqlite3_step(st) != SQLITE_ROW) {
@@ -60,6 +62,7 @@ IscReplicaSet *isc_register_get_set(IscRegister *reg, const gchar *name, GError 
 	set->spec = g_strdup(isc_sql_text(st, 1));
 	set->wanted = (guint)sqlite3_column_int64(st, 2);
 	set->created = sqlite3_column_int64(st, 3);
+	set->quarantine = g_strdup(isc_sql_text(st, 4));
 	return set;
 }
 
@@ -81,6 +84,14 @@ gboolean isc_register_set_wanted(IscRegister *reg, const gchar *name, guint want
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
 	return isc_sql_run(reg->db, error, "UPDATE replica_set SET wanted = ? WHERE name = ?", "it",
 			(gint64)wanted, name);
+}
+
+gboolean isc_register_set_quarantine(
+		IscRegister *reg, const gchar *name, const gchar *reason, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+	return isc_sql_run(reg->db, error, "UPDATE replica_set SET quarantine = ? WHERE name = ?",
+			"tt", reason, name);
 }
 
 gboolean isc_register_set_set_spec(IscRegister *reg, const IscSpec *spec, GError **error)

@@ -9,7 +9,7 @@
 #include "store/register-private.h"
 #include "store/sql.h"
 
-#define SCHEMA_VERSION 8
+#define SCHEMA_VERSION 9
 #define EVENTS_KEPT 100000
 
 /* Step n takes a database from version n to n + 1. */
@@ -74,6 +74,8 @@ static const gchar *const migrations[SCHEMA_VERSION] = {
 	"  created INTEGER NOT NULL) STRICT;\n"
 	"ALTER TABLE node ADD COLUMN replica_set TEXT NOT NULL DEFAULT '';\n"
 	"CREATE INDEX node_replica_set ON node (replica_set) WHERE replica_set <> '';\n",
+
+	"ALTER TABLE replica_set ADD COLUMN quarantine TEXT NOT NULL DEFAULT '';\n",
 };
 
 static gint64 now_s(void)

@@ -201,9 +201,10 @@ gboolean isc_register_detach_volume(IscRegister *reg, const gchar *name, const I
 /* n equal nodes from one spec. */
 typedef struct {
 	gchar *name;
-	gchar *spec;    /* the node file, without env */
-	guint wanted;   /* how many members there shall be; 0: it is being destroyed */
-	gint64 created; /* s since the epoch */
+	gchar *spec;       /* the node file, without env */
+	guint wanted;      /* how many members there shall be; 0: it is being destroyed */
+	gint64 created;    /* s since the epoch */
+	gchar *quarantine; /* why all of it is in quarantine; "": it is not */
 } IscReplicaSet;
 
 void isc_replica_set_free(IscReplicaSet *set);
@@ -218,6 +219,9 @@ IscReplicaSet *isc_register_get_set(IscRegister *reg, const gchar *name, GError 
 GPtrArray *isc_register_list_sets(IscRegister *reg, GError **error);
 gboolean isc_register_set_wanted(IscRegister *reg, const gchar *name, guint wanted, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
+/* All of it is in quarantine, for @reason; "": no longer. */
+gboolean isc_register_set_quarantine(IscRegister *reg, const gchar *name, const gchar *reason,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Another spec for members to come. */
 gboolean isc_register_set_set_spec(IscRegister *reg, const IscSpec *spec, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;

@@ -240,6 +240,21 @@ crash destroy 3 dock isc-vm scale s 1
 ok "one that was getting smaller is" wait_for 60 set_is 1
 ok "its port leads to who is left" serves
 ok "and in order" in_order
+# In the middle of a quarantine, with one member through and another not at it yet.
+dock isc-vm scale s 2 >/dev/null
+crash quarantine 1 dock isc-vm quarantine s --reason test
+# shellcheck disable=SC2016 # jq's
+is_held() { dock isc-vm show s --json | jq -e '.state == "quarantined" and (.members | length == 2 and all(.state == "quarantined"))'; }
+ok "a set that was being put into quarantine is, all of it" wait_for 60 is_held
+not_ok "and serves nobody" serves
+ok "and in order" in_order
+dock isc-vm release s --reason test >/dev/null
+ok "released, it is as it was" wait_for 60 set_is 2
+crash release 1 dock sh -c 'isc-vm quarantine s --reason test && isc-vm release s --reason test'
+ok "one that was being released: what is not yet can be" wait_for 60 dock sh -c 'isc-vm release s --reason test || isc-vm show s | grep "2 of 2 ready"'
+ok "and is as it was" wait_for 60 set_is 2
+ok "in order" in_order
+dock isc-vm scale s 1 >/dev/null
 crash destroy 0 dock isc-vm destroy s
 gone() { [ "$(state)" = none ] && ! dock isc-vm show s; }
 ok "one that was being destroyed goes" wait_for 60 gone

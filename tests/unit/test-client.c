@@ -520,15 +520,41 @@ static void a_set_stands_for_its_members_or_it_is_said_what_to_name(void **state
 	g_auto(Run) disable = isc_vm(fake, "disable db");
 	assert_int_equal(disable.status, 0);
 	assert_string_equal(disable.out, "db-1: disabled after 0.2 s\nweb: disabled after 0.2 s\n");
-	g_auto(Run) quarantine = isc_vm(fake, "quarantine db --reason x");
-	assert_int_equal(quarantine.status, 3);
-	assert_string_equal(quarantine.err,
-			"isc-vm quarantine: 'db' is a set of nodes: name one of its members, "
+	g_auto(Run) snapshot = isc_vm(fake, "snapshot create db s1");
+	assert_int_equal(snapshot.status, 3);
+	assert_string_equal(snapshot.err,
+			"isc-vm snapshot create: 'db' is a set of nodes: name one of its members, "
 			"which 'isc-vm show db' lists\n");
 	g_auto(Run) sets = isc_vm(fake, "list --sets");
 	assert_string_equal(sets.out, "SET  READY  MEMBERS\ndb   1      db-1 db-2\n");
 	g_auto(Run) names = isc_vm(fake, "list --sets --names");
 	assert_string_equal(names.out, "db\n");
+}
+
+/* All of it, by one call: a member after the other would leave the last ones on the net meanwhile.
+ */
+static void a_set_is_quarantined_and_released_as_a_whole(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "ListNodes", "([{'name': <'db-1'>, 'set': <'db'>}],)");
+	answer(fake, "ShowSet", "({'members': <[{'name': <'db-1'>}]>},)");
+	answer(fake, "QuarantineSet",
+			"({'name': <'db'>, 'cut-off': <1.5>, 'evidence': <['db-1.q1', "
+			"'db-2.q1']>},)");
+	answer(fake, "ReleaseSet", "({'name': <'db'>, 'state': <'2 of 2 ready'>},)");
+	g_auto(Run) quarantine = isc_vm(fake, "quarantine db --reason x --pause");
+	assert_int_equal(quarantine.status, 0);
+	assert_string_equal(quarantine.out, "db: quarantined, all of it cut off after 1.5 ms\n"
+					    "  evidence: db-1.q1\n  evidence: db-2.q1\n");
+	g_auto(Run) release = isc_vm(fake, "release db --reason x");
+	assert_int_equal(release.status, 0);
+	assert_string_equal(release.out, "db: 2 of 2 ready\n");
+	answer(fake, "QuarantineSet",
+			"!org.iscdock.Error.State set 'db': 1 of its 2 members are not in "
+			"quarantine ('db-2'): node 'db-2' is busy");
+	g_auto(Run) partly = isc_vm(fake, "quarantine db --reason x");
+	assert_int_equal(partly.status, 4);
+	assert_non_null(strstr(partly.err, "('db-2')"));
 }
 
 static void an_older_dock_is_not_taken_for_a_missing_node(void **state)
@@ -1464,6 +1490,7 @@ int main(int argc, char **argv)
 		TEST(the_name_of_a_set_is_taken_for_the_set),
 		TEST(rules_of_a_set_are_the_sets),
 		TEST(a_set_stands_for_its_members_or_it_is_said_what_to_name),
+		TEST(a_set_is_quarantined_and_released_as_a_whole),
 		TEST(an_older_dock_is_not_taken_for_a_missing_node),
 		TEST(without_a_dock_or_a_bus_it_says_so),
 		TEST(a_dock_that_dies_under_the_call_is_status_8),

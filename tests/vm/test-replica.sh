@@ -170,6 +170,50 @@ ok "the same again changes nothing" json '.changed == false' upgrade web --image
 ok "and the one that it had" vm rollback web
 is "$(get '') $(vm show web --json | jq -r '[.members[].version] | join(" ")')" "fickle 1 1 1" "each of its members"
 
+# --- all of it in quarantine (R6.2) -----------------------------------------------------------------
+states() { vm show web --json | jq -r '[.members[].state] | unique | join(" ")'; }
+status 2 "without a reason a set is not put into quarantine" vm quarantine web
+like "$(vm quarantine web --reason test --dry-run)" $'quarantine web-1\nquarantine web-2' "a dry run tells who would be"
+is "$(states)" "ready" "and does nothing"
+ok "a set is put into quarantine" vm quarantine web --reason 'all of it'
+like "$(cat "$TMP/out")" "web: quarantined, all of it cut off after .* evidence: web-1\\.q.* evidence: web-2\\.q" "with evidence of each member"
+is "$(states)" "quarantined" "all of it"
+not_ok "and serves nobody" get ''
+ok "which is shown with the reason" json '.state == "quarantined" and .reason == "all of it"' show web
+ok "once more changes nothing" json '.changed == false' quarantine web --reason again
+status 5 "it is not scaled" vm scale web 3
+status 5 "nor upgraded" vm upgrade web --image fickle:2
+like "$(cat "$TMP/out")" "'isc-vm release web'" "and it is said what to do"
+status 5 "nor is one of it released" vm release web-1 --reason test
+ok "one of it is destroyed" vm destroy web-2
+rig restart dockd >/dev/null 2>&1
+ok "and is not replaced, by the next dock either" json '. == []' fsck --repair
+is "$(names)" "web-1" "so long as it is in quarantine"
+status 6 "an operator does not release it" as op1 isc-vm release web --reason test
+ok "a security officer does" as sec1 isc-vm release web --reason test
+ok "then another one comes" wait_for 90 are_ready web 2
+is "$(answer 30)" "web-1 web-2" "and it serves"
+status 4 "what is not in quarantine is not released" vm release web --reason test
+status 3 "nor what is not there" vm release nobody --reason test
+# The evidence of one cannot be had, for it is at something else that does not end.
+pid=$(vm show web-1 --json | jq .pid)
+dock kill -STOP "$pid"
+vm snapshot create web-1 s1 >"$TMP/s1" 2>&1 &
+snapshot=$!
+is_at_it() { vm disable web-1 --dry-run 2>&1 | grep -q busy; }
+ok "a member is busy" wait_for 30 is_at_it
+vm quarantine web --reason test >"$TMP/partly" 2>&1
+rc=$?
+dock kill -CONT "$pid"
+wait $snapshot
+note "$rc: $(cat "$TMP/partly")"
+[ "$rc" = 0 ] || like "$(cat "$TMP/partly")" "1 of its 2 members are not in quarantine \\('web-1'\\)" "if one fails it is named"
+like "$(vm show web-2)" quarantined "and the others are in quarantine"
+ok "once it can it is, too" wait_for 90 vm quarantine web --reason test
+is "$(states)" quarantined "all of it"
+ok "it is released" vm release web --reason test
+ok "and ready" wait_for 90 are_ready web 2
+
 # --- the register is lost --------------------------------------------------------------------------
 rig stop dockd --signal KILL
 dock sh -c 'rm /var/lib/isc-dock/register.db*'
