@@ -34,7 +34,8 @@ typedef struct {
 	IscCli *cli;
 	IscClient *client;
 	GPtrArray *sources; /* of Source */
-	const gchar *only;  /* the trail that was asked for; NULL: all */
+	const gchar *only;  /* the trail that was asked for; NULL: all … */
+	const gchar *set;   /* … of the members of this set, if it is not NULL */
 	gint64 since, until;
 	gboolean is_dropped, is_accepted; /* only such */
 	gchar *const *kinds;
@@ -156,12 +157,30 @@ static gboolean is_open(const Log *l, const gchar *name)
 	return FALSE;
 }
 
+/* A set that has gone meanwhile has no new members. */
+static gboolean open_members(Log *l)
+{
+	g_autoptr(GError) why = NULL;
+	g_auto(GStrv) members = isc_cli_members(l->cli, l->set, &why);
+	for (gsize i = 0; members && members[i]; i++) {
+		g_autofree gchar *name = g_strdup_printf("%c%s", ISC_TRAIL_PACKETS, members[i]);
+		if (!is_open(l, name) && !open_source(l, name))
+			return FALSE;
+	}
+	if (members || g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND))
+		return TRUE;
+	l->error = g_steal_pointer(&why);
+	return FALSE;
+}
+
 /* What is there and not open yet. */
 static gboolean open_new(Log *l)
 {
 	l->looked_at = g_get_monotonic_time();
 	if (l->only)
 		return is_open(l, l->only) || open_source(l, l->only);
+	if (l->set)
+		return open_members(l);
 	g_autoptr(GVariant) reply =
 			isc_client_ask(l->client, NULL, "ListTrails", NULL, "(as)", &l->error);
 	g_autofree const gchar **names = NULL;
@@ -293,10 +312,15 @@ static gboolean take_wishes(Log *l, GError **error)
 static gboolean run(Log *l, const gchar *node, GError **error)
 {
 	g_autofree gchar *only = node ? g_strdup_printf("%c%s", ISC_TRAIL_PACKETS, node) : NULL;
-	l->only = only;
 	l->client = isc_cli_client(l->cli, error);
 	if (!l->client)
 		return FALSE;
+	/* First: a node that had the name of the set before it has a trail still. */
+	g_auto(GStrv) members = node && !g_str_equal(node, ISC_TRAIL_DOCK)
+						? isc_cli_members(l->cli, node, NULL)
+						: NULL;
+	l->set = members ? node : NULL;
+	l->only = members ? NULL : only;
 	if (open_new(l) && print(l) && isc_args_has(l->cli->args, "follow"))
 		follow(l);
 	if (!l->error)

@@ -9,6 +9,28 @@ static GVariant *show(IscCli *cli, const gchar *name)
 	return isc_cli_ask(cli, NULL, "ShowSet", g_variant_new("(s)", name), "(a{sv})", NULL);
 }
 
+GStrv isc_cli_members(IscCli *cli, const gchar *name, GError **error)
+{
+	g_autoptr(GVariant) set = isc_cli_ask(
+			cli, NULL, "ShowSet", g_variant_new("(s)", name), "(a{sv})", error);
+	g_autoptr(GVariant) members =
+			set ? g_variant_lookup_value(set, "members", G_VARIANT_TYPE("aa{sv}"))
+			    : NULL;
+	g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+	for (gsize i = 0; members && i < g_variant_n_children(members); i++) {
+		g_autoptr(GVariant) member = g_variant_get_child_value(members, i);
+		const gchar *one;
+		if (g_variant_lookup(member, "name", "&s", &one))
+			g_strv_builder_add(names, one);
+	}
+	if (set && !members)
+		g_set_error(error, ISC_ERROR, ISC_ERROR_FAILED,
+				"isc-dockd does not tell the members of '%s': install the same "
+				"version of both",
+				name);
+	return members ? g_strv_builder_end(names) : NULL;
+}
+
 GPtrArray *isc_cli_names(const IscCli *cli)
 {
 	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);

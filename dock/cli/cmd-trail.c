@@ -13,6 +13,8 @@
 #include "cli/cli.h"
 #include "cli/filter.h"
 #include "cli/segments.h"
+#include "cli/service-line.h"
+#include "cli/set-logs.h"
 #include "cli/trail.h"
 
 #define SLOW_POLL_MS 2000 /* besides inotify: file systems that do not tell */
@@ -67,21 +69,6 @@ static void on_command(IscJson *command, gpointer data)
 	g_string_append_printf(f->cli->out, "%s\n", text);
 }
 
-/* "2026-01-02T03:04:05.678Z stdout TEXT", as the collector writes service.log. */
-static IscJson *log_json(const gchar *line, gsize len)
-{
-	IscJson *json = json_object_new_object();
-	g_autofree gchar *text = isc_output_bytes(line, len);
-	g_auto(GStrv) parts = g_strsplit(text, " ", 3);
-	gboolean is_whole = g_strv_length(parts) == 3 && g_str_has_suffix(parts[0], "Z");
-	if (is_whole) {
-		json_object_object_add(json, "time", json_object_new_string(parts[0]));
-		json_object_object_add(json, "stream", json_object_new_string(parts[1]));
-	}
-	json_object_object_add(json, "text", json_object_new_string(is_whole ? parts[2] : text));
-	return json;
-}
-
 /* The acts of the dock: one line each. */
 static void print_act(Follow *f, const gchar *line, gsize len)
 {
@@ -114,8 +101,8 @@ static void print_line(Follow *f, const gchar *line, gsize len)
 		g_string_append_printf(f->cli->out, "%s\n", text);
 		return;
 	}
-	g_autoptr(IscJson) json =
-			f->audit ? isc_audit_parse(f->audit, line, len) : log_json(line, len);
+	g_autoptr(IscJson) json = f->audit ? isc_audit_parse(f->audit, line, len)
+					   : isc_service_line_json(line, len);
 	isc_output_json(f->cli->out, json, FALSE);
 }
 
@@ -340,12 +327,18 @@ static IscTrail *begin(Follow *f, guint lines, GError **error)
 	return fd < 0 ? NULL : isc_trail_new(fd, lines, error);
 }
 
+static gboolean take_lines(const IscCli *cli, guint *lines, GError **error)
+{
+	if (g_strcmp0(isc_args_get(cli->args, "lines"), "all") != 0)
+		return isc_args_uint(cli->args, "lines", 0, G_MAXINT, lines, error);
+	*lines = 0;
+	return TRUE;
+}
+
 static gboolean show(Follow *f, guint lines, GError **error)
 {
 	IscCli *cli = f->cli;
-	if (g_strcmp0(isc_args_get(cli->args, "lines"), "all") == 0)
-		lines = 0;
-	else if (!isc_args_uint(cli->args, "lines", 0, G_MAXINT, &lines, error))
+	if (!take_lines(cli, &lines, error))
 		return FALSE;
 	f->node = isc_cli_trail(cli, 0, error);
 	f->client = f->node ? isc_cli_client(cli, error) : NULL;
@@ -385,7 +378,14 @@ static gboolean show(Follow *f, guint lines, GError **error)
 gboolean isc_cmd_logs(IscCli *cli, GError **error)
 {
 	Follow f = { .cli = cli, .kind = "service", .inotify = -1, .watch = -1 };
-	return show(&f, LINES_SHOWN, error);
+	guint lines = LINES_SHOWN;
+	const gchar *name = isc_cli_name(cli, 0, "node", error);
+	if (!name || !take_lines(cli, &lines, error))
+		return FALSE;
+	/* First: a node that had the name of the set before it has a log still. */
+	g_auto(GStrv) members = isc_cli_members(cli, name, NULL);
+	return members ? isc_set_logs_show(cli, name, members, lines, error)
+		       : show(&f, LINES_SHOWN, error);
 }
 
 static gboolean check_raw(const IscCli *cli, GError **error)

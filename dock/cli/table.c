@@ -254,7 +254,7 @@ const IscCommand isc_commands[] = {
 	{ "job pause",        "NAME...",     "let a job's schedule rest", 1, ANY, "node", 0, none, isc_cmd_job_pause },
 	{ "job resume",       "NAME...",     "let it go on", 1, ANY, "node", 0, none, isc_cmd_job_resume },
 	{ "job next",         "CALENDAR",    "say when a schedule comes; needs no dock", 1, ANY, "", 0, job_next_options, isc_cmd_job_next },
-	{ "logs",             "NAME",        "print what the service wrote", 1, 1, "node", 0, follow_options, isc_cmd_logs },
+	{ "logs",             "NAME",        "print what the service of a node, or of a set, wrote", 1, 1, "node", 0, follow_options, isc_cmd_logs },
 	{ "audit",            "NAME|--dock", "print the audit trail of a node, or of the dock", 0, 1, "node", 0, audit_options, isc_cmd_audit },
 	{ "audit verify",     "NAME...|--dock|--all|--export DIR", "check that audit trails are whole and unchanged", 0, ANY, "node", 0, verify_options, isc_cmd_audit_verify },
 	{ "audit anchor",     "[NAME...]",   "print the ends of audit trails, to be kept elsewhere", 0, ANY, "node", 0, none, isc_cmd_audit_anchor },

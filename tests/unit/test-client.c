@@ -845,7 +845,8 @@ static void trails_are_cleaned_for_the_terminal(void **state)
 	g_auto(Run) logs = isc_vm(fake, "logs web -n 2");
 	assert_int_equal(logs.status, 0);
 	assert_string_equal(logs.out, "two \\x1b[2J\\xff\nthree\n");
-	assert_string_equal(fake->calls->str, "Dock1.OpenTrail ('web', 'service')\n");
+	assert_string_equal(fake->calls->str,
+			"Dock1.ShowSet ('web',)\nDock1.OpenTrail ('web', 'service')\n");
 	g_auto(Run) all = isc_vm(fake, "audit web -n all");
 	assert_true(g_str_has_prefix(all.out, "one\n"));
 	assert_string_equal(fake->calls->str, "Dock1.OpenChain ('web', 0)\n");
@@ -918,6 +919,40 @@ static void logs_follow_growth_and_rotation_until_interrupted(void **state)
 	finish(&run);
 	assert_int_equal(run.status, -SIGINT);
 	assert_string_equal(run.err, "");
+	run_clear(&run);
+}
+
+/* The fake has one file, which is every member's. */
+static void logs_of_a_set_are_merged_by_time_behind_their_names(void **state)
+{
+	Fake *fake = *state;
+	answer(fake, "ShowSet", "({'members': <[{'name': <'db-1'>}, {'name': <'db-10'>}]>},)");
+	put(fake, "2026-01-02T03:04:05.678Z stdout b\n2026-01-02T03:04:05.677Z stderr a\n"
+		  "piece\033[2J of it\n");
+	g_auto(Run) all = isc_vm(fake, "logs db");
+	assert_int_equal(all.status, 0);
+	assert_string_equal(all.out, "db-1  | 2026-01-02T03:04:05.677Z stderr a\n"
+				     "db-1  | piece\\x1b[2J of it\n"
+				     "db-10 | 2026-01-02T03:04:05.677Z stderr a\n"
+				     "db-10 | piece\\x1b[2J of it\n"
+				     "db-1  | 2026-01-02T03:04:05.678Z stdout b\n"
+				     "db-10 | 2026-01-02T03:04:05.678Z stdout b\n");
+	g_auto(Run) last = isc_vm(fake, "logs db -n 1 --json");
+	assert_string_equal(last.out, "{\"text\":\"piece\\\\x1b[2J of it\",\"node\":\"db-10\"}\n");
+
+	Run run = { .process = spawn(fake, "logs db -f -n 1") };
+	g_autoptr(GString) seen = g_string_new(NULL);
+	await(run.process, seen, "db-1");
+	put(fake, "2026-01-02T03:04:06.000Z stdout new\n");
+	await(run.process, seen, "db-10 | 2026-01-02T03:04:06.000Z stdout new\n");
+	assert_non_null(strstr(seen->str, "db-1  | 2026-01-02T03:04:06.000Z stdout new\n"));
+	/* One that is new is found. */
+	answer(fake, "ShowSet", "({'members': <[{'name': <'db-11'>}]>},)");
+	await(run.process, seen, "db-11 | 2026-01-02T03:04:06.000Z stdout new\n");
+	answer(fake, "ShowSet", "!org.iscdock.Error.NotFound no set 'db'");
+	finish(&run);
+	assert_int_equal(run.status, 0);
+	assert_string_equal(run.err, "isc-vm logs: set 'db' is no more\n");
 	run_clear(&run);
 }
 
@@ -1360,7 +1395,8 @@ static void dropped_packets_are_shown_by_kind_and_time(void **state)
 					"dropped=10\n");
 	g_auto(Run) all = isc_vm(fake, "network log web --json");
 	assert_int_equal(all.status, 0);
-	assert_string_equal(fake->calls->str, "Dock1.OpenChain ('+web', 0)\n");
+	assert_string_equal(fake->calls->str, "Dock1.ShowSet ('web',)\n"
+					      "Dock1.OpenChain ('+web', 0)\n");
 	static const gchar *const order[] = { "\"mac\"", "\"ip\"", "\"arp\"", "\"left-out\":9" };
 	const gchar *at = all.out;
 	for (gsize i = 0; i < G_N_ELEMENTS(order); i++) {
@@ -1506,6 +1542,7 @@ int main(int argc, char **argv)
 		TEST(import_refuses_what_is_no_whole_image),
 		TEST(trails_are_cleaned_for_the_terminal),
 		TEST(logs_in_json_have_time_stream_and_text),
+		TEST(logs_of_a_set_are_merged_by_time_behind_their_names),
 		TEST(audit_shows_commands_and_json),
 		TEST(logs_follow_growth_and_rotation_until_interrupted),
 		TEST(logs_end_when_the_node_is_gone),
