@@ -131,8 +131,8 @@ gboolean isc_cli_help(GString *out, gchar *const *topic, GError **error) G_GNUC_
  */
 GVariant *isc_cli_ask_set(IscCli *cli, const gchar *method, GVariant *params, GError **why);
 
-/* The names of the members of set @name.  Errors: as isc_client_ask(); ISC_ERROR_NOT_FOUND: there is
- * no such set.  Returns: (transfer full) */
+/* The names of the members of set @name.  Errors: as isc_client_ask(); ISC_ERROR_NOT_FOUND: there
+ * is no such set.  Returns: (transfer full) */
 GStrv isc_cli_members(IscCli *cli, const gchar *name, GError **error);
 
 /* The words of the command line as names that isc_cli_put_members() may add to. */

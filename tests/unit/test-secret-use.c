@@ -1,3 +1,4 @@
+/* R5.4, T28: whose a key in libvirtd is, so that one that outlived its owner is found. */
 #include "cm.h"
 
 #include "base/name.h"

@@ -1,3 +1,4 @@
+/* R4.3: what a service wrote, line by line. */
 #include "cm.h"
 
 #include "cli/service-line.h"
