@@ -62,17 +62,14 @@ static gboolean is_orphan(
 		IscDock *dock, const IscVmSecret *secret, IscSecretKind kind, const gchar *name)
 {
 	switch (kind) {
-	case ISC_SECRET_COPY: /* only a verb under way makes one, and nobody is at it */
-		return TRUE;
 	case ISC_SECRET_OVERLAY:
 		return !is_of_node(dock, name, secret->uuid);
 	case ISC_SECRET_VOLUME:
+		return !is_of_volume(dock, name, secret->uuid);
+	case ISC_SECRET_COPY: /* only a verb under way makes one, and nobody is at it */
 		break;
 	}
-	g_autofree gchar *as_overlay = isc_secret_use_overlay("volume");
-	return !is_of_volume(dock, name, secret->uuid) &&
-	       !(g_str_equal(secret->usage, as_overlay) &&
-			       is_of_node(dock, "volume", secret->uuid));
+	return TRUE;
 }
 
 static void look(IscDock *dock, const IscVmSecret *secret, gboolean repair, IscReconcileFunc found,

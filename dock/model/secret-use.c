@@ -16,7 +16,7 @@ gchar *isc_secret_use_overlay(const gchar *node)
 
 gchar *isc_secret_use_volume(const gchar *volume)
 {
-	return g_strconcat(VOLUME, volume, NULL);
+	return g_strconcat(VOLUME, volume, g_str_equal(volume, "overlay") ? "/" : NULL, NULL);
 }
 
 gchar *isc_secret_use_copy(const gchar *key_id)
@@ -39,7 +39,9 @@ gboolean isc_secret_use_parse(const gchar *usage, IscSecretKind *kind, gchar **n
 	gsize len = strlen(usage);
 	if (len > ISC_SECRET_USE_MAX)
 		return FALSE;
-	if (g_str_has_prefix(usage, VOLUME))
+	if (g_str_equal(usage, VOLUME "overlay/"))
+		return take(g_strdup("overlay"), ISC_SECRET_VOLUME, kind, name);
+	if (g_str_has_prefix(usage, VOLUME) && !g_str_equal(usage, VOLUME "overlay"))
 		return take(g_strdup(usage + strlen(VOLUME)), ISC_SECRET_VOLUME, kind, name);
 	const gchar *id = g_str_has_prefix(usage, COPY) ? usage + strlen(COPY) : NULL;
 	if (id && strchr(id, '.'))

@@ -4,7 +4,9 @@
 /* What the dock's secrets in libvirtd are for, as their usage says (`virsh secret-list` shows it):
  *
  *   isc-NODE/overlay      opens the node's overlay; the secret's uuid is the node's
- *   isc-volume/VOLUME     opens the volume; the secret's uuid is the volume's
+ *   isc-volume/VOLUME     opens the volume; the secret's uuid is the volume's.  Of a volume
+ *                         "overlay" it is isc-volume/overlay/: libvirtd has each usage once, and
+ *                         the other one is that of a node "volume"
  *   isc-copy/KEY          opens a copy that is being made, KEY: its key's id in the key store,
  *                         NODE.snapshot.NAME or NODE.evidence.NAME, with .VOLUME perhaps
  */
@@ -25,7 +27,6 @@ gchar *isc_secret_use_copy(const gchar *key_id);
 /**
  * isc_secret_use_parse:
  * @usage: of any secret in libvirtd: others have some there, too
- * @kind: "isc-volume/overlay" may be of a node "volume" as well: its uuid tells
  * @name: (transfer full): of the node or the volume; of a copy, of the node that it is made of
  *
  * Returns: FALSE: it is none of the dock's

@@ -16,7 +16,9 @@ static void a_use_tells_whose_secret_it_is(void **state)
 		{ "isc-web-1/overlay", ISC_SECRET_OVERLAY, "web-1" },
 		{ "isc-copy/overlay", ISC_SECRET_OVERLAY, "copy" },
 		{ "isc-volume/data", ISC_SECRET_VOLUME, "data" },
-		{ "isc-volume/overlay", ISC_SECRET_VOLUME, "overlay" },
+		{ "isc-volume/overlay/", ISC_SECRET_VOLUME, "overlay" },
+		{ "isc-volume/overlay", ISC_SECRET_OVERLAY, "volume" },
+		{ "isc-volume/data/", 0, NULL },
 		{ "isc-copy/web.snapshot.s1", ISC_SECRET_COPY, "web" },
 		{ "isc-copy/web.evidence.q1.data", ISC_SECRET_COPY, "web" },
 		{ "", 0, NULL },
@@ -64,11 +66,36 @@ static void what_is_made_is_understood(void **state)
 	assert_false(isc_secret_use_parse(more, &kind, &name));
 }
 
+/* libvirtd has each usage once: two disks with the same one could not run at a time. */
+static void no_two_disks_have_the_same_use(void **state)
+{
+	(void)state;
+	static const gchar *const names[] = { "overlay", "volume", "copy", "overlay-1", "web" };
+	g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autofree gchar *id = g_strconcat(names[i], ".snapshot.overlay", NULL);
+		gchar *uses[] = { isc_secret_use_overlay(names[i]), isc_secret_use_volume(names[i]),
+			isc_secret_use_copy(id) };
+		static const IscSecretKind kinds[] = { ISC_SECRET_OVERLAY, ISC_SECRET_VOLUME,
+			ISC_SECRET_COPY };
+		for (gsize k = 0; k < G_N_ELEMENTS(uses); k++) {
+			g_autofree gchar *name = NULL;
+			IscSecretKind kind;
+			assert_true(isc_secret_use_parse(uses[k], &kind, &name));
+			assert_int_equal(kind, kinds[k]);
+			assert_string_equal(name, names[i]);
+			if (!g_hash_table_add(seen, uses[k]))
+				fail_msg("'%s' is in use twice", uses[k]);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_use_tells_whose_secret_it_is),
 		cmocka_unit_test(what_is_made_is_understood),
+		cmocka_unit_test(no_two_disks_have_the_same_use),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
