@@ -206,11 +206,15 @@ static gboolean take_in(int from, int to, const gchar *text, const gchar *key, g
 		return FALSE;
 	}
 	g_autoptr(GError) why = NULL;
-	if (!isc_volume_find_region(from, &info, &why) || info.size % MIB != 0 ||
-			info.size / MIB > ISC_VOLUME_MIB_MAX || info.size == 0) {
+	gboolean is_found = isc_volume_find_region(from, &info, &why);
+	gboolean is_cut = is_found && (guint64)st.st_size < info.luks_offset + ISC_LUKS_AREA;
+	if (!is_found || is_cut || info.size % MIB != 0 || info.size / MIB > ISC_VOLUME_MIB_MAX ||
+			info.size == 0) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
 				"what is imported is no export of a volume: %s",
-				why ? why->message : "its size is no number of MiB");
+				why      ? why->message
+				: is_cut ? "it ends in its header"
+					 : "its size is no number of MiB");
 		return FALSE;
 	}
 	*size_mib = (guint)(info.size / MIB);
@@ -229,6 +233,10 @@ gboolean isc_volume_import(const gchar *path, int from, const gchar *text, const
 	if (fd < 0)
 		return isc_error_set_errno(error, errno, "cannot make '%s'", tmp);
 	gboolean ok = take_in(from, fd, text, key, size_mib, error);
+	if (ok && !isc_volume_check_whole(tmp, key, error)) {
+		g_prefix_error(error, "what is imported is no whole export of a volume: ");
+		ok = FALSE;
+	}
 	if (ok && (fchmod(fd, 0600) < 0 || fsync(fd) < 0))
 		ok = isc_error_set_errno(error, errno, "cannot sync '%s'", tmp);
 	if (ok && renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE) < 0)

@@ -23,6 +23,10 @@ gboolean isc_volume_check_key(const gchar *key, GError **error);
  * Returns: fd, or -1 with errno set */
 int isc_volume_open_taken(const gchar *path, int flags, struct stat *was, gboolean *taken);
 
+/* All that the tables of the volume name is there.  What is cut off within its last cluster does
+ * not show.  Errors: ISC_ERROR_INVALID. */
+gboolean isc_volume_check_whole(const gchar *path, const gchar *key, GError **error);
+
 /* Runs qemu-img with @key to be read from /proc/self/fd/3.  @argv: NULL at its end; holds no
  * secret. Errors: ISC_ERROR_HOST with what it said. */
 gboolean isc_volume_run_qemu_img(const gchar *key, const gchar *const *argv, GError **error);

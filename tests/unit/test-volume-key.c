@@ -155,6 +155,18 @@ static void a_copy_opens_with_its_passphrase_alone_and_comes_back(void **state)
 	assert_int_equal(mib, MIB);
 	assert_true(qemu_io(back, NEXT, "read -P 7 0 1M"));
 	assert_false(isc_volume_import(back, fd, TEXT, NEXT, &mib, NULL)); /* it stands */
+
+	/* A copy that broke off on its way: nothing of it is taken for the whole. */
+	g_autofree gchar *rest = g_build_filename(dir, "rest.qcow2", NULL);
+	struct stat st;
+	assert_int_equal(fstat(fd, &st), 0);
+	const off_t ends[] = { st.st_size - 512 * 1024, 100 * 1024 };
+	for (gsize i = 0; i < G_N_ELEMENTS(ends); i++) {
+		assert_int_equal(ftruncate(fd, ends[i]), 0);
+		assert_false(isc_volume_import(rest, fd, TEXT, NEXT, &mib, &no));
+		assert_error(no, ISC_ERROR_INVALID, i ? "in its header" : "is missing");
+		assert_false(g_file_test(rest, G_FILE_TEST_EXISTS));
+	}
 }
 
 static void what_leads_to_other_files_is_not_imported(void **state)
