@@ -12,91 +12,16 @@
 #include <netlink/attr.h>
 #include <netlink/errno.h>
 #include <netlink/msg.h>
-#include <netlink/netlink.h>
-#include <netlink/socket.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "engine/rtnl.h"
 
 #define FENCE_PREFERENCE                                                                           \
 	70 /* of the routing rule: before any that an administrator is likely to have */
-
-typedef struct nl_sock IscNlSock;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNlSock, nl_socket_free)
-typedef struct nl_msg IscNlMsg;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNlMsg, nlmsg_free)
-
-/* --- rtnetlink ------------------------------------------------------------------------------- */
-
-static gboolean fail(GError **error, int err, const gchar *what, const gchar *name)
-{
-	g_set_error(error, ISC_ERROR,
-			err == -NLE_NODEV || err == -NLE_OBJ_NOTFOUND ? ISC_ERROR_NOT_FOUND
-								      : ISC_ERROR_HOST,
-			"%s '%s': %s", what, name, nl_geterror(err));
-	return FALSE;
-}
-
-static IscNlMsg *message(int type, int flags, const void *head, gsize len)
-{
-	IscNlMsg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | flags);
-	if (!msg || nlmsg_append(msg, (void *)head, len, NLMSG_ALIGNTO) < 0)
-		g_error("out of memory");
-	return msg;
-}
-
-static void put(IscNlMsg *msg, int type, const void *data, gsize len)
-{
-	if (nla_put(msg, type, (int)len, data) < 0)
-		g_error("out of memory");
-}
-
-static void put_u8(IscNlMsg *msg, int type, guint8 value)
-{
-	put(msg, type, &value, sizeof value);
-}
-
-static void put_u32(IscNlMsg *msg, int type, guint32 value)
-{
-	put(msg, type, &value, sizeof value);
-}
-
-static void put_address(IscNlMsg *msg, int type, guint32 host_order)
-{
-	put_u32(msg, type, GUINT32_TO_BE(host_order));
-}
-
-static struct nlattr *open_nest(IscNlMsg *msg, int type)
-{
-	struct nlattr *nest = nla_nest_start(msg, type);
-	if (!nest)
-		g_error("out of memory");
-	return nest;
-}
-
-/* Sends @msg; @each, where given, gets every answer.  Returns 0 or a negative libnl error. */
-static int talk(IscNlMsg *msg, nl_recvmsg_msg_cb_t each, gpointer data)
-{
-	g_autoptr(IscNlSock) sock = nl_socket_alloc();
-	if (!sock)
-		g_error("out of memory");
-	int err = nl_connect(sock, NETLINK_ROUTE);
-	if (err < 0)
-		return err;
-	gboolean is_dump = (nlmsg_hdr(msg)->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-	if (each)
-		nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, each, data);
-	err = nl_send_auto(sock, msg);
-	if (err < 0)
-		return err;
-	if (!is_dump && !each)
-		return nl_wait_for_ack(sock);
-	err = nl_recvmsgs_default(sock);
-	return MIN(err, 0);
-}
 
 static int index_of(const gchar *name)
 {
@@ -143,22 +68,22 @@ gboolean isc_links_is_router(void)
 static int send_bridge(const IscBridge *b, int flags, gboolean stp_only)
 {
 	const struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
-	g_autoptr(IscNlMsg) msg = message(RTM_NEWLINK, flags, &head, sizeof head);
+	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_NEWLINK, flags, &head, sizeof head);
 
-	put(msg, IFLA_IFNAME, b->name, strlen(b->name) + 1);
-	put(msg, IFLA_ADDRESS, b->mac, 6);
-	struct nlattr *info = open_nest(msg, IFLA_LINKINFO);
-	put(msg, IFLA_INFO_KIND, "bridge", strlen("bridge"));
-	struct nlattr *data = open_nest(msg, IFLA_INFO_DATA);
-	put_u32(msg, IFLA_BR_STP_STATE, 0);
+	isc_rtnl_put(msg, IFLA_IFNAME, b->name, strlen(b->name) + 1);
+	isc_rtnl_put(msg, IFLA_ADDRESS, b->mac, 6);
+	struct nlattr *info = isc_rtnl_nest(msg, IFLA_LINKINFO);
+	isc_rtnl_put(msg, IFLA_INFO_KIND, "bridge", strlen("bridge"));
+	struct nlattr *data = isc_rtnl_nest(msg, IFLA_INFO_DATA);
+	isc_rtnl_put_u32(msg, IFLA_BR_STP_STATE, 0);
 	if (!stp_only) {
-		put_u32(msg, IFLA_BR_FORWARD_DELAY, 0);
-		put_u8(msg, IFLA_BR_MCAST_SNOOPING, 0);
-		put_u8(msg, IFLA_BR_MCAST_QUERIER, 0);
+		isc_rtnl_put_u32(msg, IFLA_BR_FORWARD_DELAY, 0);
+		isc_rtnl_put_u8(msg, IFLA_BR_MCAST_SNOOPING, 0);
+		isc_rtnl_put_u8(msg, IFLA_BR_MCAST_QUERIER, 0);
 	}
 	nla_nest_end(msg, data);
 	nla_nest_end(msg, info);
-	return talk(msg, NULL, NULL);
+	return isc_rtnl_talk(msg, NULL, NULL);
 }
 
 static gboolean add_address(const IscBridge *b, GError **error)
@@ -166,13 +91,13 @@ static gboolean add_address(const IscBridge *b, GError **error)
 	const struct ifaddrmsg head = { .ifa_family = AF_INET,
 		.ifa_prefixlen = b->prefix,
 		.ifa_index = (unsigned)index_of(b->name) };
-	g_autoptr(IscNlMsg) msg =
-			message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &head, sizeof head);
+	g_autoptr(IscNlMsg) msg = isc_rtnl_message(
+			RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &head, sizeof head);
 
-	put_address(msg, IFA_LOCAL, b->gateway);
-	put_address(msg, IFA_ADDRESS, b->gateway);
-	int err = talk(msg, NULL, NULL);
-	return err == 0 || fail(error, err, "cannot give an address to", b->name);
+	isc_rtnl_put_address(msg, IFA_LOCAL, b->gateway);
+	isc_rtnl_put_address(msg, IFA_ADDRESS, b->gateway);
+	int err = isc_rtnl_talk(msg, NULL, NULL);
+	return err == 0 || isc_rtnl_fail(error, err, "cannot give an address to", b->name);
 }
 
 /* Answers for a peer at once, where the kernel would wait up to 0.8 s for another to do so. */
@@ -180,15 +105,15 @@ static gboolean set_proxy_delay(const IscBridge *b, GError **error)
 {
 	const struct ndtmsg head = { .ndtm_family = AF_INET };
 	const guint64 none = 0; /* milliseconds */
-	g_autoptr(IscNlMsg) msg = message(RTM_SETNEIGHTBL, 0, &head, sizeof head);
+	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_SETNEIGHTBL, 0, &head, sizeof head);
 
-	put(msg, NDTA_NAME, "arp_cache", sizeof "arp_cache");
-	struct nlattr *nest = open_nest(msg, NDTA_PARMS | NLA_F_NESTED);
-	put_u32(msg, NDTPA_IFINDEX, (guint32)index_of(b->name));
-	put(msg, NDTPA_PROXY_DELAY, &none, sizeof none);
+	isc_rtnl_put(msg, NDTA_NAME, "arp_cache", sizeof "arp_cache");
+	struct nlattr *nest = isc_rtnl_nest(msg, NDTA_PARMS | NLA_F_NESTED);
+	isc_rtnl_put_u32(msg, NDTPA_IFINDEX, (guint32)index_of(b->name));
+	isc_rtnl_put(msg, NDTPA_PROXY_DELAY, &none, sizeof none);
 	nla_nest_end(msg, nest);
-	int err = talk(msg, NULL, NULL);
-	return err == 0 || fail(error, err, "cannot set the ARP delay of", b->name);
+	int err = isc_rtnl_talk(msg, NULL, NULL);
+	return err == 0 || isc_rtnl_fail(error, err, "cannot set the ARP delay of", b->name);
 }
 
 /* "from all iif isc0 fwmark 0/MARK blackhole": a rule with the value 0 matches packets with none of
@@ -196,17 +121,17 @@ static gboolean set_proxy_delay(const IscBridge *b, GError **error)
 static gboolean set_fence(const IscBridge *b, gboolean on, GError **error)
 {
 	const struct fib_rule_hdr head = { .family = AF_INET, .action = FR_ACT_BLACKHOLE };
-	g_autoptr(IscNlMsg) msg = message(on ? RTM_NEWRULE : RTM_DELRULE,
+	g_autoptr(IscNlMsg) msg = isc_rtnl_message(on ? RTM_NEWRULE : RTM_DELRULE,
 			on ? NLM_F_CREATE | NLM_F_EXCL : 0, &head, sizeof head);
 
-	put(msg, FRA_IIFNAME, b->name, strlen(b->name) + 1);
-	put_u32(msg, FRA_PRIORITY, FENCE_PREFERENCE);
-	put_u32(msg, FRA_FWMARK, 0);
-	put_u32(msg, FRA_FWMASK, b->accept_mark);
-	int err = talk(msg, NULL, NULL);
+	isc_rtnl_put(msg, FRA_IIFNAME, b->name, strlen(b->name) + 1);
+	isc_rtnl_put_u32(msg, FRA_PRIORITY, FENCE_PREFERENCE);
+	isc_rtnl_put_u32(msg, FRA_FWMARK, 0);
+	isc_rtnl_put_u32(msg, FRA_FWMASK, b->accept_mark);
+	int err = isc_rtnl_talk(msg, NULL, NULL);
 	if (err == 0 || (on && err == -NLE_EXIST) || (!on && err == -NLE_OBJ_NOTFOUND))
 		return TRUE;
-	return fail(error, err, "cannot set the routing rule of", b->name);
+	return isc_rtnl_fail(error, err, "cannot set the routing rule of", b->name);
 }
 
 gboolean isc_links_bridge_setup(const IscBridge *b, GError **error)
@@ -234,7 +159,7 @@ gboolean isc_links_bridge_setup(const IscBridge *b, GError **error)
 	if (err == 0)
 		err = send_bridge(b, 0, /* stp_only= */ FALSE);
 	if (err < 0)
-		return fail(error, err, "cannot make the bridge", b->name);
+		return isc_rtnl_fail(error, err, "cannot make the bridge", b->name);
 	for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
 		if (!set_sysctl(b->name, keys[i].family, keys[i].key, keys[i].value,
 				    keys[i].optional, error))
@@ -250,9 +175,9 @@ static gboolean delete_link(const gchar *name, GError **error)
 	const struct ifinfomsg head = { .ifi_index = index_of(name) };
 	if (head.ifi_index == 0)
 		return TRUE;
-	g_autoptr(IscNlMsg) msg = message(RTM_DELLINK, 0, &head, sizeof head);
-	int err = talk(msg, NULL, NULL);
-	return err == 0 || err == -NLE_NODEV || fail(error, err, "cannot delete", name);
+	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_DELLINK, 0, &head, sizeof head);
+	int err = isc_rtnl_talk(msg, NULL, NULL);
+	return err == 0 || err == -NLE_NODEV || isc_rtnl_fail(error, err, "cannot delete", name);
 }
 
 gboolean isc_links_bridge_remove(const IscBridge *b, GError **error)
@@ -268,10 +193,11 @@ gboolean isc_links_set_up(const gchar *name, gboolean up, GError **error)
 		.ifi_index = index_of(name), .ifi_flags = up ? IFF_UP : 0, .ifi_change = IFF_UP
 	};
 	if (head.ifi_index == 0)
-		return fail(error, -NLE_NODEV, "interface", name);
-	g_autoptr(IscNlMsg) msg = message(RTM_NEWLINK, 0, &head, sizeof head);
-	int err = talk(msg, NULL, NULL);
-	return err == 0 || fail(error, err, up ? "cannot set up" : "cannot set down", name);
+		return isc_rtnl_fail(error, -NLE_NODEV, "interface", name);
+	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_NEWLINK, 0, &head, sizeof head);
+	int err = isc_rtnl_talk(msg, NULL, NULL);
+	return err == 0 ||
+	       isc_rtnl_fail(error, err, up ? "cannot set up" : "cannot set down", name);
 }
 
 gboolean isc_links_all_down(const gchar *prefix, GError **error)
@@ -299,11 +225,11 @@ gboolean isc_links_all_down(const gchar *prefix, GError **error)
 static gboolean enslave(const IscTap *port, GError **error)
 {
 	const struct ifinfomsg head = { .ifi_index = index_of(port->name) };
-	g_autoptr(IscNlMsg) msg = message(RTM_NEWLINK, 0, &head, sizeof head);
+	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_NEWLINK, 0, &head, sizeof head);
 
-	put_u32(msg, IFLA_MASTER, (guint32)index_of(port->bridge));
-	int err = talk(msg, NULL, NULL);
-	return err == 0 || fail(error, err, "cannot put into the bridge", port->name);
+	isc_rtnl_put_u32(msg, IFLA_MASTER, (guint32)index_of(port->bridge));
+	int err = isc_rtnl_talk(msg, NULL, NULL);
+	return err == 0 || isc_rtnl_fail(error, err, "cannot put into the bridge", port->name);
 }
 
 /* Isolated: no frame from one node's port to another's.  Locked (kernels from 5.18 on, others do
@@ -330,15 +256,15 @@ static gboolean set_port_flags(const IscTap *port, GError **error)
 	 * "Forwarded", they pass our rules, which drop and count them; all but pause frames, which
 	 * the kernel never lets in. */
 	const guint16 group_forward = 0xfffd;
-	g_autoptr(IscNlMsg) msg = message(RTM_SETLINK, 0, &head, sizeof head);
-	struct nlattr *nest = open_nest(msg, IFLA_PROTINFO | NLA_F_NESTED);
+	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_SETLINK, 0, &head, sizeof head);
+	struct nlattr *nest = isc_rtnl_nest(msg, IFLA_PROTINFO | NLA_F_NESTED);
 
-	put(msg, IFLA_BRPORT_GROUP_FWD_MASK, &group_forward, sizeof group_forward);
+	isc_rtnl_put(msg, IFLA_BRPORT_GROUP_FWD_MASK, &group_forward, sizeof group_forward);
 	for (gsize i = 0; i < G_N_ELEMENTS(flags); i++)
-		put_u8(msg, flags[i].attr, flags[i].value);
+		isc_rtnl_put_u8(msg, flags[i].attr, flags[i].value);
 	nla_nest_end(msg, nest);
-	int err = talk(msg, NULL, NULL);
-	return err == 0 || fail(error, err, "cannot isolate the bridge port", port->name);
+	int err = isc_rtnl_talk(msg, NULL, NULL);
+	return err == 0 || isc_rtnl_fail(error, err, "cannot isolate the bridge port", port->name);
 }
 
 static gboolean set_neighbour(const IscTap *port, gboolean in_bridge, gboolean on, GError **error)
@@ -349,23 +275,23 @@ static gboolean set_neighbour(const IscTap *port, gboolean in_bridge, gboolean o
 		.ndm_flags = in_bridge ? NTF_MASTER : 0 };
 	if (!on && head.ndm_ifindex == 0)
 		return TRUE;
-	g_autoptr(IscNlMsg) msg = message(on ? RTM_NEWNEIGH : RTM_DELNEIGH,
+	g_autoptr(IscNlMsg) msg = isc_rtnl_message(on ? RTM_NEWNEIGH : RTM_DELNEIGH,
 			on ? NLM_F_CREATE | NLM_F_REPLACE : 0, &head, sizeof head);
 
 	if (!in_bridge)
-		put_address(msg, NDA_DST, port->address);
+		isc_rtnl_put_address(msg, NDA_DST, port->address);
 	if (in_bridge || on)
-		put(msg, NDA_LLADDR, port->mac, 6);
-	int err = talk(msg, NULL, NULL);
+		isc_rtnl_put(msg, NDA_LLADDR, port->mac, 6);
+	int err = isc_rtnl_talk(msg, NULL, NULL);
 	if (err == 0 || (!on && err == -NLE_OBJ_NOTFOUND))
 		return TRUE;
-	return fail(error, err, "cannot pin the node's address to", port->name);
+	return isc_rtnl_fail(error, err, "cannot pin the node's address to", port->name);
 }
 
 gboolean isc_links_port_setup(const IscTap *port, GError **error)
 {
 	if (index_of(port->bridge) == 0)
-		return fail(error, -NLE_NODEV, "bridge", port->bridge);
+		return isc_rtnl_fail(error, -NLE_NODEV, "bridge", port->bridge);
 	return set_sysctl(port->name, "ipv6", "disable_ipv6", "1", TRUE, error) &&
 	       enslave(port, error) && set_port_flags(port, error) &&
 	       set_neighbour(port, /* in_bridge= */ TRUE, TRUE, error) &&
@@ -422,10 +348,10 @@ static gboolean read_link(const gchar *name, LinkState *state, GError **error)
 
 	memset(state, 0, sizeof *state);
 	if (head.ifi_index == 0)
-		return fail(error, -NLE_NODEV, "interface", name);
-	g_autoptr(IscNlMsg) msg = message(RTM_GETLINK, 0, &head, sizeof head);
-	int err = talk(msg, on_link, state);
-	return err == 0 || fail(error, err, "cannot read", name);
+		return isc_rtnl_fail(error, -NLE_NODEV, "interface", name);
+	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_GETLINK, 0, &head, sizeof head);
+	int err = isc_rtnl_talk(msg, on_link, state);
+	return err == 0 || isc_rtnl_fail(error, err, "cannot read", name);
 }
 
 gboolean isc_links_is_up(const gchar *name, gboolean *up, GError **error)
@@ -520,13 +446,13 @@ static int on_route(struct nl_msg *msg, void *data)
 gchar *isc_links_outside(GError **error)
 {
 	const struct rtmsg head = { .rtm_family = AF_INET };
-	g_autoptr(IscNlMsg) msg = message(RTM_GETROUTE, NLM_F_DUMP, &head, sizeof head);
+	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_GETROUTE, NLM_F_DUMP, &head, sizeof head);
 	DefaultRoute best = { 0 };
 	gchar name[IF_NAMESIZE];
-	int err = talk(msg, on_route, &best);
+	int err = isc_rtnl_talk(msg, on_route, &best);
 
 	if (err < 0) {
-		fail(error, err, "cannot read the routes of", "the dock");
+		isc_rtnl_fail(error, err, "cannot read the routes of", "the dock");
 		return NULL;
 	}
 	if (!best.index || !if_indextoname(best.index, name)) {
@@ -579,9 +505,9 @@ static int on_address(struct nl_msg *msg, void *data)
 static gboolean read_addresses(Addresses *a, GError **error)
 {
 	const struct ifaddrmsg head = { .ifa_family = AF_INET };
-	g_autoptr(IscNlMsg) msg = message(RTM_GETADDR, NLM_F_DUMP, &head, sizeof head);
-	int err = talk(msg, on_address, a);
-	return err == 0 || fail(error, err, "cannot read the addresses of", "the dock");
+	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_GETADDR, NLM_F_DUMP, &head, sizeof head);
+	int err = isc_rtnl_talk(msg, on_address, a);
+	return err == 0 || isc_rtnl_fail(error, err, "cannot read the addresses of", "the dock");
 }
 
 GArray *isc_links_host_nets(const gchar *bridge, GError **error)
@@ -597,7 +523,7 @@ GArray *isc_links_addresses(const gchar *name, GError **error)
 	Addresses a = { .only = index_of(name), .addresses = addresses };
 
 	if (a.only == 0) {
-		fail(error, -NLE_NODEV, "interface", name);
+		isc_rtnl_fail(error, -NLE_NODEV, "interface", name);
 		return NULL;
 	}
 	return read_addresses(&a, error) ? g_steal_pointer(&addresses) : NULL;
