@@ -41,6 +41,7 @@ static const struct {
 	[ISC_DROP_LOCAL] = { "info", "the dock tried to reach a node" },
 	[ISC_DROP_UID] = { "alarm", "its hypervisor opened a socket on the dock" },
 	[ISC_DROP_FULL] = { "warn", "had as many connections as a node may" },
+	[ISC_DROP_FRAGMENT] = { "warn", "sent more fragments than a node may" },
 };
 
 /* What is counted for the dock as a whole, for it is nobody's. */

@@ -90,10 +90,19 @@ static const gchar bridge_rules[] =
 	/* One look-up proves MAC and address of an honest packet; what fails it is told apart in chain liar. */
 	"\tchain from-node-ip {\n"
 	"\t\tiifname . ether saddr . ip saddr != @pin goto liar\n"
-	"\t\tip hdrlength != 5 goto drop-option\n"
 	"\t\tmeta l4proto != tcp jump not-tcp\n"
 	"\t\tiifname @cut goto drop-quarantine\n"
 	"$TO_BRIDGE"
+	/* Both in one comparison, for each packet pays it: a header of 20 bytes, and no fragment. */
+	"\t\t@nh,0,64 & 0x0f00000000003fff != 0x0500000000000000 goto odd\n"
+	"\t}\n"
+	/* Fragments wait for the rest of their packet in one pool for all nodes and the dock itself; where that is full,
+	 * nobody's are put together any more.  See fill_in_shares() for what a node may have there. */
+	"\tchain odd {\n"
+	"\t\tip hdrlength != 5 goto drop-option\n"
+	"\t\tmeta length > 1500 goto drop-fragment\n"
+	"\t\tupdate @fragment-rate { iifname limit rate over $FRAGMENTS/minute burst $FRAGMENT_BURST packets } goto drop-fragment\n"
+	"\t\tlimit rate over $ALL_FRAGMENTS/minute burst $ALL_FRAGMENT_BURST packets goto drop-fragment\n"
 	"\t}\n"
 	"\tchain liar {\n"
 	"\t\tiifname . ether saddr != @pin-mac goto drop-mac\n"
@@ -144,7 +153,9 @@ static const gchar inet_rules[] =
 	"\tchain foreign {\n"
 	"\t\tiifname \"lo\" accept\n"
 	"$SPOOFED"
-	"\t\tgoto drop-ingress\n"
+	/* One count and one share of the log for all addresses that are nobody's: a sweep finds tens of thousands. */
+	"\t\tip daddr @nodes goto drop-ingress\n"
+	"\t\tgoto drop-ingress-by\n"
 	"\t}\n"
 	/* From outside only: a node that knocks at the dock's outside address reaches nobody (hairpin). */
 	"\tchain publish {\n"
@@ -175,6 +186,12 @@ static const gchar inet_rules[] =
 	"\t\tiifname $BRIDGE goto from-node\n"
 	"\t\toifname $BRIDGE goto to-node\n"
 	"$STRAY"
+	"\t}\n"
+	/* Also what conntrack makes nothing of: a scan by bare FINs, an answer that nobody asked for.  Somebody else's
+	 * translation stays somebody else's. */
+	"\tchain stray {\n"
+	"\t\tct state new ct status & dnat != 0 return\n"
+	"\t\tgoto drop-ingress-by\n"
 	"\t}\n"
 	"\tchain pass {\n"
 	"\t\tmeta mark set 0x00000000 accept\n"
@@ -401,9 +418,47 @@ static gchar *for_each_net(const IscNftConfig *config, const gchar *lines)
 
 /* Packets for nodes come in by the outside interface, so it forwards; where the dock is no router,
  * it is not to become one to its other networks by that. */
-static const gchar stray_rule[] =
-		"\t\tmeta nfproto ipv4 iifname $OUTSIDE ct state new ct status & dnat == 0 goto "
-		"drop-ingress-by\n";
+static const gchar stray_rule[] = "\t\tmeta nfproto ipv4 iifname $OUTSIDE ct state != { "
+				 "established, related } goto stray\n";
+
+/* What a fragment takes in the kernel's pool, at most: one of 1,500 bytes lies in 2 KiB, and there is
+ * what the kernel needs to know of it and of its packet. */
+#define FRAGMENT_BYTES 3072
+
+/* How many fragments a minute, and at once, so that no more than @bytes of them wait.  A fragment
+ * leaves the pool when its packet is complete, or else after fragment_time. */
+static void share(const IscNftConfig *config, guint64 bytes, guint *a_minute, guint *burst)
+{
+	const guint seconds = config->fragment_time ? config->fragment_time : 30;
+	const guint64 n = CLAMP(bytes / FRAGMENT_BYTES, 4, 1u << 20);
+
+	*burst = (guint)(n / 2);
+	*a_minute = (guint)MAX(n / 2 * 60 / seconds, 1);
+}
+
+static void fill_in_shares(GString *s, const IscNftConfig *config)
+{
+	const guint64 pool = config->fragment_pool ? config->fragment_pool : 4u << 20;
+	guint all, all_burst, one, one_burst;
+
+	/* An eighth for a node; half for all of them, so that there is always room for the dock's
+	 * own. */
+	share(config, pool / 2, &all, &all_burst);
+	share(config, pool / 8, &one, &one_burst);
+	const struct {
+		const gchar *word;
+		guint value;
+	} words[] = {
+		{ "$ALL_FRAGMENTS", all },
+		{ "$ALL_FRAGMENT_BURST", all_burst },
+		{ "$FRAGMENTS", one },
+		{ "$FRAGMENT_BURST", one_burst },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
+		g_autofree gchar *value = g_strdup_printf("%u", words[i].value);
+		g_string_replace(s, words[i].word, value, 0);
+	}
+}
 
 static void fill_in(GString *s, const IscNftConfig *config)
 {
@@ -440,6 +495,7 @@ static void fill_in(GString *s, const IscNftConfig *config)
 		{ "$BUCKETS", buckets },
 	};
 
+	fill_in_shares(s, config);
 	/* The values were checked: none can bring in a word or a rule of its own. */
 	for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
 		g_string_replace(s, words[i].word, words[i].value, 0);

@@ -38,6 +38,7 @@ static const DropChain drop_chains[] = {
 	{ TRUE,  ISC_DROP_IPV6,       "",     BY_PORT,     FALSE, "drop" },
 	{ TRUE,  ISC_DROP_VLAN,       "",     BY_PORT,     FALSE, "drop" },
 	{ TRUE,  ISC_DROP_OPTION,     "",     BY_PORT,     FALSE, "drop" },
+	{ TRUE,  ISC_DROP_FRAGMENT,   "",     BY_PORT,     FALSE, "drop" },
 	{ TRUE,  ISC_DROP_OTHER,      "",     BY_PORT,     FALSE, "drop" },
 	{ TRUE,  ISC_DROP_QUARANTINE, "",     BY_PORT,     FALSE, "drop" },
 	{ TRUE,  ISC_DROP_PEER,       "",     BY_PORT,     FALSE, "drop" },
@@ -130,11 +131,22 @@ static guint connections(const IscNftConfig *config)
 	return config->connections ? config->connections : 8192;
 }
 
+/* To one port of one host there are as many connections of all nodes as there are ports that they
+ * leave from: no node may have them all. */
+static guint connections_out(const IscNftConfig *config)
+{
+	const guint first = config->leave_first ? config->leave_first : ISC_NFT_LEAVE_FIRST;
+	const guint last = config->leave_first ? config->leave_last : ISC_NFT_LEAVE_LAST;
+	return MIN(connections(config), MAX((last - first + 1) / 4, 1));
+}
+
 static void append_pass_chain(GString *s, const IscNftConfig *config, gsize row)
 {
 	const gchar *name = isc_pass_name(pass_chains[row].kind), *key = pass_chains[row].key;
 	const gchar *verdict = pass_chains[row].verdict, *chain = pass_chains[row].chain;
 	guint rate = log_rate(config);
+	guint most = pass_chains[row].kind == ISC_PASS_ALLOWED ? connections_out(config)
+							       : connections(config);
 
 	g_string_append_printf(s,
 			"\tchain %s {\n"
@@ -142,7 +154,7 @@ static void append_pass_chain(GString *s, const IscNftConfig *config, gsize row)
 			"\t\tadd @held-%s { %s ct count over %u } goto %s\n"
 			"\t\tcounter name \"%s\"\n"
 			"\t\tupdate @count-%s { %s counter }\n",
-			chain, verdict, name, key, connections(config), pass_chains[row].full,
+			chain, verdict, name, key, most, pass_chains[row].full,
 			isc_pass_counter(pass_chains[row].kind), name, key);
 	if (config->log_group)
 		g_string_append_printf(s,
@@ -184,6 +196,8 @@ void isc_nft_append_state(GString *s, gboolean is_bridge)
 			type, type);
 	if (is_bridge)
 		g_string_append(s, "\tset arp-rate {\n\t\ttype ifname\n\t\tsize 65536\n"
+				   "\t\tflags dynamic,timeout\n\t\ttimeout 1m\n\t}\n"
+				   "\tset fragment-rate {\n\t\ttype ifname\n\t\tsize 65536\n"
 				   "\t\tflags dynamic,timeout\n\t\ttimeout 1m\n\t}\n");
 	for (gsize i = 0; i < G_N_ELEMENTS(pass_chains) && !is_bridge; i++) {
 		const gchar *name = isc_pass_name(pass_chains[i].kind);

@@ -68,7 +68,7 @@ static const SetRow sets[ISC_N_NFT_SETS] = {
 
 static const gchar *const drop_names[ISC_N_DROPS] = {
 	NULL, "mac", "ip", "arp", "dhcp", "ipv6", "vlan", "option", "other", "quarantine", "peer", "host",
-	"reserved", "egress", "invalid", "ingress", "spoof", "rate", "local", "uid", "full",
+	"reserved", "egress", "invalid", "ingress", "spoof", "rate", "local", "uid", "full", "fragment",
 };
 /* clang-format on */
 

@@ -47,6 +47,7 @@ typedef enum {
 	ISC_DROP_LOCAL,      /* from the dock to a node; only health probes may */
 	ISC_DROP_UID,        /* socket opened on the dock by a node's hypervisor */
 	ISC_DROP_FULL,       /* the node holds as many connections as it may */
+	ISC_DROP_FRAGMENT,   /* more fragments than its share of what the dock puts together */
 	ISC_N_DROPS,
 } IscDropKind;
 
@@ -87,10 +88,12 @@ typedef struct {
 	gsize n_resolvers;        /*   reserved networks */
 	const IscNet *host_nets;  /* networks the dock is in; reserved beside the well-known ones */
 	gsize n_host_nets;
-	guint connections;   /* that a node may hold of each kind, opened and taken; 0: 8192 */
-	guint16 leave_first; /* ports that nodes' own connections leave from, where nothing is */
-	guint16 leave_last;  /*   exposed; both 0: ISC_NFT_LEAVE_FIRST, _LAST */
-	gboolean is_router;  /* the dock forwards for others, too: that stays open */
+	guint connections;     /* that a node may hold of each kind, opened and taken; 0: 8192 */
+	guint16 leave_first;   /* ports that nodes' own connections leave from, where nothing is */
+	guint16 leave_last;    /*   exposed; both 0: ISC_NFT_LEAVE_FIRST, _LAST */
+	gboolean is_router;    /* the dock forwards for others, too: that stays open */
+	guint64 fragment_pool; /* bytes, of net.ipv4.ipfrag_high_thresh; 0: 4 MiB */
+	guint fragment_time;   /* seconds, of net.ipv4.ipfrag_time; 0: 30 */
 } IscNftConfig;
 
 /* RFC 6335: dynamic ports, which no service is ever given. */

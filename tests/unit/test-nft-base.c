@@ -41,8 +41,8 @@ static void a_dock_that_is_a_router_stays_one(void **state)
 	router.is_router = TRUE;
 	g_autofree gchar *host = isc_nft_render_base(&test_config, NULL);
 	g_autofree gchar *text = isc_nft_render_base(&router, NULL);
-	assert_true(stands_before(host, "forward", "goto to-node", "goto drop-ingress-by"));
-	assert_null(strstr(text, "goto drop-ingress-by"));
+	assert_true(stands_before(host, "forward", "goto to-node", "goto stray"));
+	assert_null(strstr(text, "goto stray"));
 	assert_int_equal(isc_nft_count_rules(host), isc_nft_count_rules(text) + 1);
 }
 
@@ -57,9 +57,35 @@ static void a_node_has_its_share_of_connections_and_of_ports(void **state)
 	assert_non_null(strstr(text, "{ ip daddr ct count over 77 } goto drop-full-in\n"));
 	assert_non_null(strstr(text, "{ ip saddr ct count over 77 } goto drop-full\n"));
 	assert_non_null(strstr(text, "masquerade to :61000-65000\n"));
+	/* Nor may it have all of the ports that they share. */
+	config.connections = 30000;
+	g_autofree gchar *wide = isc_nft_render_base(&config, NULL);
+	assert_non_null(strstr(wide, "{ ip daddr ct count over 30000 } goto drop-full-in\n"));
+	assert_non_null(strstr(wide, "{ ip saddr ct count over 1000 } goto drop-full\n"));
 	/* What is in the table already is not counted again. */
 	assert_true(stands_before(text, "open", "ct status confirmed", "@held-exposed"));
 	assert_true(stands_before(text, "allow", "ct status confirmed", "@held-allowed"));
+}
+
+static void a_node_has_its_share_of_fragments(void **state)
+{
+	(void)state;
+	IscNftConfig config = test_config;
+	g_autofree gchar *preset = isc_nft_render_base(&config, NULL);
+	config.fragment_pool = 64 << 20;
+	config.fragment_time = 15;
+	g_autofree gchar *text = isc_nft_render_base(&config, NULL);
+	config.fragment_pool = 1;
+	config.fragment_time = 3600;
+	g_autofree gchar *little = isc_nft_render_base(&config, NULL);
+
+	/* At 3 KiB each, half of them at once and half while these wait: 4 MiB / 8 = 512 KiB = 170.
+	 */
+	assert_non_null(strstr(preset, "{ iifname limit rate over 170/minute burst 85 packets }"));
+	assert_non_null(strstr(preset, "\t\tlimit rate over 682/minute burst 341 packets"));
+	assert_non_null(strstr(text, "{ iifname limit rate over 5460/minute burst 1365 packets }"));
+	assert_non_null(strstr(little, "{ iifname limit rate over 1/minute burst 2 packets }"));
+	assert_null(strchr(strstr(text, "chain odd"), '$'));
 }
 
 static void every_chain_that_judges_nodes_ends_in_a_drop(void **state)
@@ -116,6 +142,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_accepted_before_the_sender_is_proven),
 		cmocka_unit_test(a_dock_that_is_a_router_stays_one),
 		cmocka_unit_test(a_node_has_its_share_of_connections_and_of_ports),
+		cmocka_unit_test(a_node_has_its_share_of_fragments),
 		cmocka_unit_test(every_chain_that_judges_nodes_ends_in_a_drop),
 		cmocka_unit_test(rules_are_counted_one_a_line),
 		cmocka_unit_test(reserved_networks_are_sound_and_hold_all_metadata),
