@@ -62,9 +62,10 @@ IscAddressWatch *isc_address_watch_new(GMainContext *context, void (*changed)(gp
 	nl_socket_disable_seq_check(w->socket);
 	if ((err = nl_connect(w->socket, NETLINK_ROUTE)) < 0 ||
 			(err = nl_socket_set_nonblocking(w->socket)) < 0 ||
-			(err = nl_socket_add_membership(w->socket, RTNLGRP_IPV4_IFADDR)) < 0) {
+			(err = nl_socket_add_membership(w->socket, RTNLGRP_IPV4_IFADDR)) < 0 ||
+			(err = nl_socket_add_membership(w->socket, RTNLGRP_IPV4_NETCONF)) < 0) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
-				"cannot watch the dock's addresses: %s", nl_geterror(err));
+				"cannot watch the dock's networks: %s", nl_geterror(err));
 		return NULL;
 	}
 	w->source = g_unix_fd_source_new(nl_socket_get_fd(w->socket), G_IO_IN | G_IO_ERR);

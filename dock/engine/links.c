@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "engine/rtnl.h"
+#include "model/node.h"
 
 #define FENCE_PREFERENCE                                                                           \
 	70 /* of the routing rule: before any that an administrator is likely to have */
@@ -26,6 +27,13 @@
 static int index_of(const gchar *name)
 {
 	return (int)if_nametoindex(name);
+}
+
+/* @bridge itself, or one of a node's own: "isc0-17". */
+static gboolean is_bridge_of(const gchar *name, const gchar *bridge)
+{
+	gsize len = strlen(bridge);
+	return strncmp(name, bridge, len) == 0 && (name[len] == '\0' || name[len] == '-');
 }
 
 /* --- sysctl ---------------------------------------------------------------------------------- */
@@ -54,6 +62,21 @@ gboolean isc_links_forward(const gchar *name, GError **error)
 	return set_sysctl(name, "ipv4", "forwarding", "1", FALSE, error);
 }
 
+gboolean isc_links_forward_again(const gchar *bridge, const gchar *outside, GError **error)
+{
+	struct if_nameindex *all = if_nameindex();
+	gboolean ok = all != NULL;
+
+	if (!all)
+		isc_error_set_errno(error, errno, "cannot list the dock's interfaces");
+	for (const struct if_nameindex *i = all; ok && i->if_index != 0; i++)
+		if (g_strcmp0(i->if_name, outside) == 0 || is_bridge_of(i->if_name, bridge))
+			ok = isc_links_forward(i->if_name, error);
+	if (all)
+		if_freenameindex(all);
+	return ok;
+}
+
 gboolean isc_links_is_router(void)
 {
 	g_autofree gchar *value = NULL;
@@ -61,17 +84,78 @@ gboolean isc_links_is_router(void)
 	       *value == '1';
 }
 
+/* --- what a link is -------------------------------------------------------------------------- */
+
+typedef struct {
+	guint32 owner;
+	guint32 master;
+	guint8 mac[6];
+	gboolean is_tap, is_persistent, has_vnet_hdr, is_up, is_isolated;
+} LinkState;
+
+static void take_info(struct nlattr *info, LinkState *state)
+{
+	struct nlattr *tb[IFLA_INFO_MAX + 1], *tun[IFLA_TUN_MAX + 1];
+
+	if (nla_parse_nested(tb, IFLA_INFO_MAX, info, NULL) < 0)
+		return;
+	if (tb[IFLA_INFO_SLAVE_DATA]) {
+		struct nlattr *isolated = nla_find(nla_data(tb[IFLA_INFO_SLAVE_DATA]),
+				nla_len(tb[IFLA_INFO_SLAVE_DATA]), IFLA_BRPORT_ISOLATED);
+		state->is_isolated = isolated && nla_get_u8(isolated) == 1;
+	}
+	if (!tb[IFLA_INFO_KIND] || nla_strcmp(tb[IFLA_INFO_KIND], "tun") != 0 ||
+			!tb[IFLA_INFO_DATA] ||
+			nla_parse_nested(tun, IFLA_TUN_MAX, tb[IFLA_INFO_DATA], NULL) < 0)
+		return;
+	state->is_tap = tun[IFLA_TUN_TYPE] && nla_get_u8(tun[IFLA_TUN_TYPE]) == IFF_TAP;
+	state->owner = tun[IFLA_TUN_OWNER] ? nla_get_u32(tun[IFLA_TUN_OWNER]) : G_MAXUINT32;
+	state->is_persistent = tun[IFLA_TUN_PERSIST] && nla_get_u8(tun[IFLA_TUN_PERSIST]);
+	state->has_vnet_hdr = tun[IFLA_TUN_VNET_HDR] && nla_get_u8(tun[IFLA_TUN_VNET_HDR]);
+}
+
+static int on_link(struct nl_msg *msg, void *data)
+{
+	LinkState *state = data;
+	const struct ifinfomsg *head = nlmsg_data(nlmsg_hdr(msg));
+	struct nlattr *tb[IFLA_MAX + 1];
+
+	if (nlmsg_parse(nlmsg_hdr(msg), sizeof *head, tb, IFLA_MAX, NULL) < 0)
+		return NL_OK;
+	state->is_up = (head->ifi_flags & IFF_UP) != 0;
+	state->master = tb[IFLA_MASTER] ? nla_get_u32(tb[IFLA_MASTER]) : 0;
+	if (tb[IFLA_ADDRESS] && nla_len(tb[IFLA_ADDRESS]) == sizeof state->mac)
+		memcpy(state->mac, nla_data(tb[IFLA_ADDRESS]), sizeof state->mac);
+	if (tb[IFLA_LINKINFO])
+		take_info(tb[IFLA_LINKINFO], state);
+	return NL_OK;
+}
+
+static gboolean read_link(const gchar *name, LinkState *state, GError **error)
+{
+	const struct ifinfomsg head = { .ifi_index = index_of(name) };
+
+	memset(state, 0, sizeof *state);
+	if (head.ifi_index == 0)
+		return isc_rtnl_fail(error, -NLE_NODEV, "interface", name);
+	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_GETLINK, 0, &head, sizeof head);
+	int err = isc_rtnl_talk(msg, on_link, state);
+	return err == 0 || isc_rtnl_fail(error, err, "cannot read", name);
+}
+
 /* --- bridge ---------------------------------------------------------------------------------- */
 
 /* @stp_only: the kernel takes no forward delay of 0 while STP is on, and looks at the delay first.
- */
-static int send_bridge(const IscBridge *b, int flags, gboolean stp_only)
+ * @with_mac: where it has that MAC already, setting it once more would do nothing but throw away
+ * the nodes' permanent ARP entries. */
+static int send_bridge(const IscBridge *b, int flags, gboolean stp_only, gboolean with_mac)
 {
 	const struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
 	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_NEWLINK, flags, &head, sizeof head);
 
 	isc_rtnl_put(msg, IFLA_IFNAME, b->name, strlen(b->name) + 1);
-	isc_rtnl_put(msg, IFLA_ADDRESS, b->mac, 6);
+	if (with_mac)
+		isc_rtnl_put(msg, IFLA_ADDRESS, b->mac, sizeof b->mac);
 	struct nlattr *info = isc_rtnl_nest(msg, IFLA_LINKINFO);
 	isc_rtnl_put(msg, IFLA_INFO_KIND, "bridge", strlen("bridge"));
 	struct nlattr *data = isc_rtnl_nest(msg, IFLA_INFO_DATA);
@@ -152,12 +236,18 @@ gboolean isc_links_bridge_setup(const IscBridge *b, GError **error)
 				FALSE }, /* tells nodes of no other address of the dock */
 		{ "ipv4", "rp_filter", "1", FALSE },
 	};
-	int err = send_bridge(b, NLM_F_CREATE | NLM_F_EXCL, /* stp_only= */ FALSE);
+	LinkState state = { 0 };
+	int err = send_bridge(b, NLM_F_CREATE | NLM_F_EXCL, /* stp_only= */ FALSE,
+			/* with_mac= */ TRUE);
+	const gboolean stands = err == -NLE_EXIST;
 
-	if (err == -NLE_EXIST)
-		err = send_bridge(b, 0, /* stp_only= */ TRUE);
+	if (stands && !read_link(b->name, &state, error))
+		return FALSE;
+	const gboolean with_mac = stands && memcmp(state.mac, b->mac, sizeof b->mac) != 0;
+	if (stands)
+		err = send_bridge(b, 0, /* stp_only= */ TRUE, with_mac);
 	if (err == 0)
-		err = send_bridge(b, 0, /* stp_only= */ FALSE);
+		err = send_bridge(b, 0, /* stp_only= */ FALSE, /* with_mac= */ FALSE);
 	if (err < 0)
 		return isc_rtnl_fail(error, err, "cannot make the bridge", b->name);
 	for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
@@ -170,14 +260,19 @@ gboolean isc_links_bridge_setup(const IscBridge *b, GError **error)
 	       isc_links_set_up(b->name, TRUE, error);
 }
 
-static gboolean delete_link(const gchar *name, GError **error)
+static gboolean delete_index(int index, const gchar *name, GError **error)
 {
-	const struct ifinfomsg head = { .ifi_index = index_of(name) };
+	const struct ifinfomsg head = { .ifi_index = index };
 	if (head.ifi_index == 0)
 		return TRUE;
 	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_DELLINK, 0, &head, sizeof head);
 	int err = isc_rtnl_talk(msg, NULL, NULL);
 	return err == 0 || err == -NLE_NODEV || isc_rtnl_fail(error, err, "cannot delete", name);
+}
+
+static gboolean delete_link(const gchar *name, GError **error)
+{
+	return delete_index(index_of(name), name, error);
 }
 
 gboolean isc_links_bridge_remove(const IscBridge *b, GError **error)
@@ -298,61 +393,21 @@ gboolean isc_links_port_setup(const IscTap *port, GError **error)
 	       set_neighbour(port, /* in_bridge= */ FALSE, TRUE, error);
 }
 
+gboolean isc_links_pin(const IscTap *port, GError **error)
+{
+	if (index_of(port->name) == 0)
+		return isc_rtnl_fail(error, -NLE_NODEV, "interface", port->name);
+	return set_neighbour(port, /* in_bridge= */ TRUE, TRUE, error) &&
+	       set_neighbour(port, /* in_bridge= */ FALSE, TRUE, error);
+}
+
+gboolean isc_links_cut_off(const IscTap *port, guint index, GError **error)
+{
+	return delete_index((int)index, port->name, error) &&
+	       set_neighbour(port, /* in_bridge= */ FALSE, FALSE, error);
+}
+
 /* --- taps ------------------------------------------------------------------------------------ */
-
-typedef struct {
-	guint32 owner;
-	guint32 master;
-	gboolean is_tap, is_persistent, has_vnet_hdr, is_up, is_isolated;
-} LinkState;
-
-static void take_info(struct nlattr *info, LinkState *state)
-{
-	struct nlattr *tb[IFLA_INFO_MAX + 1], *tun[IFLA_TUN_MAX + 1];
-
-	if (nla_parse_nested(tb, IFLA_INFO_MAX, info, NULL) < 0)
-		return;
-	if (tb[IFLA_INFO_SLAVE_DATA]) {
-		struct nlattr *isolated = nla_find(nla_data(tb[IFLA_INFO_SLAVE_DATA]),
-				nla_len(tb[IFLA_INFO_SLAVE_DATA]), IFLA_BRPORT_ISOLATED);
-		state->is_isolated = isolated && nla_get_u8(isolated) == 1;
-	}
-	if (!tb[IFLA_INFO_KIND] || nla_strcmp(tb[IFLA_INFO_KIND], "tun") != 0 ||
-			!tb[IFLA_INFO_DATA] ||
-			nla_parse_nested(tun, IFLA_TUN_MAX, tb[IFLA_INFO_DATA], NULL) < 0)
-		return;
-	state->is_tap = tun[IFLA_TUN_TYPE] && nla_get_u8(tun[IFLA_TUN_TYPE]) == IFF_TAP;
-	state->owner = tun[IFLA_TUN_OWNER] ? nla_get_u32(tun[IFLA_TUN_OWNER]) : G_MAXUINT32;
-	state->is_persistent = tun[IFLA_TUN_PERSIST] && nla_get_u8(tun[IFLA_TUN_PERSIST]);
-	state->has_vnet_hdr = tun[IFLA_TUN_VNET_HDR] && nla_get_u8(tun[IFLA_TUN_VNET_HDR]);
-}
-
-static int on_link(struct nl_msg *msg, void *data)
-{
-	LinkState *state = data;
-	const struct ifinfomsg *head = nlmsg_data(nlmsg_hdr(msg));
-	struct nlattr *tb[IFLA_MAX + 1];
-
-	if (nlmsg_parse(nlmsg_hdr(msg), sizeof *head, tb, IFLA_MAX, NULL) < 0)
-		return NL_OK;
-	state->is_up = (head->ifi_flags & IFF_UP) != 0;
-	state->master = tb[IFLA_MASTER] ? nla_get_u32(tb[IFLA_MASTER]) : 0;
-	if (tb[IFLA_LINKINFO])
-		take_info(tb[IFLA_LINKINFO], state);
-	return NL_OK;
-}
-
-static gboolean read_link(const gchar *name, LinkState *state, GError **error)
-{
-	const struct ifinfomsg head = { .ifi_index = index_of(name) };
-
-	memset(state, 0, sizeof *state);
-	if (head.ifi_index == 0)
-		return isc_rtnl_fail(error, -NLE_NODEV, "interface", name);
-	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_GETLINK, 0, &head, sizeof head);
-	int err = isc_rtnl_talk(msg, on_link, state);
-	return err == 0 || isc_rtnl_fail(error, err, "cannot read", name);
-}
 
 gboolean isc_links_is_up(const gchar *name, gboolean *up, GError **error)
 {
@@ -370,7 +425,7 @@ gboolean isc_links_is_isolated(
 	if (!read_link(name, &state, error))
 		return FALSE;
 	*isolated = state.is_isolated && state.master != 0 &&
-		    state.master == (guint32)index_of(bridge);
+		    (!bridge || state.master == (guint32)index_of(bridge));
 	return TRUE;
 }
 
@@ -398,7 +453,8 @@ gboolean isc_links_tap_add(const IscTap *tap, GError **error)
 	if (stands && !read_link(tap->name, &state, error))
 		return FALSE;
 	if (stands && (!state.is_tap || !state.is_persistent || !state.has_vnet_hdr ||
-				      state.owner != tap->uid)) {
+				      state.owner != tap->uid ||
+				      isc_node_is_mac(state.mac, NULL))) {
 		if (!delete_link(tap->name, error))
 			return FALSE;
 		stands = FALSE;
@@ -471,13 +527,10 @@ typedef struct {
 	GArray *addresses;   /* of guint32, or NULL */
 } Addresses;
 
-/* @bridge itself, or one of a node's own: "isc0-17". */
-static gboolean is_bridge_of(guint index, const gchar *bridge)
+static gboolean is_index_of(guint index, const gchar *bridge)
 {
 	gchar name[IF_NAMESIZE] = "";
-	gsize len = strlen(bridge);
-	return if_indextoname(index, name) && strncmp(name, bridge, len) == 0 &&
-	       (name[len] == '\0' || name[len] == '-');
+	return if_indextoname(index, name) && is_bridge_of(name, bridge);
 }
 
 static int on_address(struct nl_msg *msg, void *data)
@@ -487,7 +540,7 @@ static int on_address(struct nl_msg *msg, void *data)
 	struct nlattr *tb[IFA_MAX + 1];
 
 	if (nlmsg_parse(nlmsg_hdr(msg), sizeof *head, tb, IFA_MAX, NULL) < 0 || !tb[IFA_LOCAL] ||
-			(a->except && is_bridge_of(head->ifa_index, a->except)) ||
+			(a->except && is_index_of(head->ifa_index, a->except)) ||
 			(a->only && (int)head->ifa_index != a->only))
 		return NL_OK;
 	guint32 local = GUINT32_FROM_BE(nla_get_u32(tb[IFA_LOCAL]));

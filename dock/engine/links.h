@@ -45,6 +45,14 @@ typedef struct {
  */
 gboolean isc_links_tap_add(const IscTap *tap, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Gives the node's MAC to its port once more, and to its address: the kernel takes it from a port
+ * where another link has the same MAC.  Errors: ISC_ERROR_NOT_FOUND: no such port. */
+gboolean isc_links_pin(const IscTap *port, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Deletes the interface @index, and the ARP entry of @port, whose tap it was. */
+gboolean isc_links_cut_off(const IscTap *port, guint index, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* Deletes tap and ARP entry; missing ones are no error. */
 gboolean isc_links_tap_remove(const IscTap *tap, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -60,8 +68,8 @@ gboolean isc_links_is_up(const gchar *name, gboolean *up, GError **error) G_GNUC
  * is told. */
 gboolean isc_links_all_down(const gchar *prefix, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Whether @name exists and is an isolated bridge port of @bridge: what holds nodes apart at
- * layer 2. */
+/* Whether @name exists and is an isolated bridge port of @bridge (NULL: of any): what holds nodes
+ * apart at layer 2. */
 gboolean isc_links_is_isolated(const gchar *name, const gchar *bridge, gboolean *isolated,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -79,6 +87,11 @@ GArray *isc_links_addresses(const gchar *name, GError **error) G_GNUC_WARN_UNUSE
 /* Routes IPv4 packets that come in by @name; for the outside interface.  Others are left as they
  * are. */
 gboolean isc_links_forward(const gchar *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same for @outside (may be NULL), @bridge and @bridge-…: who writes net.ipv4.ip_forward makes
+ * it so or otherwise for every interface there is. */
+gboolean isc_links_forward_again(const gchar *bridge, const gchar *outside, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
 
 /* Whether somebody has made the host a router on all of its interfaces (net.ipv4.ip_forward); what
  * isc_links_forward() does is no such thing. */

@@ -183,6 +183,19 @@ void isc_node_mac(guint slot, guint8 mac[6])
 		mac[i] = bytes[i];
 }
 
+gboolean isc_node_is_mac(const guint8 mac[6], guint *slot)
+{
+	const guint of = (guint)mac[4] << 8 | mac[5];
+	guint8 would_be[6];
+
+	isc_node_mac(of, would_be);
+	if (memcmp(mac, would_be, sizeof would_be) != 0)
+		return FALSE;
+	if (slot)
+		*slot = of;
+	return TRUE;
+}
+
 gchar *isc_node_mac_text(guint slot)
 {
 	return g_strdup_printf("52:54:4e:00:%02x:%02x", slot >> 8 & 0xff, slot & 0xff);

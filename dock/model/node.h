@@ -117,6 +117,8 @@ gboolean isc_node_check_verb(const IscNode *node, IscVerb verb, gboolean *done, 
 /* What follows from the slot. */
 guint isc_node_uid(guint slot);
 void isc_node_mac(guint slot, guint8 mac[6]);
+/* Whether @mac is one that a node or the gateway may have, and then of which slot (optional). */
+gboolean isc_node_is_mac(const guint8 mac[6], guint *slot);
 gchar *isc_node_mac_text(guint slot);      /* (transfer full) "52:54:4e:00:00:02" */
 gchar *isc_node_tap(guint slot);           /* (transfer full) "isct2" */
 gchar *isc_node_domain(const gchar *name); /* (transfer full) "isc-NAME" */

@@ -38,6 +38,22 @@ static void addresses_that_come_and_go_are_told(void **state)
 	assert_int_equal(seen, 3);
 }
 
+static void who_makes_the_host_a_router_is_told_of(void **state)
+{
+	(void)state;
+	GError *error = NULL;
+	guint seen = 0;
+	g_autoptr(IscAddressWatch) watch = isc_address_watch_new(NULL, on_change, &seen, &error);
+
+	assert_no_error(error);
+	assert_true(netns_write("/proc/sys/net/ipv4/ip_forward", "1"));
+	spin(&seen, 1, 10000);
+	assert_int_equal(seen, 1);
+	assert_true(netns_write("/proc/sys/net/ipv4/ip_forward", "0"));
+	spin(&seen, 2, 10000);
+	assert_int_equal(seen, 2);
+}
+
 static void a_burst_is_told_once(void **state)
 {
 	(void)state;
@@ -56,6 +72,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_that_come_and_go_are_told),
+		cmocka_unit_test(who_makes_the_host_a_router_is_told_of),
 		cmocka_unit_test(a_burst_is_told_once),
 	};
 	if (!netns_enter()) {

@@ -64,6 +64,43 @@ static void the_bridge_is_made_once_and_stays_quiet(void **state)
 	assert_null(strstr(strstr(rules, "blackhole") + 1, "blackhole")); /* once */
 }
 
+static void a_bridge_that_stands_keeps_what_is_pinned(void **state)
+{
+	(void)state;
+	GError *error = NULL;
+
+	netns_run("ip neigh replace 10.77.0.9 lladdr 52:54:4e:00:00:09 dev isc0 nud permanent");
+	gboolean ok = isc_links_bridge_setup(&bridge, &error);
+	assert_no_error(error);
+	assert_true(ok);
+	assert_has("ip neigh show dev isc0", "10.77.0.9 lladdr 52:54:4e:00:00:09 PERMANENT");
+	netns_run("ip neigh del 10.77.0.9 dev isc0");
+	/* Its MAC, where somebody changed that, comes before. */
+	netns_run("ip link set isc0 address 02:00:00:00:00:01");
+	assert_true(isc_links_bridge_setup(&bridge, &error));
+	assert_has("ip -d link show isc0", "52:54:4e:00:00:01");
+}
+
+static void who_takes_forwarding_from_all_does_not_from_nodes(void **state)
+{
+	(void)state;
+	GError *error = NULL;
+
+	netns_run("ip link add wan0 type veth peer name isc0-7");
+	assert_true(netns_write("/proc/sys/net/ipv4/ip_forward", "1"));
+	assert_true(isc_links_is_router());
+	assert_true(netns_write("/proc/sys/net/ipv4/ip_forward", "0"));
+	assert_false(isc_links_is_router());
+	assert_has("cat /proc/sys/net/ipv4/conf/isc0/forwarding", "0");
+	assert_true(isc_links_forward_again("isc0", "wan0", &error));
+	assert_has("cat /proc/sys/net/ipv4/conf/isc0/forwarding", "1");
+	assert_has("cat /proc/sys/net/ipv4/conf/isc0-7/forwarding", "1");
+	assert_has("cat /proc/sys/net/ipv4/conf/wan0/forwarding", "1");
+	assert_has("cat /proc/sys/net/ipv4/conf/lo/forwarding", "0");
+	assert_false(isc_links_is_router());
+	netns_run("ip link del wan0");
+}
+
 static void a_tap_is_down_isolated_and_pinned_until_it_goes(void **state)
 {
 	(void)state;
@@ -188,6 +225,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_bridge_is_made_once_and_stays_quiet),
+		cmocka_unit_test(a_bridge_that_stands_keeps_what_is_pinned),
+		cmocka_unit_test(who_takes_forwarding_from_all_does_not_from_nodes),
 		cmocka_unit_test(a_tap_is_down_isolated_and_pinned_until_it_goes),
 		cmocka_unit_test(an_interface_that_took_the_taps_name_is_replaced),
 		cmocka_unit_test(what_is_not_there_is_told),
