@@ -143,7 +143,16 @@ void isc_boundary_on_event(const IscFirewallEvent *event, gpointer data)
 gboolean isc_boundary_up(IscDock *dock, const gchar *tap, GError **error)
 {
 	g_autofree gchar *lost = NULL;
+	gboolean is_apart = FALSE;
 
+	/* In no bridge it would lead straight to the dock, past the rules for frames. */
+	if (!isc_links_is_isolated(tap, NULL, &is_apart, error))
+		return FALSE;
+	if (!is_apart) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
+				"'%s' is no isolated port of a bridge: it stays down", tap);
+		return FALSE;
+	}
 	if (!isc_links_set_up(tap, TRUE, error))
 		return FALSE;
 	/* Whoever loses the boundary marks it first and then takes the links down: one of us sees
@@ -192,8 +201,26 @@ void isc_boundary_of_node(IscDock *dock, const IscNode *node, const gchar *node_
 		isc_bus_node_changed(dock->bus, name, node->state);
 }
 
+void isc_boundary_has_no_port(IscDock *dock, const IscNode *node, const gchar *why)
+{
+	const gchar *name = node->spec->name;
+
+	g_mutex_lock(&dock->lock);
+	gchar **at = &isc_dock_run(dock, name)->boundary;
+	g_mutex_unlock(&dock->lock);
+	(void)set_text(dock, at, why);
+	if (dock->bus)
+		isc_bus_node_changed(dock->bus, name, node->state);
+}
+
 static void try_node(IscDock *dock, const IscNode *node)
 {
+	g_autofree gchar *tap = isc_node_tap(node->slot);
+	gboolean is_apart = FALSE;
+
+	/* Rules alone do not bring back one whose port is gone. */
+	if (!isc_links_is_isolated(tap, NULL, &is_apart, NULL) || !is_apart)
+		return;
 	g_autofree gchar *ref = g_strconcat("sha256:", node->digest, NULL);
 	g_autoptr(IscImage) image = isc_image_store_find(dock->images, ref, NULL);
 	g_autoptr(GError) why = NULL;
@@ -223,26 +250,26 @@ void isc_boundary_retry(IscDock *dock)
 
 /* --- the dock's own networks ----------------------------------------------------------------- */
 
-static void read_networks(IscDock *dock, gpointer data)
+/* In the main thread, that what was read first is not written last. */
+void isc_boundary_on_addresses(gpointer data)
 {
+	IscDock *dock = data;
 	g_autoptr(GError) why = NULL;
 	g_autoptr(GArray) nets = isc_links_host_nets(dock->config->plan.bridge, &why);
 	gboolean changed = FALSE;
-	(void)data;
 
-	if (!nets || !isc_firewall_set_host_nets(dock->firewall,
-				     (const IscNet *)(gpointer)nets->data, nets->len,
-				     isc_links_is_router(), &changed, &why))
+	/* The rules first, then what is routed by them. */
+	if (!nets ||
+			!isc_firewall_set_host_nets(dock->firewall,
+					(const IscNet *)(gpointer)nets->data, nets->len,
+					isc_links_is_router(), &changed, &why) ||
+			!isc_links_forward_again(dock->config->plan.bridge, dock->outside, &why))
 		isc_dock_event(dock, "", "boundary.networks", "alarm", ISC_CALLER_DOCK,
-				"the dock's addresses have changed, and its rules do not know "
+				"the dock's networks have changed, and its boundary does not know "
 				"that: %s",
 				why->message);
 	else if (changed)
 		isc_dock_event(dock, "", "boundary.networks", "info", ISC_CALLER_DOCK,
-				"the dock's networks have changed: the rules reserve them");
-}
-
-void isc_boundary_on_addresses(gpointer data)
-{
-	isc_dock_do(data, read_networks, NULL);
+				"the dock's networks have changed, or whether it is a router: the "
+				"rules follow");
 }

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "engine/firewall-nft.h"
 #include "engine/firewall-watch.h"
+#include "engine/link-watch.h"
 #include "engine/names.h"
 #include "engine/vm-libvirt.h"
 #include "store/acts.h"
@@ -64,6 +65,7 @@ typedef struct {
 	IscFirewall *firewall;
 	IscFirewallWatch *watch;
 	IscAddressWatch *addresses;
+	IscLinkWatch *links;
 	IscNames *names; /* hosts in rules */
 	IscVm *vm;
 	IscLink *link;

@@ -10,6 +10,7 @@
 #include "daemon/jobs.h"
 #include "daemon/lost-rows.h"
 #include "daemon/monitor.h"
+#include "daemon/port-guard.h"
 #include "daemon/recovery.h"
 #include "daemon/restart.h"
 #include "daemon/room.h"
@@ -339,6 +340,8 @@ static void look_at_node(Look *look, const IscNode *node, GHashTable *seen)
 
 	if (isc_dock_is_busy(look->dock, name))
 		return;
+	if (up && is_running && look->repair)
+		isc_port_guard_look(look->dock, node);
 	if (up && !is_running && node->state != ISC_NODE_QUARANTINED) {
 		report(look, "node", name, "should run and does not", look->repair);
 		/* A job's result is waited for, by somebody who may wait. */
@@ -559,6 +562,8 @@ gboolean isc_reconcile_start(IscDock *dock, GError **error)
 	isc_boot_look(dock);
 	isc_recovery_run(dock);
 	take_up(dock);
+	isc_port_guard_start(dock);
+	isc_boundary_on_addresses(dock); /* what changed before they were watched */
 	/* Set down by an earlier daemon that could not have the rules, where one did. */
 	isc_boundary_stands(dock);
 	isc_host_filter_start(dock);

@@ -16,6 +16,7 @@
 #include "daemon/copies.h"
 #include "daemon/monitor.h"
 #include "daemon/names.h"
+#include "daemon/port-guard.h"
 #include "daemon/reconcile.h"
 #include "daemon/restart.h"
 #include "daemon/schedule.h"
@@ -180,15 +181,18 @@ static gboolean set_up_bridges(
 	return isc_links_bridge_setup(&bridge, error);
 }
 
+static guint64 read_number(const gchar *path)
+{
+	g_autofree gchar *text = NULL;
+	return g_file_get_contents(path, &text, NULL, NULL) ? g_ascii_strtoull(text, NULL, 10) : 0;
+}
+
 /* An eighth of what the kernel's table of connections holds: one node, or those who flood one,
  * leave room for the others and for the dock's own. */
 static guint share_of_connections(void)
 {
-	g_autofree gchar *text = NULL;
-	guint64 all = 65536; /* not loaded yet */
-	if (g_file_get_contents("/proc/sys/net/netfilter/nf_conntrack_max", &text, NULL, NULL))
-		all = g_ascii_strtoull(text, NULL, 10);
-	return (guint)CLAMP(all / 8, 1024, 1u << 20);
+	guint64 all = read_number("/proc/sys/net/netfilter/nf_conntrack_max");
+	return (guint)CLAMP((all ? all : 65536 /* not loaded yet */) / 8, 1024, 1u << 20);
 }
 
 /* Rules first, with those of every node that may run, then what belongs to none goes, then the
@@ -221,6 +225,8 @@ static gboolean set_boundary_up(IscDock *dock, GError **error)
 		.leave_first = dock->config->leave[0],
 		.leave_last = dock->config->leave[1],
 		.is_router = isc_links_is_router(),
+		.fragment_pool = read_number("/proc/sys/net/ipv4/ipfrag_high_thresh"),
+		.fragment_time = (guint)read_number("/proc/sys/net/ipv4/ipfrag_time"),
 	};
 	isc_node_mac(ISC_SLOT_GATEWAY, config.bridge_mac);
 	dock->firewall = isc_firewall_new(&config, error);
@@ -290,7 +296,11 @@ gboolean isc_start_links(IscDock *dock, GError **error)
 	if (!dock->watch)
 		return FALSE;
 	dock->addresses = isc_address_watch_new(NULL, isc_boundary_on_addresses, dock, error);
-	return dock->addresses != NULL;
+	dock->links = dock->addresses ? isc_link_watch_new(NULL, ISC_TAP_PREFIX,
+							isc_port_guard_is_bad,
+							isc_port_guard_on_trouble, dock, error)
+				      : NULL;
+	return dock->links != NULL;
 }
 
 gboolean isc_start_bus(IscDock *dock, void (*lost)(gpointer), gpointer data, GError **error)
@@ -333,6 +343,7 @@ void isc_start_end(IscDock *dock)
 	isc_names_free(dock->names);
 	isc_firewall_watch_free(dock->watch);
 	isc_address_watch_free(dock->addresses);
+	isc_link_watch_free(dock->links);
 	isc_channels_free(dock->channels);
 	isc_acts_link_free(dock->acts_link);
 	dock->acts_link = NULL;

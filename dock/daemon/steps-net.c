@@ -83,7 +83,7 @@ gboolean isc_step_fence_down(gpointer self, const IscNode *node, const gchar *ar
 	return ok;
 }
 
-static IscTap tap_of(const IscNode *node, const gchar *name, const IscPlace *place)
+IscTap isc_steps_tap(const IscNode *node, const gchar *name, const IscPlace *place)
 {
 	IscTap tap = { .name = name,
 		.bridge = place->bridge,
@@ -117,7 +117,7 @@ gboolean isc_step_tap_up(gpointer self, const IscNode *node, const gchar *arg, G
 	const IscDock *dock = self;
 	const IscPlace place = isc_node_place(&dock->config->plan, node);
 	g_autofree gchar *name = isc_node_tap(node->slot);
-	IscTap tap = tap_of(node, name, &place);
+	IscTap tap = isc_steps_tap(node, name, &place);
 	(void)arg, (void)cancel;
 	if (!bridge_up(node, &place, error) || !isc_links_tap_add(&tap, error))
 		return FALSE;
@@ -132,7 +132,7 @@ gboolean isc_step_tap_down(gpointer self, const IscNode *node, const gchar *arg,
 	const IscPlace place = isc_node_place(&dock->config->plan, node);
 	const IscBridge bridge = isc_steps_bridge(&place);
 	g_autofree gchar *name = isc_node_tap(node->slot);
-	IscTap tap = tap_of(node, name, &place);
+	IscTap tap = isc_steps_tap(node, name, &place);
 	(void)arg, (void)cancel;
 	return isc_links_tap_remove(&tap, error) &&
 	       (node->spec->network != ISC_NETWORK_DEDICATED ||

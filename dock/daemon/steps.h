@@ -17,6 +17,9 @@ void isc_steps_end_verifying(IscDock *dock, const gchar *name);
 /* The bridge of @place as the dock wants it.  Borrows its name. */
 IscBridge isc_steps_bridge(const IscPlace *place);
 
+/* The tap of @node, which is called @name.  Borrows both names. */
+IscTap isc_steps_tap(const IscNode *node, const gchar *name, const IscPlace *place);
+
 /* What the firewall knows of @node; holds references to @node's rules.  @image: for the health
  * port, or NULL. */
 void isc_steps_fence(IscDock *dock, const IscNode *node, const IscImage *image,

@@ -422,6 +422,9 @@ law(all(tool.do(f"isolated {n.slot}") == "yes" for n in nodes), "every port read
 drain(outside_wire)
 open_.ns.connects(INTERNET, 9000)
 law(not sees(outside_wire, socket.inet_aton(open_.address), 0.05), "outside never sees a private address")
+tool.do("bridge")
+law(all("PERMANENT" in sh(f"ip neigh show {n.address} dev isc0") for n in nodes),
+    "a dock that sets its bridge up again, as it starts, keeps the nodes' pinned addresses")
 law(tool.do("intact") == "intact" or tool.do("sync") == "" and tool.do("intact") == "intact",
     "rules and elements read back as written")
 
@@ -563,7 +566,34 @@ attack("a bare ACK to the dock", open_, open_.to(GATEWAY) / TCP(sport=998, dport
 law(not open_.ns.connects(GATEWAY, 2222, 0.3) and not open_.ns.connects(DOCK, 2222, 0.3),
     "a node with open egress cannot connect to the dock")
 
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data[:len(data) & ~1])) + (data[-1] << 8 if len(data) & 1 else 0)
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
 # --- T13: outside in (R1.1, R1.2) ---------------------------------------------------------------------
+
+
+def sweep(n):
+    """How many lines of log packets to n addresses that are nobody's leave."""
+    log.collect(logged)
+    log.shares.clear()
+    began, before = time.monotonic(), tool.counters().get("ingress", 0)
+    frame = bytes(from_outside(LAN, "10.77.200.1", 80))
+    for i in range(n):
+        to = socket.inet_aton(f"10.77.{200 + i // 250}.{i % 250 + 1}")
+        head = frame[14:24] + b"\0\0" + frame[26:30] + to
+        outside_wire.send(frame[:14] + head[:10] + struct.pack("!H", checksum(head)) + head[12:] + frame[34:])
+    most = 10 + 5 * (time.monotonic() - began + 1)
+    end = time.monotonic() + 10
+    while tool.counters().get("ingress", 0) - before < n and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(1.1)  # the kernel hands out what it has gathered once a second
+    log.collect(logged)
+    records = sum(found for (kind, _), found in log.shares.items() if kind == "ingress")
+    return tool.counters().get("ingress", 0) - before >= n and records <= most, f"{records}, not {most} at most"
 
 
 def from_outside(source, target, port):
@@ -576,6 +606,9 @@ attack("outside with a node's address as sender", web, from_outside(db.address, 
        by=outside_wire)
 law(not outside.connects(DOCK, 80, 0.3) and not outside.connects(web.address, 80, 0.3),
     "outside cannot connect to a port that is not exposed, nor past the redirection")
+
+law(*(lambda held: (held[0], "a sweep of addresses that are nobody's fills the packet log no more than one of them",
+                    held[1]))(sweep(1000)))
 
 # --- T14: egress (R1.3) -------------------------------------------------------------------------------
 
@@ -655,6 +688,9 @@ if IS_ROOT and os.access("/dev/net/tun", os.W_OK):
     os.write(tun, header + bytes(Ether(src="52:54:4e:00:00:09", dst=GATEWAY_MAC) /
                                  IP(src=web.address, dst=INTERNET) / UDP()))
     law(tool.counters(9).get("ip", 0) >= 1, "a spoofed packet from a tap is counted for its node")
+    os.write(tun, header + bytes(Ether(src="52:54:4e:00:00:09", dst=GATEWAY_MAC) /
+                                 IP(src="10.77.0.9", dst=INTERNET, flags="MF") / UDP() / Raw(bytes(40000))))
+    law(tool.counters(9).get("fragment", 0) == 1, "a fragment that is larger than the link's packets is, too")
     law(tool.ask("tap 9")[0], "making the same tap again changes nothing")
     # T2: whoever has taken the hypervisor over gives its tap the MAC of a sibling.
     child = os.fork()
@@ -826,13 +862,6 @@ tool.do(f"add 2 node2 {STANDARD[2]}")
 for s in flows:
     s.close()
 
-def checksum(data):
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data[:len(data) & ~1])) + (data[-1] << 8 if len(data) & 1 else 0)
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
-
-
 def first_packet(source, target, source_mac, target_mac, proto, sport, port, data):
     """The first of a connection: a SYN, or a datagram.  As bytes: scapy takes a millisecond for each."""
     src, dst = socket.inet_aton(source), socket.inet_aton(target)
@@ -906,6 +935,60 @@ law(not app.ns.connects(INTERNET, 9000, 0.5) and open_.ns.connects(INTERNET, 900
 tool.do("end 4 egress=udp:203.0.113.0/24:53")
 law(app.ns.connects(INTERNET, 9000, 3), "it connects again when they are gone")
 
+# Fragments that wait for the rest take room from everybody.  The kernel counts 512 bytes or more for the smallest.
+BIG = b"F" * 4000
+
+
+def waiting():
+    """Bytes of fragments that the dock holds."""
+    return int(open("/proc/self/net/sockstat", encoding="ascii").read().split("FRAG: inuse ")[1].split()[2])
+
+
+def first_fragments(node, n):
+    for i in range(n):
+        head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1500, i, 0x2000, 64, 17, 0, socket.inet_aton(node.address),
+                           socket.inet_aton(INTERNET))
+        head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+        node.wire.send(bytes.fromhex((GATEWAY_MAC + node.mac).replace(":", "")) + b"\x08\x00" + head + bytes(1480))
+
+
+def asks_big(ns, address, port):
+    s = ns.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(2)
+    try:
+        s.sendto(BIG, (address, port))
+        return s.recv(100).startswith(b"echo F")
+    except OSError:
+        return False
+    finally:
+        s.close()
+
+
+law(asks_big(app.ns, INTERNET, 53), "a datagram in fragments leaves a node")
+law(asks_big(outside, DOCK, 5001), "and comes to one that exposes the port")
+pool = int(open("/proc/sys/net/ipv4/ipfrag_high_thresh", encoding="ascii").read())
+before = tool.counters(3).get("fragment", 0)
+first_fragments(db, 3000)
+kinds.add("isc:fragment:")
+log.collect(logged)
+law(tool.counters(3).get("fragment", 0) - before > 2000 and 0 < waiting() < pool / 8,
+    "a node has no more than its share of the fragments that wait", f"{waiting()} of {pool}, {tool.counters(3)}")
+law(asks_big(app.ns, INTERNET, 53), "so another's datagram is put together")
+for node in (web, open_, app):
+    first_fragments(node, 1000)
+own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+own.bind((DOCK, 2224))
+own.settimeout(2)
+s = outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.sendto(BIG, (DOCK, 2224))
+s.close()
+try:
+    got = own.recv(5000)
+except OSError:
+    got = b""
+own.close()
+law(waiting() < pool * 5 / 8 and got == BIG, "nor have all of them together what the dock needs for its own", f"{waiting()} of {pool}")
+
 sh("ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev lan2")
 inner = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 inner.bind(("lan2p", 0))
@@ -913,7 +996,11 @@ inner.setblocking(False)
 stray = first_packet(LAN, "192.0.2.77", outside_mac, wan_mac, "udp", 999, 999, b"STRAY")
 before = tool.counters().get("ingress", 0)
 outside_wire.send(stray)
-law(not sees(inner, b"STRAY", 0.2) and tool.counters().get("ingress", 0) > before,
+for odd in (IP(src=LAN, dst="192.0.2.77") / ICMP(type=0) / Raw(b"STRAY"),
+            IP(src=LAN, dst="192.0.2.77") / TCP(dport=22, flags="F") / Raw(b"STRAY"),
+            IP(src=LAN, dst="192.0.2.77") / ICMP(type=3, code=3) / IP(src="192.0.2.77", dst=LAN) / UDP() / Raw(b"STRAY")):
+    outside_wire.send(bytes(Ether(src=outside_mac, dst=wan_mac) / odd))
+law(not sees(inner, b"STRAY", 0.2) and tool.counters().get("ingress", 0) > before + 3,
     "a dock that is no router does not become one between outside and its other networks")
 
 # --- random specs: what no rule names never talks (R1.1, R1.3, R1.4) ----------------------------------

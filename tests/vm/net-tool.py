@@ -14,11 +14,14 @@
   sink PORT              takes one TCP connection; "first T", and when nothing has come for $SILENCE s (1.5) "last T"
   drain PORT WORD…       gives an order and reads its answer, as sink
   talk PORT              opens a connection, "open", and writes now and then; "cut" when it has been reset
+  usurp PID MAC            as who holds the file descriptor of process PID's tap: gives the tap that MAC
   names TTL NAME=ADDRESS…   a name server: these names, and no others
   park PORT N            opens N connections, "open N"; reads a line; "alive M"
 
 T: seconds of CLOCK_BOOTTIME, as in /proc/uptime.
 """
+import ctypes
+import fcntl
 import os
 import select
 import signal
@@ -193,6 +196,22 @@ def talk(port):
             say("cut", e)
 
 
+def usurp(pid, mac):
+    process = os.pidfd_open(int(pid))
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            if os.readlink(f"/proc/{pid}/fd/{fd}") != "/dev/net/tun":
+                continue
+        except FileNotFoundError:
+            continue
+        tap = ctypes.CDLL(None, use_errno=True).syscall(438, process, int(fd), 0)  # pidfd_getfd
+        if tap < 0:
+            raise OSError(ctypes.get_errno(), "pidfd_getfd")
+        fcntl.ioctl(tap, 0x8924, struct.pack("16sH6s16x", b"", 1, bytes.fromhex(mac.replace(":", ""))))  # SIOCSIFHWADDR
+        return
+    sys.exit("no tap")
+
+
 def serve(port):
     t = socket.create_server(("", int(port)))
     u = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in (LAN, FAR)]
@@ -272,7 +291,7 @@ def names(ttl, *zone):
 
 VERBS = {"names": names, "order": order, "forge": forge, "attacks": print_attacks, "allowed": print_allowed,
          "leaks": print_leaks, "sniff": sniff, "serve": serve, "sink": sink, "drain": drain, "talk": talk,
-         "park": park, "hold": hold}
+         "park": park, "hold": hold, "usurp": usurp}
 
 if __name__ == "__main__":
     VERBS[sys.argv[1]](*sys.argv[2:])

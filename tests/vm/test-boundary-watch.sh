@@ -163,4 +163,42 @@ release
 ok "it starts when it can" "$R" start dockd --name "$RIG"
 ok "and the node is fenced in" wait_for 20 in_force
 is "$(outside 8081)" open "and reached"
+
+# --- a hypervisor that was taken over gives its tap the MAC of a sibling (R1.5, T2) -----------------------------------
+peer_tap=$(vm network show peer --json | jq -r .tap)
+# usurp: what evil's own hypervisor may do without any right
+usurp() { dock "$tool" usurp "$(dock pgrep -f -u $((1900000000 + ${tap#isct})) qemu)" "${him%,*}"; }
+pinned() { dock bridge fdb show dev "$peer_tap" | grep -q "${him%,*} master isc0 static"; }
+ok "nodes' addresses are pinned, after all these starts of the dock" \
+	dock bash -c "[ \$(ip neigh show dev isc0 | grep -cE '^(${self#*,}|${him#*,}) .*PERMANENT') = 2 ]"
+ok "a hypervisor gives its tap the MAC of another node" usurp
+ok "its node's boundary is down" wait_for 20 is_down
+ok "the other node's port is its own again" wait_for 20 pinned
+is "$(outside 8082)" open "and reached"
+like "$(events boundary.usurped)" "hypervisor of evil .*$tap got the MAC of peer" "it is on record who it was"
+not_ok "the tap is gone" dock ip link show "$tap"
+like "$(vm network show evil --json | jq -r .boundary)" "down: its tap $tap got the MAC of peer" "and the node shown to have none"
+ok "the dock starts again" "$R" restart dockd --name "$RIG"
+ok "and shows it yet" wait_for 20 is_down
+ok "the node is disabled" vm disable evil
+ok "and enabled anew" vm enable evil
+is "$(field evil .boundary),$(outside 8081)" "in force,open" "with a tap of its own"
+"$R" stop dockd --name "$RIG" --signal KILL
+ok "it does so while no dock is there" usurp
+not_ok "which cuts the other node off" pinned
+ok "the dock starts" "$R" start dockd --name "$RIG"
+ok "and finds it" wait_for 20 is_down
+ok "and puts the other node's port right" wait_for 20 pinned
+is "$(outside 8082)" open "which is reached again"
+
+# --- somebody makes the host a router, and takes it back (R1.2, R6.7) -------------------------------------------------
+no_router() { dock nft list chain inet isc-dock forward | grep -q stray; }
+is_router() { ! no_router; }
+ok "the dock keeps its host from becoming a router" no_router
+ok "somebody makes it one" dock sysctl -qw net.ipv4.ip_forward=1
+ok "that stays open" wait_for 20 is_router
+ok "and takes it back" dock sysctl -qw net.ipv4.ip_forward=0
+ok "the dock shuts it again" wait_for 20 no_router
+reached() { [ "$(outside 8082)" = open ]; }
+ok "and nodes are reached as before" wait_for 20 reached
 done_testing
