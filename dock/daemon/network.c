@@ -60,10 +60,13 @@ static gboolean wanted_load(IscDock *dock, Wanted *w, GError **error)
 		g_autoptr(IscImage) image = isc_image_store_find(dock->images, ref, NULL);
 		isc_steps_fence(dock, node, image, node->state == ISC_NODE_QUARANTINED,
 				&w->fences[i]);
+		g_autofree gchar *down = NULL;
+		(void)isc_boundary_state(dock, node->spec->name, node->state, &down);
 		w->known[i] = (IscNetworkNode){ &w->fences[i], isc_node_state_is_up(node->state),
 			*node->spec->replica.set &&
 					node->state == isc_balance_state(w->nodes,
-								       node->spec->replica.set) };
+								       node->spec->replica.set),
+			down != NULL };
 	}
 	return TRUE;
 }

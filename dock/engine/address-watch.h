@@ -2,8 +2,8 @@
 #include <gio/gio.h>
 
 /* Tells that the dock has got or lost an IPv4 address, or that it forwards where it did not, or no
- * longer where it did (net.ipv4.ip_forward and its kin), by the kernel's own announcements (rtnetlink
- * groups RTNLGRP_IPV4_IFADDR and RTNLGRP_IPV4_NETCONF): nothing is polled. */
+ * longer where it did (net.ipv4.ip_forward and its kin), by the kernel's own announcements
+ * (rtnetlink groups RTNLGRP_IPV4_IFADDR and RTNLGRP_IPV4_NETCONF): nothing is polled. */
 
 typedef struct IscAddressWatch IscAddressWatch;
 

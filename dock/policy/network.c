@@ -312,6 +312,21 @@ static gboolean names_peer(const IscEgress *rule, const IscFence *fence, const I
 	return rule->kind == ISC_EGRESS_NODE && g_str_equal(rule->name, peer->name);
 }
 
+static gboolean is_up(Question *q, const IscNetworkNode *node)
+{
+	if (node->is_up && !node->is_down)
+		return TRUE;
+	if (node->is_up)
+		denied(q, (IscDropKind)0, "",
+				"the boundary of node '%s' is down, and with it its link: 'isc-vm "
+				"network show %s' says why",
+				node->fence->name, node->fence->name);
+	else
+		denied(q, (IscDropKind)0, "", "node '%s' does not run: it has no link",
+				node->fence->name);
+	return FALSE;
+}
+
 static void node_to_node(Question *q, const IscFence *fence, const IscNetworkNode *peer)
 {
 	static const gchar to_peer[] = "inet forward, chain to-peer";
@@ -324,6 +339,8 @@ static void node_to_node(Question *q, const IscFence *fence, const IscNetworkNod
 				"node '%s' is in quarantine", peer->fence->name);
 		return;
 	}
+	if (peer->is_up && !is_up(q, peer))
+		return;
 	for (guint i = 0; fence->egress && i < fence->egress->len; i++) {
 		const IscEgress *rule = &g_array_index(fence->egress, IscEgress, i);
 		if (!names_peer(rule, fence, peer->fence) || rule->proto != q->proto ||
@@ -346,14 +363,6 @@ static void node_to_node(Question *q, const IscFence *fence, const IscNetworkNod
 			"nodes reach each other by rule only, and node '%s' has no "
 			"Egress=node:%s:… for it",
 			fence->name, peer->fence->name);
-}
-
-static gboolean is_up(Question *q, const IscNetworkNode *node)
-{
-	if (node->is_up)
-		return TRUE;
-	denied(q, (IscDropKind)0, "", "node '%s' does not run: it has no link", node->fence->name);
-	return FALSE;
 }
 
 static void from_node(Question *q)

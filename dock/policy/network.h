@@ -9,6 +9,7 @@ typedef struct {
 	const IscFence *fence;
 	gboolean is_up;    /* it runs: its elements are in the kernel and it has a link */
 	gboolean is_ready; /* of a set whose members share ports: new connections go to it, too */
+	gboolean is_down;  /* though it runs, its boundary is down, and so is its link */
 } IscNetworkNode;
 
 /* What there is.  Everything is borrowed. */

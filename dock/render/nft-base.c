@@ -419,10 +419,10 @@ static gchar *for_each_net(const IscNftConfig *config, const gchar *lines)
 /* Packets for nodes come in by the outside interface, so it forwards; where the dock is no router,
  * it is not to become one to its other networks by that. */
 static const gchar stray_rule[] = "\t\tmeta nfproto ipv4 iifname $OUTSIDE ct state != { "
-				 "established, related } goto stray\n";
+				  "established, related } goto stray\n";
 
-/* What a fragment takes in the kernel's pool, at most: one of 1,500 bytes lies in 2 KiB, and there is
- * what the kernel needs to know of it and of its packet. */
+/* What a fragment takes in the kernel's pool, at most: one of 1,500 bytes lies in 2 KiB, and there
+ * is what the kernel needs to know of it and of its packet. */
 #define FRAGMENT_BYTES 3072
 
 /* How many fragments a minute, and at once, so that no more than @bytes of them wait.  A fragment

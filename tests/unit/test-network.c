@@ -128,12 +128,17 @@ static const Case cases[] = {
 	{ "outside", "set-2", "77", YES, 0, "Expose=tcp:7070:77", "by chance" },
 	{ "outside", "set-1", "77", NO, 0, "Expose=tcp:7070:77", "not ready" },
 	{ "outside", "dock", "7171", UNJUDGED, 0, "Expose=tcp:7171:71", "no member" },
+	/* one that runs without a link */
+	{ "outside", "dock", "9600", NO, 0, "none", "boundary of node 'cutoff' is down" },
+	{ "outside", "cutoff", "96", NO, 0, "none", "boundary of node 'cutoff' is down" },
+	{ "cutoff", "1.2.3.4", "443", NO, 0, "none", "boundary of node 'cutoff' is down" },
+	{ "open", "cutoff", "96", NO, 0, "none", "boundary of node 'cutoff' is down" },
 };
 /* clang-format on */
 
 typedef struct {
-	IscFence fences[9];
-	IscNetworkNode nodes[9];
+	IscFence fences[10];
+	IscNetworkNode nodes[10];
 	IscNftConfig config;
 	IscNetwork network;
 	GHashTable *hosts;
@@ -153,6 +158,7 @@ static void world_init(World *w)
 	static const gchar *const cut_expose[] = { "9443:443", NULL };
 	static const gchar *const off_expose[] = { "9500:95", NULL };
 	static const gchar *const set_expose[] = { "7070:77", NULL };
+	static const gchar *const cutoff_expose[] = { "9600:96", NULL };
 	static const gchar *const lame_expose[] = { "7171:71", NULL };
 	static const guint32 resolvers[] = { IP(10, 1, 2, 3) };
 	static const IscNet host_nets[] = { { IP(203, 0, 113, 0), 24 },
@@ -172,11 +178,12 @@ static void world_init(World *w)
 	w->fences[6] = fence_of(8, "set-1", set_expose, none);
 	w->fences[7] = fence_of(9, "set-2", set_expose, none);
 	w->fences[8] = fence_of(10, "lame-1", lame_expose, none);
+	w->fences[9] = fence_of(11, "cutoff", cutoff_expose, open);
 	g_strlcpy(w->fences[6].set, "set", sizeof w->fences[6].set);
 	g_strlcpy(w->fences[7].set, "set", sizeof w->fences[7].set);
 	g_strlcpy(w->fences[8].set, "lame", sizeof w->fences[8].set);
-	for (gsize i = 0; i < 9; i++)
-		w->nodes[i] = (IscNetworkNode){ &w->fences[i], i != 4, i == 7 };
+	for (gsize i = 0; i < 10; i++)
+		w->nodes[i] = (IscNetworkNode){ &w->fences[i], i != 4, i == 7, i == 9 };
 	w->config = (IscNftConfig){ .subnet = { IP(10, 77, 0, 0), 16 },
 		.dedicated = { IP(10, 78, 0, 0), 20 },
 		.resolvers = resolvers,
@@ -193,12 +200,12 @@ static void world_init(World *w)
 			g_array_append_vals(g_array_new(FALSE, FALSE, sizeof(guint32)), deb, 1));
 	g_hash_table_insert(w->hosts, (gpointer) "empty.example.org",
 			g_array_new(FALSE, FALSE, sizeof(guint32)));
-	w->network = (IscNetwork){ &w->config, w->nodes, 9, dock, 3, w->hosts };
+	w->network = (IscNetwork){ &w->config, w->nodes, 10, dock, 3, w->hosts };
 }
 
 static void world_clear(World *w)
 {
-	for (gsize i = 0; i < 9; i++)
+	for (gsize i = 0; i < 10; i++)
 		isc_fence_clear(&w->fences[i]);
 	g_hash_table_unref(w->hosts);
 }

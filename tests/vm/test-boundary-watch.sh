@@ -178,6 +178,7 @@ is "$(outside 8082)" open "and reached"
 like "$(events boundary.usurped)" "hypervisor of evil .*$tap got the MAC of peer" "it is on record who it was"
 not_ok "the tap is gone" dock ip link show "$tap"
 like "$(vm network show evil --json | jq -r .boundary)" "down: its tap $tap got the MAC of peer" "and the node shown to have none"
+like "$(vm network explain outside evil 8080)" "boundary of node 'evil' is down" "what explains connections knows that, too"
 ok "the dock starts again" "$R" restart dockd --name "$RIG"
 ok "and shows it yet" wait_for 20 is_down
 ok "the node is disabled" vm disable evil
