@@ -973,6 +973,7 @@ kinds.add("isc:fragment:")
 log.collect(logged)
 law(tool.counters(3).get("fragment", 0) - before > 2000 and 0 < waiting() < pool / 8,
     "a node has no more than its share of the fragments that wait", f"{waiting()} of {pool}, {tool.counters(3)}")
+print(f"#   {waiting()} bytes of fragments wait, {tool.counters(3).get('fragment', 0)} were dropped")
 law(asks_big(app.ns, INTERNET, 53), "so another's datagram is put together")
 for node in (web, open_, app):
     first_fragments(node, 1000)
