@@ -195,11 +195,10 @@ is "$(outside 8082)" open "which is reached again"
 # --- somebody makes the host a router, and takes it back (R1.2, R6.7) -------------------------------------------------
 no_router() { dock nft list chain inet isc-dock forward | grep -q stray; }
 is_router() { ! no_router; }
-ok "the dock keeps its host from becoming a router" no_router
-ok "somebody makes it one" dock sysctl -qw net.ipv4.ip_forward=1
+ok "somebody makes the dock's host a router" dock sysctl -qw net.ipv4.ip_forward=1
 ok "that stays open" wait_for 20 is_router
 ok "and takes it back" dock sysctl -qw net.ipv4.ip_forward=0
-ok "the dock shuts it again" wait_for 20 no_router
+ok "the dock lets it become none for the outside" wait_for 20 no_router
 reached() { [ "$(outside 8082)" = open ]; }
 ok "and nodes are reached as before" wait_for 20 reached
 done_testing
