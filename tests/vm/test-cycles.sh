@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Fifty nodes, in two rows side by side, each one after the other: none fails, nothing is left, the daemon does not grow.
+# Thirty nodes, in two rows side by side, each one after the other: none fails, nothing is left, the daemon does not grow.
 # F27.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-cycles=${ISC_CYCLES:-50}
+cycles=${ISC_CYCLES:-30}
 rig_up cycles
 ok "the image is imported" dock isc-vm image import "$BUILD/images/minimal"
 
