@@ -1,6 +1,5 @@
 #include "engine/link-watch.h"
 
-#include <glib-unix.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/errno.h>
@@ -118,46 +117,27 @@ IscLinkWatch *isc_link_watch_new(GMainContext *context, const gchar *prefix,
 		void (*amiss)(const IscLinkTrouble *trouble, gpointer data), gpointer data,
 		GError **error)
 {
+	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_NONE };
 	g_autoptr(IscLinkWatch) w = g_new0(IscLinkWatch, 1);
-	int err;
 
 	w->search = (Search){ prefix, is_bad, g_array_new(FALSE, FALSE, sizeof(IscLinkTrouble)) };
 	w->amiss = amiss;
 	w->data = data;
 	w->context = context ? g_main_context_ref(context) : NULL;
-	w->socket = nl_socket_alloc();
+	w->socket = isc_rtnl_listen(groups, "the nodes' links", error);
 	if (!w->socket)
-		g_error("out of memory");
-	nl_socket_disable_seq_check(w->socket);
-	nl_socket_modify_cb(w->socket, NL_CB_VALID, NL_CB_CUSTOM, on_message, &w->search);
-	if ((err = nl_connect(w->socket, NETLINK_ROUTE)) < 0 ||
-			(err = nl_socket_set_nonblocking(w->socket)) < 0 ||
-			(err = nl_socket_set_buffer_size(w->socket, 1024 * 1024, 0)) < 0 ||
-			(err = nl_socket_add_membership(w->socket, RTNLGRP_LINK)) < 0) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "cannot watch the nodes' links: %s",
-				nl_geterror(err));
 		return NULL;
-	}
-	w->source = g_unix_fd_source_new(nl_socket_get_fd(w->socket), G_IO_IN | G_IO_ERR);
-	g_source_set_callback(w->source, G_SOURCE_FUNC(on_readable), w, NULL);
-	g_source_attach(w->source, w->context);
+	nl_socket_modify_cb(w->socket, NL_CB_VALID, NL_CB_CUSTOM, on_message, &w->search);
+	w->source = isc_rtnl_attach(w->socket, w->context, on_readable, w);
 	return g_steal_pointer(&w);
-}
-
-static void drop(GSource **source)
-{
-	if (!*source)
-		return;
-	g_source_destroy(*source);
-	g_clear_pointer(source, g_source_unref);
 }
 
 void isc_link_watch_free(IscLinkWatch *w)
 {
 	if (!w)
 		return;
-	drop(&w->source);
-	drop(&w->later);
+	isc_rtnl_detach(&w->source);
+	isc_rtnl_detach(&w->later);
 	nl_socket_free(w->socket);
 	g_clear_pointer(&w->search.found, g_array_unref);
 	g_clear_pointer(&w->context, g_main_context_unref);

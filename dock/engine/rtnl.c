@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 
+#define LISTEN_BYTES (1024 * 1024) /* of a listener: a burst of changes */
+
 typedef struct nl_sock IscNlSock;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNlSock, nl_socket_free)
 
@@ -55,6 +57,43 @@ struct nlattr *isc_rtnl_nest(IscNlMsg *msg, int type)
 	if (!nest)
 		g_error("out of memory");
 	return nest;
+}
+
+struct nl_sock *isc_rtnl_listen(const int *groups, const gchar *what, GError **error)
+{
+	g_autoptr(IscNlSock) sock = nl_socket_alloc();
+	if (!sock)
+		g_error("out of memory");
+	nl_socket_disable_seq_check(sock);
+	int err = nl_connect(sock, NETLINK_ROUTE);
+	if (err >= 0)
+		err = nl_socket_set_nonblocking(sock);
+	if (err >= 0)
+		err = nl_socket_set_buffer_size(sock, LISTEN_BYTES, 0);
+	for (; err >= 0 && *groups != RTNLGRP_NONE; groups++)
+		err = nl_socket_add_membership(sock, *groups);
+	if (err >= 0)
+		return g_steal_pointer(&sock);
+	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST, "cannot watch %s: %s", what,
+			nl_geterror(err));
+	return NULL;
+}
+
+GSource *isc_rtnl_attach(
+		struct nl_sock *sock, GMainContext *context, GUnixFDSourceFunc func, gpointer data)
+{
+	GSource *source = g_unix_fd_source_new(nl_socket_get_fd(sock), G_IO_IN | G_IO_ERR);
+	g_source_set_callback(source, G_SOURCE_FUNC(func), data, NULL);
+	g_source_attach(source, context);
+	return source;
+}
+
+void isc_rtnl_detach(GSource **source)
+{
+	if (!*source)
+		return;
+	g_source_destroy(*source);
+	g_clear_pointer(source, g_source_unref);
 }
 
 int isc_rtnl_talk(IscNlMsg *msg, nl_recvmsg_msg_cb_t each, gpointer data)

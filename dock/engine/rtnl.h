@@ -1,9 +1,9 @@
 #pragma once
-#include <glib.h>
+#include <glib-unix.h>
 #include <netlink/msg.h>
 
-/* One question to rtnetlink, and its answers.  Memory that cannot be had ends the process, as with
- * GLib. */
+/* Questions to rtnetlink and what it tells unasked.  Memory that cannot be had ends the process, as
+ * with GLib. */
 
 typedef struct nl_msg IscNlMsg;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscNlMsg, nlmsg_free)
@@ -21,6 +21,15 @@ struct nlattr *isc_rtnl_nest(IscNlMsg *msg, int type); /* ended by nla_nest_end(
 
 /* Sends @msg; @each, where given, gets every answer.  Returns 0 or a negative libnl error. */
 int isc_rtnl_talk(IscNlMsg *msg, nl_recvmsg_msg_cb_t each, gpointer data);
+
+/* A socket that hears of @groups (RTNLGRP_…, ended by RTNLGRP_NONE) and does not block.  Returns:
+ * (transfer full) NULL: ISC_ERROR_HOST, "cannot watch @what: …" */
+struct nl_sock *isc_rtnl_listen(const int *groups, const gchar *what, GError **error);
+/* A source for @sock that is attached to @context; ended by isc_rtnl_detach(). */
+GSource *isc_rtnl_attach(
+		struct nl_sock *sock, GMainContext *context, GUnixFDSourceFunc func, gpointer data);
+/* Ends a source, or does nothing where *@source is NULL. */
+void isc_rtnl_detach(GSource **source);
 
 /* Sets @error from @err of isc_rtnl_talk(): ISC_ERROR_NOT_FOUND where there is no such thing, else
  * ISC_ERROR_HOST.  Returns: FALSE */
