@@ -7,6 +7,7 @@ static const struct {
 	const gchar *option, *key;
 } table[] = {
 	{ "cpu-quota",          "CPUQuota" },
+	{ "cpu-weight",         "CPUWeight" },
 	{ "io-read-bandwidth",  "IOReadBandwidth" },
 	{ "io-write-bandwidth", "IOWriteBandwidth" },
 	{ "iops",               "IOPS" },

@@ -11,12 +11,12 @@
 
 /* Options that say what the node is; a node file says all of that itself. */
 static const gchar *const spec_options[] = { "image", "network", "expose", "egress", "bandwidth",
-	"memory", "vcpus", "cpu-quota", "io-read-bandwidth", "io-write-bandwidth", "iops",
-	"protect", "replicas", "replica-ports", "job", "max-runtime", "schedule", "persistent",
-	"ephemeral", "overlay", "volume", "env", "env-file", "writable", "environment", "machine",
-	"label", "description", "restart", "restart-sec", "restart-max-delay-sec",
-	"start-limit-burst", "start-limit-interval-sec", "health", "health-interval",
-	"health-retries", NULL };
+	"memory", "vcpus", "cpu-quota", "cpu-weight", "io-read-bandwidth", "io-write-bandwidth",
+	"iops", "protect", "replicas", "replica-ports", "job", "max-runtime", "schedule",
+	"persistent", "ephemeral", "overlay", "volume", "env", "env-file", "writable",
+	"environment", "machine", "label", "description", "restart", "restart-sec",
+	"restart-max-delay-sec", "start-limit-burst", "start-limit-interval-sec", "health",
+	"health-interval", "health-retries", NULL };
 
 /* A file that the operator names, "-" for standard input.  Links are followed: it is the operator's
  * own file, read with the operator's own rights.  Returns: (transfer full) */

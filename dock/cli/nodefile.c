@@ -27,6 +27,7 @@ static const struct {
 	{ "vcpus",       "Resources", "VCPUs" },
 	{ "overlay",     "Resources", "Overlay" },
 	{ "cpu-quota",          "Resources", "CPUQuota" },
+	{ "cpu-weight",         "Resources", "CPUWeight" },
 	{ "io-read-bandwidth",  "Resources", "IOReadBandwidth" },
 	{ "io-write-bandwidth", "Resources", "IOWriteBandwidth" },
 	{ "iops",               "Resources", "IOPS" },

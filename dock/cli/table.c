@@ -41,6 +41,7 @@ static const IscOption provision_options[] = {
 	{ "memory",      'm', ISC_OPT_VALUE, "MiB",       "memory" },
 	{ "vcpus",       0,   ISC_OPT_VALUE, "N",         "virtual CPUs" },
 	{ "cpu-quota",   0,   ISC_OPT_VALUE, "N%",        "most that it may use, of one CPU of the host: 50%, 150%" },
+	{ "cpu-weight",  0,   ISC_OPT_VALUE, "N",         "its share against other nodes where CPU is short, 1 to 10000; default 100" },
 	{ "io-read-bandwidth",  0, ISC_OPT_VALUE, "RATE", "most that it may read from its disks, in bytes per second: 10M" },
 	{ "io-write-bandwidth", 0, ISC_OPT_VALUE, "RATE", "most that it may write to them" },
 	{ "iops",        0,   ISC_OPT_VALUE, "N",         "most requests per second to its disks" },
@@ -76,6 +77,7 @@ static const IscOption provision_options[] = {
 
 static const IscOption limit_options[] = {
 	{ "cpu-quota",   0,   ISC_OPT_VALUE, "N%|none",   "most that it may use, of one CPU of the host: 50%, 150%" },
+	{ "cpu-weight",  0,   ISC_OPT_VALUE, "N|none",    "its share against other nodes where CPU is short, 1 to 10000; none: 100" },
 	{ "io-read-bandwidth",  0, ISC_OPT_VALUE, "RATE|none", "most that it may read from its disks, in bytes per second: 10M" },
 	{ "io-write-bandwidth", 0, ISC_OPT_VALUE, "RATE|none", "most that it may write to them" },
 	{ "iops",        0,   ISC_OPT_VALUE, "N|none",    "most requests per second to its disks" },

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "engine/vm-limits.h"
 
 void isc_doctor_say(
 		IscFinding *f, IscFindingLevel level, const gchar *advice, const gchar *format, ...)
@@ -66,19 +67,15 @@ static void check_libvirt(IscDock *dock, IscFinding *f)
 				"libvirtd does not answer");
 }
 
-/* What libvirt needs for CPUQuota=: version 2 of cgroups names its controllers, version 1 has a
- * folder for each. */
 static void check_cpu_cgroup(IscDock *dock, IscFinding *f)
 {
 	(void)dock;
-	g_autofree gchar *line = isc_doctor_line_of("/sys/fs/cgroup/cgroup.controllers");
-	g_auto(GStrv) words = g_strsplit(line ? line : "", " ", -1);
-	if (g_strv_contains((const gchar *const *)words, "cpu") ||
-			g_file_test("/sys/fs/cgroup/cpu", G_FILE_TEST_IS_DIR))
+	if (isc_vm_cpu_cgroup() != ISC_CPU_CGROUP_NONE)
 		isc_doctor_say(f, ISC_FINDING_OK, "", "limits of CPU can be enforced");
 	else
 		isc_doctor_say(f, ISC_FINDING_WARN, "mount cgroups with the cpu controller",
-				"no cpu controller: nodes with CPUQuota= do not start");
+				"no cpu controller: nodes with CPUQuota= or CPUWeight= do not "
+				"start");
 }
 
 static void check_collector(IscDock *dock, IscFinding *f)

@@ -7,6 +7,7 @@
 #include "daemon/ready.h"
 #include "daemon/steps.h"
 #include "engine/vm-domain.h"
+#include "engine/vm-limits.h"
 #include "render/domain-xml.h"
 
 #define POWEROFF_S 15 /* a guest that was asked gets this long */
@@ -92,6 +93,7 @@ static gchar *render(IscDock *dock, const IscNode *node, GError **error)
 		.memory_mib = node->spec->memory_mib,
 		.vcpus = node->spec->vcpus,
 		.limits = node->spec->limits,
+		.cpu_shares = isc_vm_cpu_shares(&node->spec->limits),
 		.kernel = kernel,
 		.initrd = initrd,
 		.root = root,
@@ -177,8 +179,7 @@ gboolean isc_step_start_up(gpointer self, const IscNode *node, const gchar *arg,
 	g_autofree gchar *domain = isc_node_domain(node->spec->name);
 	(void)arg, (void)cancel;
 	isc_dock_reset_claims(dock, node->spec->name);
-	const IscLimits *limits = &node->spec->limits;
-	gboolean any = limits->cpu_percent || limits->read_bps || limits->write_bps || limits->iops;
+	gboolean any = isc_limits_any(&node->spec->limits);
 	/* Limits hold from its first instruction on; one that cannot be in force is an error. */
 	return isc_steps_verified(dock, node, error) &&
 	       isc_vm_start(dock->vm, domain, /* paused= */ any, error) &&

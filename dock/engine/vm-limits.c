@@ -21,39 +21,73 @@ static gboolean open_domain(
 
 /* --- CPU ----------------------------------------------------------------------------------- */
 
-static gboolean get_cpu(virDomain *domain, guint *percent, GError **error)
+/* Version 2 names its controllers in a file at its root, version 1 has a folder for each; where
+ * both are mounted, a controller is in one of them. */
+IscCpuCgroup isc_vm_cpu_cgroup(void)
+{
+	g_autofree gchar *line = NULL;
+	if (g_file_get_contents("/sys/fs/cgroup/cgroup.controllers", &line, NULL, NULL)) {
+		g_auto(GStrv) words = g_strsplit_set(line, " \n", -1);
+		if (g_strv_contains((const gchar *const *)words, "cpu"))
+			return ISC_CPU_CGROUP_V2;
+	}
+	return g_file_test("/sys/fs/cgroup/cpu", G_FILE_TEST_IS_DIR) ? ISC_CPU_CGROUP_V1
+								     : ISC_CPU_CGROUP_NONE;
+}
+
+guint64 isc_vm_cpu_shares(const IscLimits *limits)
+{
+	return isc_limits_cpu_shares(limits->cpu_weight, isc_vm_cpu_cgroup() == ISC_CPU_CGROUP_V2);
+}
+
+/* Fills in only what is of CPU. */
+static gboolean get_cpu(virDomain *domain, IscLimits *out, GError **error)
 {
 	int n = 0;
 	g_autofree char *type = virDomainGetSchedulerType(domain, &n);
-	*percent = 0;
+	out->cpu_percent = out->cpu_weight = 0;
 	if (!type || n <= 0)
 		return isc_vm_set_error(error, "the host has no CPU cgroup");
 	g_autofree virTypedParameter *params = g_new0(virTypedParameter, (gsize)n);
 	if (virDomainGetSchedulerParametersFlags(domain, params, &n, VIR_DOMAIN_AFFECT_LIVE) < 0)
-		return isc_vm_set_error(error, "cannot read the CPU limit");
+		return isc_vm_set_error(error, "cannot read the CPU limits");
 	long long quota = -1;
-	unsigned long long period = 0;
+	unsigned long long period = 0, shares = 0;
 	(void)virTypedParamsGetLLong(params, n, VIR_DOMAIN_SCHEDULER_GLOBAL_QUOTA, &quota);
 	(void)virTypedParamsGetULLong(params, n, VIR_DOMAIN_SCHEDULER_GLOBAL_PERIOD, &period);
+	(void)virTypedParamsGetULLong(params, n, VIR_DOMAIN_SCHEDULER_CPU_SHARES, &shares);
 	if (quota > 0 && period > 0)
-		*percent = (guint)((guint64)quota * 100 / period);
+		out->cpu_percent = (guint)((guint64)quota * 100 / period);
+	if (shares > 0)
+		out->cpu_weight = isc_limits_cpu_weight(
+				shares, isc_vm_cpu_cgroup() == ISC_CPU_CGROUP_V2);
 	virTypedParamsClear(params, n);
 	return TRUE;
 }
 
-static gboolean set_cpu(virDomain *domain, guint percent, GError **error)
+/* Only what differs from @is. */
+static gboolean set_cpu(
+		virDomain *domain, const IscLimits *limits, const IscLimits *is, GError **error)
 {
 	virTypedParameter *params = NULL;
 	int n = 0, room = 0;
-	long long quota = percent ? (long long)percent * ISC_CPU_PERIOD_US / 100 : -1;
-	gboolean ok = virTypedParamsAddULLong(&params, &n, &room,
-				      VIR_DOMAIN_SCHEDULER_GLOBAL_PERIOD, ISC_CPU_PERIOD_US) == 0 &&
-		      virTypedParamsAddLLong(&params, &n, &room, VIR_DOMAIN_SCHEDULER_GLOBAL_QUOTA,
-				      quota) == 0 &&
-		      virDomainSetSchedulerParametersFlags(
-				      domain, params, n, VIR_DOMAIN_AFFECT_LIVE) == 0;
+	gboolean ok = TRUE;
+	if (limits->cpu_percent != is->cpu_percent) {
+		long long quota = limits->cpu_percent ? (long long)limits->cpu_percent *
+									ISC_CPU_PERIOD_US / 100
+						      : -1;
+		ok = virTypedParamsAddULLong(&params, &n, &room, VIR_DOMAIN_SCHEDULER_GLOBAL_PERIOD,
+				     ISC_CPU_PERIOD_US) == 0 &&
+		     virTypedParamsAddLLong(&params, &n, &room, VIR_DOMAIN_SCHEDULER_GLOBAL_QUOTA,
+				     quota) == 0;
+	}
+	if (ok && limits->cpu_weight != is->cpu_weight)
+		ok = virTypedParamsAddULLong(&params, &n, &room, VIR_DOMAIN_SCHEDULER_CPU_SHARES,
+				     isc_vm_cpu_shares(limits)) == 0;
+	ok = ok &&
+	     virDomainSetSchedulerParametersFlags(domain, params, n, VIR_DOMAIN_AFFECT_LIVE) == 0;
 	if (!ok)
-		isc_vm_set_error(error, "cannot set the CPU limit");
+		isc_vm_set_error(error, "cannot set the CPU limits");
 	virTypedParamsFree(params, n);
 	return ok;
 }
@@ -195,28 +229,36 @@ gboolean isc_vm_get_limits(IscVm *vm, const gchar *name, const IscVmDisks *disks
 	if (!open_domain(vm, name, &conn, &domain, error) ||
 			!get_disks(domain, disks, NULL, out, error))
 		return FALSE;
-	(void)get_cpu(domain, &out->cpu_percent, NULL);
+	(void)get_cpu(domain, out, NULL);
 	return TRUE;
 }
 
-static gboolean put_cpu(virDomain *domain, guint percent, GError **error)
+static gboolean is_cpu_same(const IscLimits *a, const IscLimits *b)
+{
+	return a->cpu_percent == b->cpu_percent && a->cpu_weight == b->cpu_weight;
+}
+
+static gboolean put_cpu(virDomain *domain, const IscLimits *limits, GError **error)
 {
 	g_autoptr(GError) why = NULL;
-	guint is = 0;
+	IscLimits is = { 0 };
 	gboolean known = get_cpu(domain, &is, &why);
-	if (is == percent)
+	if (is_cpu_same(&is, limits))
 		return TRUE;
 	if (!known) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
-				"CPUQuota= cannot be in force on this host: %s", why->message);
+				"%s= cannot be in force on this host: %s",
+				limits->cpu_percent ? "CPUQuota" : "CPUWeight", why->message);
 		return FALSE;
 	}
-	if (!set_cpu(domain, percent, error) || !get_cpu(domain, &is, error))
+	if (!set_cpu(domain, limits, &is, error) || !get_cpu(domain, &is, error))
 		return FALSE;
-	if (is == percent)
+	if (is_cpu_same(&is, limits))
 		return TRUE;
 	g_set_error(error, ISC_ERROR, ISC_ERROR_HOST,
-			"CPUQuota=%u%% was taken, and %u%% is in force", percent, is);
+			"CPUQuota=%u%% CPUWeight=%u was taken, and %u%% and %u are in force (0: "
+			"none)",
+			limits->cpu_percent, limits->cpu_weight, is.cpu_percent, is.cpu_weight);
 	return FALSE;
 }
 
@@ -225,7 +267,6 @@ gboolean isc_vm_set_limits(IscVm *vm, const gchar *name, const IscVmDisks *disks
 {
 	g_autoptr(IscVirConnect) conn = NULL;
 	g_autoptr(IscVirDomain) domain = NULL;
-	return open_domain(vm, name, &conn, &domain, error) &&
-	       put_cpu(domain, limits->cpu_percent, error) &&
+	return open_domain(vm, name, &conn, &domain, error) && put_cpu(domain, limits, error) &&
 	       set_disks(domain, disks, limits, error);
 }

@@ -11,9 +11,21 @@ typedef struct {
 	gboolean is_pci; /* q35; else virtio-mmio */
 } IscVmDisks;
 
+/* Whether this host has cgroups that share out CPU, and of which version: libvirt takes other
+ * numbers for each. */
+typedef enum {
+	ISC_CPU_CGROUP_NONE,
+	ISC_CPU_CGROUP_V1,
+	ISC_CPU_CGROUP_V2,
+} IscCpuCgroup;
+IscCpuCgroup isc_vm_cpu_cgroup(void);
+
+/* isc_limits_cpu_shares() for this host. */
+guint64 isc_vm_cpu_shares(const IscLimits *limits);
+
 /**
  * isc_vm_get_limits:
- * @out: (out): what is in force now; cpu_percent 0 also where the host has no CPU cgroup
+ * @out: (out): what is in force now; those of CPU are 0 also where the host has no CPU cgroup
  */
 gboolean isc_vm_get_limits(IscVm *vm, const gchar *domain, const IscVmDisks *disks, IscLimits *out,
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;

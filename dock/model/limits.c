@@ -6,6 +6,8 @@
 #include "base/name.h"
 #include "model/rate.h"
 
+#define SHARES_OF_100 1024 /* cgroups v1: systemd.resource-control(5), CPUShares= */
+
 static gboolean fail(const gchar *value, GError **error, const gchar *wants)
 {
 	g_autofree gchar *shown = isc_text_escape(value, -1, 64);
@@ -22,6 +24,15 @@ static gboolean take_quota(guint *out, const gchar *value, GError **error)
 							     ISC_CPU_QUOTA_MAX, &percent, NULL))
 		return fail(value, error, "share of one CPU from 1% to 6400%, like 50% or 150%");
 	*out = (guint)percent;
+	return TRUE;
+}
+
+static gboolean take_weight(guint *out, const gchar *value, GError **error)
+{
+	guint64 weight;
+	if (!g_ascii_string_to_unsigned(value, 10, 1, ISC_CPU_WEIGHT_MAX, &weight, NULL))
+		return fail(value, error, "weight from 1 to 10000 (100 is the default)");
+	*out = weight == ISC_CPU_WEIGHT_DEFAULT ? 0 : (guint)weight;
 	return TRUE;
 }
 
@@ -52,6 +63,8 @@ gboolean isc_limits_take(IscLimits *limits, const gchar *key, const gchar *value
 {
 	if (g_str_equal(key, "CPUQuota"))
 		return take_quota(&limits->cpu_percent, value, error);
+	if (g_str_equal(key, "CPUWeight"))
+		return take_weight(&limits->cpu_weight, value, error);
 	if (g_str_equal(key, "IOReadBandwidth"))
 		return take_rate(&limits->read_bps, value, error);
 	if (g_str_equal(key, "IOWriteBandwidth"))
@@ -73,10 +86,33 @@ void isc_limits_print(const IscLimits *limits, GString *out)
 {
 	if (limits->cpu_percent)
 		g_string_append_printf(out, "CPUQuota=%u%%\n", limits->cpu_percent);
+	if (limits->cpu_weight)
+		g_string_append_printf(out, "CPUWeight=%u\n", limits->cpu_weight);
 	print_rate(out, "IOReadBandwidth", limits->read_bps);
 	print_rate(out, "IOWriteBandwidth", limits->write_bps);
 	if (limits->iops)
 		g_string_append_printf(out, "IOPS=%u\n", limits->iops);
+}
+
+gboolean isc_limits_any(const IscLimits *limits)
+{
+	return limits->cpu_percent || limits->cpu_weight || limits->read_bps || limits->write_bps ||
+	       limits->iops;
+}
+
+guint64 isc_limits_cpu_shares(guint weight, gboolean unified)
+{
+	guint64 of_100 = weight ? weight : ISC_CPU_WEIGHT_DEFAULT;
+	return unified ? of_100 : of_100 * SHARES_OF_100 / 100;
+}
+
+guint isc_limits_cpu_weight(guint64 shares, gboolean unified)
+{
+	guint64 of_100 = unified ? shares
+				 : (MIN(shares, G_MAXUINT) * 100 + SHARES_OF_100 - 1) /
+							 SHARES_OF_100;
+	guint weight = (guint)CLAMP(of_100, 1, ISC_CPU_WEIGHT_MAX);
+	return weight == ISC_CPU_WEIGHT_DEFAULT ? 0 : weight;
 }
 
 guint isc_limits_cpu_percent(const IscLimits *limits, guint vcpus)

@@ -383,6 +383,7 @@ static const struct {
 	{ { "Resources", "VCPUs",       FALSE }, take_vcpus },
 	{ { "Resources", "Overlay",     FALSE }, take_overlay },
 	{ { "Resources", "CPUQuota",    FALSE }, take_limit },
+	{ { "Resources", "CPUWeight",   FALSE }, take_limit },
 	{ { "Resources", "IOReadBandwidth",  FALSE }, take_limit },
 	{ { "Resources", "IOWriteBandwidth", FALSE }, take_limit },
 	{ { "Resources", "IOPS",        FALSE }, take_limit },

@@ -14,6 +14,7 @@ static const struct {
 	gboolean may_be_none;
 } table[] = {
 	{ "Resources", "CPUQuota", TRUE },
+	{ "Resources", "CPUWeight", TRUE },
 	{ "Resources", "IOReadBandwidth", TRUE },
 	{ "Resources", "IOWriteBandwidth", TRUE },
 	{ "Resources", "IOPS", TRUE },
@@ -93,7 +94,8 @@ static gboolean split(const gchar *text, guint *row, const gchar **value, GError
 	if (found < 0) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
 				"'%s' is no limit: wants KEY=VALUE, KEY one of CPUQuota, "
-				"IOReadBandwidth, IOWriteBandwidth, IOPS, Bandwidth, Memory, VCPUs",
+				"CPUWeight, IOReadBandwidth, IOWriteBandwidth, IOPS, Bandwidth, "
+				"Memory, VCPUs",
 				shown);
 		return FALSE;
 	}

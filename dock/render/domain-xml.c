@@ -243,12 +243,16 @@ static gboolean add_volumes(xmlXPathContext *ctx, const IscDomainParams *p, GErr
 /* The limits of its disks are set when it starts: engine/vm-limits.c says why. */
 static gboolean add_limits(xmlXPathContext *ctx, const IscDomainParams *p, GError **error)
 {
-	if (p->limits.cpu_percent > 0) {
-		xmlNode *vcpu = one_node(ctx, "/domain/vcpu", error);
-		if (!vcpu)
-			return FALSE;
-		xmlNode *tune = xmlNewNode(NULL, BAD_CAST "cputune");
-		xmlAddNextSibling(vcpu, tune);
+	if (!p->limits.cpu_percent && !p->limits.cpu_weight)
+		return TRUE;
+	xmlNode *vcpu = one_node(ctx, "/domain/vcpu", error);
+	if (!vcpu)
+		return FALSE;
+	xmlNode *tune = xmlNewNode(NULL, BAD_CAST "cputune");
+	xmlAddNextSibling(vcpu, tune);
+	if (p->limits.cpu_weight)
+		add_number(tune, "shares", p->cpu_shares);
+	if (p->limits.cpu_percent) {
 		/* µs of CPU in each period, QEMU's own threads included. */
 		add_number(tune, "global_period", ISC_CPU_PERIOD_US);
 		add_number(tune, "global_quota",

@@ -54,7 +54,8 @@ typedef struct {
 	const gchar *console; /* log file of the guest's serial console, written and bounded by
 				 virtlogd; NULL: no console */
 
-	IscLimits limits; /* only that of CPU is in the XML */
+	IscLimits limits;   /* only those of CPU are in the XML */
+	guint64 cpu_shares; /* isc_limits_cpu_shares() of their weight; looked at if there is one */
 
 	IscDomainMeta meta; /* borrowed as well: do not free */
 } IscDomainParams;

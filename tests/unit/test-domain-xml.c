@@ -78,9 +78,12 @@ static IscDomainParams full(void)
 	p.volumes = volumes;
 	p.n_volumes = G_N_ELEMENTS(volumes);
 	p.console = "/var/log/isc-dock/console/web.log";
-	p.limits = (IscLimits){
-		.cpu_percent = 150, .read_bps = 40000000, .write_bps = 20000000, .iops = 500
-	};
+	p.limits = (IscLimits){ .cpu_percent = 150,
+		.cpu_weight = 20,
+		.read_bps = 40000000,
+		.write_bps = 20000000,
+		.iops = 500 };
+	p.cpu_shares = 204;
 	p.meta.emulated = FALSE;
 	p.meta.labels = labels;
 	p.meta.n_labels = G_N_ELEMENTS(labels);

@@ -16,18 +16,20 @@ static void a_change_names_what_changes_and_can_be_taken_back(void **state)
 	(void)state;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(IscSpec) spec = spec_of("[Resources]\nMemory=128\nCPUQuota=50%\nIOPS=100\n"
-					  "[Network]\nBandwidth=10M\nExpose=80:80\n"
+					  "CPUWeight=10\n[Network]\nBandwidth=10M\nExpose=80:80\n"
 					  "[Service]\nRestart=always\n");
-	const gchar *texts[] = { "CPUQuota=none", "IOPS=100", "IOWriteBandwidth=2000K", "Memory=96",
-		"Bandwidth=out:1M", NULL };
+	const gchar *texts[] = { "CPUQuota=none", "CPUWeight=none", "IOPS=100",
+		"IOWriteBandwidth=2000K", "Memory=96", "Bandwidth=out:1M", NULL };
 	g_autofree gchar *change = isc_limit_change_plan(spec, texts, &error);
 	assert_no_error(error);
-	assert_string_equal(change, "CPUQuota=50%>none; IOWriteBandwidth=none>2M; Memory=128>96; "
-				    "Bandwidth=in:10M out:10M>out:1M");
+	assert_string_equal(change,
+			"CPUQuota=50%>none; CPUWeight=10>none; IOWriteBandwidth=none>2M; "
+			"Memory=128>96; Bandwidth=in:10M out:10M>out:1M");
 
 	g_autoptr(IscSpec) next = isc_limit_change_work_out(spec, change, FALSE, &error);
 	assert_no_error(error);
 	assert_int_equal(next->limits.cpu_percent, 0);
+	assert_int_equal(next->limits.cpu_weight, 0);
 	assert_true(next->limits.write_bps == 2000000 && next->bandwidth.in == 0);
 	assert_int_equal(next->memory_mib, 96);
 	assert_int_equal(next->expose->len, 1);
@@ -40,7 +42,8 @@ static void a_change_names_what_changes_and_can_be_taken_back(void **state)
 	g_autofree gchar *waits = isc_limit_change_waits(spec, next);
 	assert_string_equal(waits, "Memory=");
 	assert_true(isc_limit_change_asks_for_more(spec, next)); /* of CPU: no quota any more */
-	const gchar *less[] = { "CPUQuota=10%", NULL };
+	/* A heavier one takes no more where all are to have what they may. */
+	const gchar *less[] = { "CPUQuota=10%", "CPUWeight=1000", NULL };
 	g_autofree gchar *smaller = isc_limit_change_plan(spec, less, &error);
 	g_autoptr(IscSpec) small = isc_limit_change_work_out(spec, smaller, FALSE, &error);
 	assert_false(isc_limit_change_asks_for_more(spec, small));
@@ -50,7 +53,7 @@ static void what_is_so_already_is_no_change(void **state)
 {
 	(void)state;
 	g_autoptr(IscSpec) spec = spec_of("[Resources]\nCPUQuota=50%\n");
-	const gchar *texts[] = { "CPUQuota=50%", "IOPS=none", "Memory=256", NULL };
+	const gchar *texts[] = { "CPUQuota=50%", "CPUWeight=100", "IOPS=none", "Memory=256", NULL };
 	g_autofree gchar *change = isc_limit_change_plan(spec, texts, NULL);
 	assert_string_equal(change, "");
 }
@@ -60,9 +63,9 @@ static void what_is_no_limit_is_refused_by_name(void **state)
 	(void)state;
 	static const gchar *const cases[][2] = { { "Name=x", "Name=x" }, { "CPUQuota", "CPUQuota" },
 		{ "CPUQuota=", "CPUQuota=" }, { "CPUQuota=half", "CPUQuota=: 'half'" },
-		{ "Memory=none", "Memory=" }, { "Memory=1", "Memory=: '1'" },
-		{ "IOPS=100\nMemory=1", "IOPS=" }, { "IOPS=100; Memory=1", "IOPS=" },
-		{ "Bandwidth=1", "Bandwidth=" } };
+		{ "CPUWeight=0", "CPUWeight=: '0'" }, { "Memory=none", "Memory=" },
+		{ "Memory=1", "Memory=: '1'" }, { "IOPS=100\nMemory=1", "IOPS=" },
+		{ "IOPS=100; Memory=1", "IOPS=" }, { "Bandwidth=1", "Bandwidth=" } };
 	g_autoptr(IscSpec) spec = spec_of("");
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GError) error = NULL;

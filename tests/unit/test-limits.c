@@ -11,6 +11,9 @@ static void a_limit_is_read_and_printed_in_one_way(void **state)
 	} cases[] = {
 		{ "CPUQuota", "50%", "CPUQuota=50%\n" },
 		{ "CPUQuota", "6400%", "CPUQuota=6400%\n" },
+		{ "CPUWeight", "1", "CPUWeight=1\n" },
+		{ "CPUWeight", "10000", "CPUWeight=10000\n" },
+		{ "CPUWeight", "100", "" }, /* the default is no limit */
 		{ "IOReadBandwidth", "10M", "IOReadBandwidth=10M\n" },
 		{ "IOReadBandwidth", "1000000", "IOReadBandwidth=1M\n" },
 		{ "IOWriteBandwidth", "65536", "IOWriteBandwidth=65536\n" },
@@ -33,7 +36,9 @@ static void what_is_no_limit_is_refused(void **state)
 	(void)state;
 	static const gchar *const bad[][2] = { { "CPUQuota", "50" }, { "CPUQuota", "0%" },
 		{ "CPUQuota", "%" }, { "CPUQuota", "" }, { "CPUQuota", "6401%" },
-		{ "CPUQuota", "-1%" }, { "IOReadBandwidth", "10" }, { "IOReadBandwidth", "65K" },
+		{ "CPUQuota", "-1%" }, { "CPUWeight", "0" }, { "CPUWeight", "10001" },
+		{ "CPUWeight", "10%" }, { "CPUWeight", "idle" }, { "CPUWeight", "" },
+		{ "IOReadBandwidth", "10" }, { "IOReadBandwidth", "65K" },
 		{ "IOReadBandwidth", "1001G" }, { "IOWriteBandwidth", "10m" },
 		{ "IOWriteBandwidth", "" }, { "IOWriteBandwidth", "M" }, { "IOPS", "9" },
 		{ "IOPS", "1K" } };
@@ -43,8 +48,7 @@ static void what_is_no_limit_is_refused(void **state)
 		if (isc_limits_take(&limits, bad[i][0], bad[i][1], &error))
 			fail_msg("%s=%s was taken", bad[i][0], bad[i][1]);
 		assert_error(error, ISC_ERROR_INVALID, bad[i][1]);
-		assert_true(!limits.cpu_percent && !limits.read_bps && !limits.write_bps &&
-				!limits.iops);
+		assert_false(isc_limits_any(&limits));
 	}
 }
 
@@ -57,12 +61,33 @@ static void a_quota_above_its_processors_counts_as_those(void **state)
 	assert_int_equal(isc_limits_cpu_percent(&much, 2), 200);
 }
 
+static void a_weight_comes_back_from_its_shares(void **state)
+{
+	(void)state;
+	assert_int_equal(isc_limits_cpu_shares(0, FALSE), 1024);
+	assert_int_equal(isc_limits_cpu_shares(0, TRUE), 100);
+	assert_int_equal(isc_limits_cpu_shares(10, FALSE), 102);
+	for (gint unified = 0; unified < 2; unified++) {
+		assert_int_equal(isc_limits_cpu_weight(0, unified), 1);
+		assert_int_equal(isc_limits_cpu_weight(G_MAXUINT64, unified), ISC_CPU_WEIGHT_MAX);
+		for (guint weight = 1; weight <= ISC_CPU_WEIGHT_MAX; weight++) {
+			guint64 shares = isc_limits_cpu_shares(weight, unified);
+			/* cpu.shares and cpu.weight take no others */
+			assert_true(shares >= (unified ? 1 : 2) &&
+					shares <= (unified ? 10000 : 262144));
+			assert_int_equal(isc_limits_cpu_weight(shares, unified),
+					weight == ISC_CPU_WEIGHT_DEFAULT ? 0 : weight);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_limit_is_read_and_printed_in_one_way),
 		cmocka_unit_test(what_is_no_limit_is_refused),
 		cmocka_unit_test(a_quota_above_its_processors_counts_as_those),
+		cmocka_unit_test(a_weight_comes_back_from_its_shares),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@ static void a_full_file_comes_back_as_it_was(void **state)
 			"Description=the shop\nEnvironment=staging\nMachine=q35\nTimeout=30\n"
 			"Label=tier=front\nLabel=owner=me\n"
 			"[Resources]\nMemory=128\nVCPUs=2\nOverlay=64\nCPUQuota=150%\nIOPS=900\n"
+			"CPUWeight=20\n"
 			"IOReadBandwidth=5M\nIOWriteBandwidth=70000\n"
 			"[Network]\nExpose=8080:80\nExpose=udp:5000-5010:6000-6010\nEgress="
 			"tcp:203.0.113.0/24:443\nBandwidth=out:512k in:10M\n"
@@ -33,6 +34,7 @@ static void a_full_file_comes_back_as_it_was(void **state)
 	assert_int_equal(spec->machine, ISC_MACHINE_Q35);
 	assert_int_equal(spec->memory_mib, 128);
 	assert_int_equal(spec->limits.cpu_percent, 150);
+	assert_int_equal(spec->limits.cpu_weight, 20);
 	assert_true(spec->limits.write_bps == 70000);
 	assert_int_equal(spec->expose->len, 2);
 	assert_true(spec->bandwidth.in == 10000000 && spec->bandwidth.out == 512000);

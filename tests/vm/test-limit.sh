@@ -21,6 +21,10 @@ quota() { # in percent of a CPU, of the first cgroup of the node's that has a li
 		read -r quota _ <$f; case $quota in -1 | max) ;; *) echo $((quota / 1000)); exit ;; esac
 	done; echo none'
 }
+weight() { # of a node against the others, as its cgroup has it: version 1 has shares, 1024 where version 2 has 100
+	dock sh -c 'for f in $(find /sys/fs/cgroup -path "*-isc-'"$1"'.*" \( -name cpu.shares -o -name cpu.weight \) | sort | head -n 1); do
+		echo "${f##*.} $(cat $f)"; done' | awk '$1 == "shares" { $2 = int($2 * 100 / 1024 + 0.91) } { print $2 }'
+}
 # iops, bytes read and written a second: those of all its disks, which share one group
 disks() {
 	dock virsh qemu-monitor-command isc-n '{"execute":"query-block"}' |
@@ -33,11 +37,14 @@ provision() { vm provision "$1" --image minimal "${@:2}"; }
 m() { provision m --memory "$1" --overlay "$2" "${@:3}"; }
 status 2 "a limit that is none is refused" provision n --cpu-quota half
 like "$(cat "$TMP/out")" "--cpu-quota: 'half' is no share" "by its name"
-ok "a node with limits" provision n --memory 96 --overlay 64 --cpu-quota 60% --iops 500 --io-write-bandwidth 20M --protect
+status 2 "or a weight" provision n --cpu-weight 0
+like "$(cat "$TMP/out")" "--cpu-weight: '0' is no weight from 1 to 10000" "by its name"
+ok "a node with limits" provision n --memory 96 --overlay 64 --cpu-quota 60% --cpu-weight 20 --iops 500 --io-write-bandwidth 20M --protect
 is "$(quota)" 60 "has its share of a CPU"
+is "$(weight n)" 20 "and its weight"
 is "$(disks)" "500 0 20000000 node" "and its disks theirs"
 ok "which it shows, as ordered and as in force" json \
-	'.limits == "CPUQuota=60% IOWriteBandwidth=20M IOPS=500" and .["limits-in-force"] == .limits' show n
+	'.limits == "CPUQuota=60% CPUWeight=20 IOWriteBandwidth=20M IOPS=500" and .["limits-in-force"] == .limits' show n
 status 5 "--protect protects it" vm destroy n
 vm unprotect n >/dev/null
 
@@ -48,13 +55,14 @@ status 6 "an auditor may not change limits" as aud1 isc-vm limit n --iops none
 is "$(vm limit n --cpu-quota 30% --dry-run)" "+ limits CPUQuota=60%>30%
 ~ define" "a dry run tells what would change"
 is "$(quota)" 60 "and changes nothing"
-ok "limits change while it runs" vm limit n --cpu-quota 30% --iops none --io-write-bandwidth none --io-read-bandwidth 30M --bandwidth 'out:1M'
-is "$(quota)" 30 "the CPU's"
+ok "limits change while it runs" vm limit n --cpu-quota 30% --cpu-weight 10 --iops none --io-write-bandwidth none --io-read-bandwidth 30M --bandwidth 'out:1M'
+is "$(quota) $(weight n)" "30 10" "the CPU's"
 is "$(disks)" "0 30000000 0 node" "those of its disks"
 is "$(bandwidth)" out:1M "the network's"
-ok "what it is on record for is what holds" json '.limits == "CPUQuota=30% IOReadBandwidth=30M" and .["limits-in-force"] == .limits' show n
-like "$(dock virsh dumpxml isc-n --inactive)" "<global_quota>30000</global_quota>" "and what its definition says"
-ok "what is so already is no change" json '.changed | not' limit n --cpu-quota 30%
+ok "what it is on record for is what holds" json '.limits == "CPUQuota=30% CPUWeight=10 IOReadBandwidth=30M" and .["limits-in-force"] == .limits' show n
+dock virsh dumpxml isc-n --inactive >"$TMP/xml"
+like "$(cat "$TMP/xml")" "<shares>10[02]?</shares>.*<global_quota>30000</global_quota>" "and what its definition says"
+ok "what is so already is no change" json '.changed | not' limit n --cpu-quota 30% --cpu-weight 10
 dock isc-vm limit n --memory 128 >"$TMP/memory" 2>&1
 like "$(cat "$TMP/memory")" "Memory=: not in force before its next start" "of memory it says that it waits"
 
@@ -63,14 +71,14 @@ for step in 0 1; do
 	rig restart dockd --env "ISC_FAULT=kill:limit:$step" >/dev/null 2>&1
 	vm limit n --cpu-quota "$((44 + step))%" >/dev/null 2>&1
 	rig restart dockd >/dev/null 2>&1
-	is "$(quota) $(vm show n --json | jq -r .limits)" "$((44 + step)) CPUQuota=$((44 + step))% IOReadBandwidth=30M" \
+	is "$(quota) $(vm show n --json | jq -r .limits)" "$((44 + step)) CPUQuota=$((44 + step))% CPUWeight=10 IOReadBandwidth=30M" \
 		"a change that is interrupted before step $step is brought to its end"
 done
 
 # --- the next start (R6.6) ------------------------------------------------------------------------
 ok "it starts anew" vm disable n
 ok "with them" vm enable n
-is "$(quota) $(dock virsh dominfo isc-n | awk '/^Max memory/ {print $3}')" "45 131072" "in force, memory too"
+is "$(quota) $(weight n) $(dock virsh dominfo isc-n | awk '/^Max memory/ {print $3}')" "45 10 131072" "in force, memory too"
 
 # --- all nodes together (R6.6) --------------------------------------------------------------------
 status 5 "CPUs beyond the ceiling are refused" m 96 64
@@ -83,6 +91,11 @@ status 5 "a volume counts" vm volume create v 137M
 ok "one that fits is made" vm volume create v 100M
 status 5 "and then there is less for nodes" m 96 64 --cpu-quota 50%
 ok "a node that fits is provisioned" m 96 32 --cpu-quota 50% --machine q35 --iops 200
+is "$(weight m)" 100 "one that says nothing of its weight has that of all"
+ok "a heavier one takes nothing that was promised to others" vm limit m --cpu-weight 10000
+is "$(weight m)" 10000 "and is it at once"
+ok "100 is as good as none" vm limit m --cpu-weight 100
+is "$(weight m) $(vm show m --json | jq -r .limits)" "100 CPUQuota=50% IOPS=200" "it has that of all again"
 status 5 "a node that runs may not get more than there is" vm limit m --cpu-quota 60%
 ok "and keeps what it had" json '.limits == "CPUQuota=50% IOPS=200" and .["limits-in-force"] == .limits' show m
 ok "less is always granted" vm limit m --cpu-quota 5%

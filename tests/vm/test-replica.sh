@@ -89,8 +89,8 @@ status 4 "no other node gets it" make other --expose 9000:8080
 status 3 "what was not opened is not closed" vm unexpose web 9001:8080
 like "$(cat "$TMP/out")" "set 'web' has no" "with the set's name"
 ok "the set may connect out" vm allow web tcp:203.0.113.2:9
-ok "and has a limit" vm limit web --cpu-quota 80% --iops 900
-is "$(rules)" "tcp:8080:8080 tcp:9000:8080 tcp:203.0.113.2:9; CPUQuota=80% IOPS=900" "which all members have"
+ok "and has a limit" vm limit web --cpu-quota 80% --cpu-weight 50 --iops 900
+is "$(rules)" "tcp:8080:8080 tcp:9000:8080 tcp:203.0.113.2:9; CPUQuota=80% CPUWeight=50 IOPS=900" "which all members have"
 ok "the port is closed again" vm unexpose web 9000:8080
 not_ok "for all of them" get '' 9000
 ok "with what was allowed" vm deny web tcp:203.0.113.2:9
@@ -105,7 +105,7 @@ status 4 "what one member cannot, the set does not" vm expose web 9000:8080
 like "$(cat "$TMP/out")" "'web' is as it was: .*'web-2' is busy" "and which it was is told"
 dock kill -CONT "$pid"
 wait "$snapshot"
-is "$(rules)" "tcp:8080:8080; CPUQuota=80% IOPS=900" "none of them has it"
+is "$(rules)" "tcp:8080:8080; CPUQuota=80% CPUWeight=50 IOPS=900" "none of them has it"
 vm snapshot delete web-2 s1 >/dev/null
 
 # --- what the boundary tells of them --------------------------------------------------------
@@ -226,7 +226,7 @@ is "$(vm show web --json | jq -r '"\(.wanted) \([.members[] | .name + "=" + .sta
 for i in 1 2; do vm release "web-$i" --reason test >/dev/null; done
 ok "released, they are it again" wait_for 60 are_ready web 2
 is "$(answer 30)" "web-1 web-2" "behind one port"
-is "$(vm limit web --cpu-quota 80% --iops 900 --json | jq .changed)" false "with the set's limits"
+is "$(vm limit web --cpu-quota 80% --cpu-weight 50 --iops 900 --json | jq .changed)" false "with the set's limits"
 is "$(vm scale web 3 --dry-run)" "+ web-3" "to which others can come"
 ok "the dock is in order" json '. == []' fsck
 
