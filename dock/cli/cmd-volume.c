@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -10,6 +11,8 @@
 #include "base/name.h"
 #include "cli/cli.h"
 #include "model/volume-use.h"
+
+#define KEY_LINE_MAX 1024 /* more than the dock takes */
 
 /* Names and paths are not checked for more than the bus needs: the dock says what is wrong. */
 static gboolean check_words(const IscCli *cli, GError **error)
@@ -170,20 +173,51 @@ static int make_key_file(const gchar *path, GError **error)
 	return ok ? isc_steal_fd(&fd) : -1;
 }
 
-/* @make: where there is none */
-static int open_key_file(IscCli *cli, gboolean make, GError **error)
+/* A pipe's, a terminal's: the dock takes only what cannot keep it waiting.  Takes @from. */
+static int read_key(int from, GError **error)
+{
+	gchar text[KEY_LINE_MAX];
+	gsize len = 0;
+	gssize n = 1;
+	isc_autofd int fd = from;
+	while (len < sizeof text && n > 0 && !memchr(text, '\n', len)) {
+		n = read(fd, text + len, sizeof text - len);
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n > 0)
+			len += (gsize)n;
+	}
+	isc_autofd int memory = n < 0 ? -1 : isc_file_new_memory("isc-key", error);
+	gboolean ok = n < 0 ? isc_error_set_errno(error, errno, "cannot read the key file")
+			    : memory >= 0 && isc_file_write_all(memory, text, len, error);
+	explicit_bzero(text, sizeof text);
+	return ok ? isc_steal_fd(&memory) : -1;
+}
+
+/* @made: NULL, or where there is none it is made, and *@made tells whether it was */
+static int open_key_file(IscCli *cli, gboolean *made, GError **error)
 {
 	const gchar *path = isc_args_get(cli->args, "key-file");
+	struct stat st;
 	if (!path) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
 				"--key-file FILE must be given: its first line opens the copy");
 		return -1;
 	}
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd >= 0)
-		return fd;
-	return make && errno == ENOENT ? make_key_file(path, error)
-				       : open_file(path, O_RDONLY, error);
+	if (g_str_equal(path, "-"))
+		path = "/dev/stdin";
+	isc_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0 && errno == ENOENT && made) {
+		int key = make_key_file(path, error);
+		*made = key >= 0;
+		return key;
+	}
+	if (fd < 0)
+		return open_file(path, O_RDONLY, error);
+	if (fstat(fd, &st) == 0 &&
+			(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode) || S_ISSOCK(st.st_mode)))
+		return read_key(isc_steal_fd(&fd), error);
+	return isc_steal_fd(&fd);
 }
 
 static GVariant *send_files(IscCli *cli, const gchar *method, int file, int key, GError **error)
@@ -201,19 +235,30 @@ static GVariant *send_files(IscCli *cli, const gchar *method, int file, int key,
 	return tuple ? g_variant_get_child_value(tuple, 0) : NULL;
 }
 
+static GVariant *copy_out(IscCli *cli, const gchar *path, int key, GError **error)
+{
+	isc_autofd int fd = open_file(path, O_RDWR | O_CREAT | O_EXCL, error);
+	if (fd < 0)
+		return NULL;
+	g_autoptr(GVariant) result = send_files(cli, "ExportVolume", fd, key, error);
+	/* The copy is made to outlive this host. */
+	if (result && (fsync(fd) == 0 || isc_error_set_errno(error, errno, "'%s'", path)))
+		return g_steal_pointer(&result);
+	(void)unlink(path);
+	return NULL;
+}
+
 gboolean isc_cmd_volume_export(IscCli *cli, GError **error)
 {
 	const gchar *path = cli->words[1];
+	gboolean made = FALSE;
 	isc_autofd int key = -1;
-	if (!isc_cli_name(cli, 0, "volume", error) || (key = open_key_file(cli, TRUE, error)) < 0)
+	if (!isc_cli_name(cli, 0, "volume", error) || (key = open_key_file(cli, &made, error)) < 0)
 		return FALSE;
-	isc_autofd int fd = open_file(path, O_RDWR | O_CREAT | O_EXCL, error);
-	if (fd < 0)
-		return FALSE;
-	g_autoptr(GVariant) result = send_files(cli, "ExportVolume", fd, key, error);
-	/* The copy is made to outlive this host. */
-	if (!result || (fsync(fd) < 0 && !isc_error_set_errno(error, errno, "'%s'", path))) {
-		(void)unlink(path);
+	g_autoptr(GVariant) result = copy_out(cli, path, key, error);
+	if (!result) {
+		if (made) /* it opens nothing */
+			(void)unlink(isc_args_get(cli->args, "key-file"));
 		return FALSE;
 	}
 	if (cli->json) {
@@ -230,7 +275,7 @@ gboolean isc_cmd_volume_export(IscCli *cli, GError **error)
 gboolean isc_cmd_volume_import(IscCli *cli, GError **error)
 {
 	isc_autofd int key = -1;
-	if (!isc_cli_name(cli, 0, "volume", error) || (key = open_key_file(cli, FALSE, error)) < 0)
+	if (!isc_cli_name(cli, 0, "volume", error) || (key = open_key_file(cli, NULL, error)) < 0)
 		return FALSE;
 	isc_autofd int fd = open_file(cli->words[1], O_RDONLY, error);
 	g_autoptr(GVariant) result =

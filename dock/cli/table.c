@@ -98,7 +98,7 @@ static const IscOption job_next_options[] = {
 };
 
 static const IscOption travel_options[] = {
-	{ "key-file", 0, ISC_OPT_VALUE, "FILE", "its first line is the passphrase of the copy" },
+	{ "key-file", 0, ISC_OPT_VALUE, "FILE", "its first line is the passphrase of the copy; - is standard input" },
 	{ NULL },
 };
 

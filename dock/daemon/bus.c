@@ -97,6 +97,11 @@ static void serve(IscDock *dock, gpointer data)
 			isc_dock_event(call->dock, call->name, "api.denied", "warn", call->uid,
 					"uid %u may not call %s", call->uid, call->handler->method);
 	}
+	/* A mistake of ours must not end the dock. */
+	if (!result && !why)
+		g_set_error(&why, ISC_ERROR, ISC_ERROR_FAILED,
+				"%s failed, and isc-dockd cannot tell why: see its log",
+				call->handler->method);
 	isc_act_call(call, began, result ? NULL : why);
 	answer(call, result, why);
 	call_free(call);

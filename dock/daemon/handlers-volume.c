@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/name.h"
 #include "daemon/answer.h"
+#include "daemon/given.h"
 #include "daemon/handlers.h"
 #include "daemon/options.h"
 #include "daemon/steps.h"
@@ -141,15 +142,6 @@ GVariant *isc_handle_remove_volume(IscCall *call, GError **error)
 
 /* --- export and import --------------------------------------------------------------------- */
 
-static int take_fd(IscCall *call, gint32 handle, GError **error)
-{
-	if (!call->fds) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "the file did not come along");
-		return -1;
-	}
-	return g_unix_fd_list_get(call->fds, handle, error);
-}
-
 static void free_secret(gchar *text)
 {
 	if (text)
@@ -163,9 +155,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Secret, free_secret)
 static Secret *read_text(IscCall *call, gint32 handle, GError **error)
 {
 	gsize len;
-	isc_autofd int fd = take_fd(call, handle, error);
-	if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0)
+	isc_autofd int fd = isc_given_fd(call->fds, handle, "key file", error);
+	if (fd < 0)
 		return NULL;
+	(void)lseek(fd, 0, SEEK_SET); /* what cannot is none to be read either: no pipe, which might
+					 never end */
 	g_autoptr(Secret) text = isc_file_read_fd(fd, "key file", TEXT_MAX + 2, &len, error);
 	if (!text)
 		return NULL;
@@ -188,7 +182,7 @@ GVariant *isc_handle_export_volume(IscCall *call, GError **error)
 	if (!isc_options_parse(options, "timeout ", &o, error) ||
 			!isc_name_check("volume", name, error))
 		return NULL;
-	isc_autofd int fd = take_fd(call, file, error);
+	isc_autofd int fd = isc_given_fd(call->fds, file, "FILE", error);
 	g_autoptr(Secret) text = fd >= 0 ? read_text(call, key, error) : NULL;
 	struct stat st;
 	if (!text || !isc_volumes_export(call->dock, name, fd, text, call->uid, error))
@@ -208,17 +202,10 @@ GVariant *isc_handle_import_volume(IscCall *call, GError **error)
 	gint32 file, key;
 	g_autoptr(GVariant) options = NULL;
 	g_variant_get(call->params, "(&shh@a{sv})", &request.name, &file, &key, &options);
-	isc_autofd int fd = take_fd(call, file, error);
+	isc_autofd int fd = isc_given_fd(call->fds, file, "FILE", error);
 	g_autoptr(Secret) text = fd >= 0 ? read_text(call, key, error) : NULL;
-	struct stat st;
-	if (!text)
+	if (!text || !isc_volume_import_size(fd, &request.mib, error))
 		return NULL;
-	/* Room for what is there; the disk's own size is known when it has been opened. */
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "what is imported is no file");
-		return NULL;
-	}
-	request.mib = (guint)MIN(st.st_blocks / 2048 + 1, ISC_VOLUME_SIZE_MAX);
 	request.fd = fd;
 	request.text = text;
 	return run(call, &request, options, error);

@@ -1,11 +1,11 @@
 #include "daemon/import.h"
 
 #include <errno.h>
-#include <gio/gunixfdlist.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "daemon/given.h"
 
 typedef struct {
 	GVariant *files;
@@ -21,7 +21,7 @@ static int open_given(gpointer data, const gchar *file, GError **error)
 		g_set_error(error, ISC_ERROR, ISC_ERROR_NOT_FOUND, "'%s' is missing", file);
 		return -1;
 	}
-	int fd = g_unix_fd_list_get(given->fds, index, error); /* a copy of its own */
+	int fd = isc_given_fd(given->fds, index, file, error);
 	if (fd >= 0 && lseek(fd, 0, SEEK_SET) < 0) {
 		isc_error_set_errno(error, errno, "cannot read '%s'", file);
 		isc_clear_fd(&fd);

@@ -183,8 +183,17 @@ static gboolean make_disk(
 		       isc_volume_create(v->path, templates, v->row.mib, isc_key_hex(key),
 				       (uid_t)-1, (gid_t)-1, error);
 	v->row.fresh = FALSE;
-	return isc_volume_import(
-			v->path, source.fd, source.text, isc_key_hex(key), &v->row.mib, error);
+	guint mib;
+	if (!isc_volume_import(v->path, source.fd, source.text, isc_key_hex(key), &mib, error))
+		return FALSE;
+	if (mib <= v->row.mib) {
+		v->row.mib = mib;
+		return TRUE;
+	}
+	g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+			"what is imported grew from %u to %u MiB while it was taken in", v->row.mib,
+			mib);
+	return FALSE;
 }
 
 /* The key is durable before the disk is, and the disk before the register names it. */

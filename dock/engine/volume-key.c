@@ -178,6 +178,18 @@ gboolean isc_volume_keep_key(const gchar *path, const gchar *key, GError **error
 
 /* --- travel ----------------------------------------------------------------------------------- */
 
+/* So that a copy which broke off is told from a whole one, wherever it broke off. */
+static gboolean note_length(int fd, GError **error)
+{
+	guint8 head[BLOCK];
+	struct stat st;
+	if (fstat(fd, &st) < 0 || pread(fd, head, sizeof head, 0) != sizeof head)
+		return isc_error_set_errno(error, EIO, "cannot read the header");
+	return isc_qcow2_note_length(head, sizeof head, (guint64)st.st_size, error) &&
+	       (pwrite(fd, head, sizeof head, 0) == sizeof head ||
+			       isc_error_set_errno(error, EIO, "cannot write the header"));
+}
+
 gboolean isc_volume_export(
 		const gchar *path, const gchar *key, int to, const gchar *text, GError **error)
 {
@@ -192,20 +204,19 @@ gboolean isc_volume_export(
 				"an export goes into a regular file that is empty");
 		return FALSE;
 	}
-	return isc_file_copy_sparse(fd, to, st.st_size, error) &&
+	return isc_file_copy_sparse(fd, to, st.st_size, error) && note_length(to, error) &&
 	       set_keys(to, key, text, ISC_LUKS_ITERATIONS_TEXT, TRUE, error);
 }
 
-static gboolean take_in(int from, int to, const gchar *text, const gchar *key, guint *size_mib,
-		GError **error)
+gboolean isc_volume_import_size(int from, guint *size_mib, GError **error)
 {
 	IscQcow2 info;
 	struct stat st;
+	g_autoptr(GError) why = NULL;
 	if (fstat(from, &st) < 0 || !S_ISREG(st.st_mode)) {
 		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID, "what is imported is no file");
 		return FALSE;
 	}
-	g_autoptr(GError) why = NULL;
 	gboolean is_found = isc_volume_find_region(from, &info, &why);
 	gboolean is_cut = is_found && (guint64)st.st_size < info.luks_offset + ISC_LUKS_AREA;
 	if (!is_found || is_cut || info.size % MIB != 0 || info.size / MIB > ISC_VOLUME_MIB_MAX ||
@@ -217,8 +228,31 @@ static gboolean take_in(int from, int to, const gchar *text, const gchar *key, g
 					 : "its size is no number of MiB");
 		return FALSE;
 	}
+	if ((guint64)st.st_size < info.length) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_INVALID,
+				"what is imported is no whole export of a volume: the last "
+				"%" G_GUINT64_FORMAT " of its %" G_GUINT64_FORMAT
+				" bytes are missing; copy it once more from where it was exported "
+				"to",
+				info.length - (guint64)st.st_size, info.length);
+		return FALSE;
+	}
 	*size_mib = (guint)(info.size / MIB);
+	return TRUE;
+}
+
+/* Once more when it is ours: whoever gave it may still write to it. */
+static gboolean take_in(int from, int to, const gchar *text, const gchar *key, guint *size_mib,
+		GError **error)
+{
+	struct stat st;
+	guint mib;
+	if (!isc_volume_import_size(from, &mib, error))
+		return FALSE;
+	if (fstat(from, &st) < 0)
+		return isc_error_set_errno(error, errno, "cannot stat");
 	return isc_file_copy_sparse(from, to, st.st_size, error) &&
+	       isc_volume_import_size(to, size_mib, error) &&
 	       set_keys(to, text, key, ISC_LUKS_ITERATIONS_KEY, TRUE, error);
 }
 

@@ -112,12 +112,21 @@ gboolean isc_volume_export(const gchar *path, const gchar *key_hex64, int to, co
 		GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
+ * isc_volume_import_size:
+ * @from: such a copy; not trusted
+ *
+ * How large the volume would be.
+ * Errors: ISC_ERROR_INVALID: no LUKS qcow2, one that leads to other files, or one that was cut.
+ */
+gboolean isc_volume_import_size(int from, guint *size_mib, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
+/**
  * isc_volume_import:
  * @from: such a copy; not trusted
  *
  * The opposite, as isc_volume_create(): durable and atomic, @path must not exist.
- * Errors: ISC_ERROR_INVALID: no LUKS qcow2, or one that leads to other files; ISC_ERROR_VERIFY:
- * @text does not open it.
+ * Errors: as isc_volume_import_size(); ISC_ERROR_VERIFY: @text does not open it.
  */
 gboolean isc_volume_import(const gchar *path, int from, const gchar *text, const gchar *key_hex64,
 		guint *size_mib, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -63,7 +63,7 @@ static void what_is_not_ours_is_refused(void **state)
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		GError *error = NULL;
 		guint8 bytes[4096];
-		IscQcow2 info = { 1, 2, 3 };
+		IscQcow2 info = { 1, 2, 3, 4 };
 		make(bytes);
 		bytes[cases[i].at] = cases[i].value;
 		if (isc_qcow2_parse(bytes, sizeof bytes, &info, &error))
@@ -71,6 +71,32 @@ static void what_is_not_ours_is_refused(void **state)
 		assert_error(error, ISC_ERROR_INVALID, cases[i].says);
 		assert_int_equal(info.size, 1);
 	}
+}
+
+static void a_length_is_noted_once(void **state)
+{
+	(void)state;
+	g_autoptr(GError) error = NULL;
+	GError *no = NULL;
+	guint8 bytes[4096], was[4096];
+	IscQcow2 info;
+	make(bytes);
+	assert_true(isc_qcow2_parse(bytes, sizeof bytes, &info, &error));
+	assert_int_equal(info.length, 0);
+	for (guint64 length = 0x123456; length < 0x123459; length++) {
+		assert_true(isc_qcow2_note_length(bytes, sizeof bytes, length, &error));
+		assert_true(isc_qcow2_parse(bytes, sizeof bytes, &info, &error));
+		assert_int_equal(info.length, length);
+		assert_int_equal(info.luks_offset, 0x40000);
+		assert_int_equal(bytes[152 + 16], 0); /* it is the last one */
+	}
+	/* Something lies where it would go. */
+	make(bytes);
+	bytes[152 + 8] = 1;
+	memcpy(was, bytes, sizeof was);
+	assert_false(isc_qcow2_note_length(bytes, sizeof bytes, 1, &no));
+	assert_error(no, ISC_ERROR_FAILED, "no room");
+	assert_memory_equal(bytes, was, sizeof was);
 }
 
 static void no_cut_is_read_beyond_its_end(void **state)
@@ -95,6 +121,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_luks_region_is_found_behind_other_extensions),
 		cmocka_unit_test(what_is_not_ours_is_refused),
+		cmocka_unit_test(a_length_is_noted_once),
 		cmocka_unit_test(no_cut_is_read_beyond_its_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,6 +102,18 @@ ok "qemu-img reads it with the key file" qemu-img convert --object "secret,id=k,
 ok "the data are in it" grep -aqF "$marker" "$TMP/raw"
 is "$(dumpe2fs -h "$TMP/raw" 2>/dev/null | sed -n 's/^Block count: *//p')" 32768 "its file system has grown with its disk"
 rm "$TMP/raw"
+status 2 "a passphrase may come by a pipe" dock bash -c "isc-vm volume export data $TMP/not --key-file <(echo short)"
+like "$(cat "$TMP/out")" "8 to 512 bytes" "and is looked at as any other"
+status 4 "where the copy cannot be made" dock isc-vm volume export data "$TMP/copy.qcow2" --key-file "$TMP/not"
+not_ok "no key for it is left" test -e "$TMP/not"
+head -c -1 "$TMP/copy.qcow2" >"$TMP/cut.qcow2"
+status 2 "a copy whose last byte is missing is refused" dock isc-vm volume import cut "$TMP/cut.qcow2" --key-file "$TMP/key"
+like "$(cat "$TMP/out")" "the last 1 of its [0-9]* bytes are missing" "for that"
+printf '\0\0\10\0\0\0\0\0' | dd of="$TMP/cut.qcow2" bs=1 seek=24 conv=notrunc status=none
+truncate -s +1 "$TMP/cut.qcow2"
+status 5 "so is one that would grow to 8 TiB" dock isc-vm volume import cut "$TMP/cut.qcow2" --key-file "$TMP/key"
+like "$(cat "$TMP/out")" "8388608 MiB and [0-9]+ MiB are free|rule max-disk" "as if it were made here"
+rm "$TMP/cut.qcow2"
 ok "it is made into another volume" vm volume import other "$TMP/copy.qcow2" --key-file "$TMP/key"
 ok "which a node takes" kv kv --volume other:/var/lib/redis
 ok "and finds the data on" has_marker
