@@ -30,6 +30,7 @@ typedef struct {
 	const gchar *busy;    /* name of the verb under way, or NULL; static */
 	gint64 busy_since;    /* monotonic, µs */
 	GCancellable *cancel; /* of the verb under way */
+	gboolean seized;      /* a quarantine waits for its end: what runs by then goes on */
 	IscKey *key;          /* the overlay's, while it runs */
 	GThread *verifying;   /* its image, while the verb goes on; isc_steps_verified() */
 	/* Claims: what the node said last.  Never more than that. */

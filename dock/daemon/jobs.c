@@ -4,6 +4,8 @@
 #include "daemon/answer.h"
 #include "daemon/overrun.h"
 
+#define OPEN_RUNS 100 /* so far back one is looked for that has not ended */
+
 static gint64 now_s(void)
 {
 	return g_get_real_time() / G_USEC_PER_SEC;
@@ -101,6 +103,26 @@ void isc_jobs_end(IscDock *dock, const IscNode *node, guint64 id, IscRunState st
 				run.message);
 }
 
+/* A restore began one of its own; what ran until then has ended with its overlay. */
+static void end_older(IscDock *dock, const IscNode *node)
+{
+	IscJobRun newest;
+	g_autoptr(GError) why = NULL;
+	g_autoptr(GPtrArray) runs = NULL;
+	if (!node->spec->job.is_job || !find_open(dock, node, 0, &newest))
+		return;
+	runs = isc_register_list_runs(dock->reg, node->spec->name, 0, OPEN_RUNS, &why);
+	if (!runs)
+		g_warning("runs of '%s': %s", node->spec->name, why->message);
+	for (guint i = 0; runs && i < runs->len; i++) {
+		const IscJobRun *run = runs->pdata[i];
+		if (run->id < newest.id && run->state == ISC_RUN_RUNNING &&
+				g_str_equal(run->uuid, node->uuid))
+			isc_jobs_end(dock, node, run->id, ISC_RUN_STOPPED, -1, 0,
+					"a snapshot was put back");
+	}
+}
+
 void isc_jobs_settle(IscDock *dock, const IscRequest *request, const IscNode *node, gboolean undone,
 		const gchar *problem)
 {
@@ -108,6 +130,8 @@ void isc_jobs_settle(IscDock *dock, const IscRequest *request, const IscNode *no
 	if (verb == ISC_VERB_ENABLE || verb == ISC_VERB_SNAPSHOT_RESTORE) {
 		if (undone)
 			isc_jobs_end(dock, node, 0, ISC_RUN_FAILED, -1, 0, problem);
+		else if (verb == ISC_VERB_SNAPSHOT_RESTORE)
+			end_older(dock, node);
 		return;
 	}
 	if (verb != ISC_VERB_DISABLE && verb != ISC_VERB_RELEASE && verb != ISC_VERB_DESTROY)

@@ -72,7 +72,7 @@ static gboolean build_node(IscDock *dock, IscNode *node, const IscRequest *reque
 		node->state = request->enable ? isc_verb_state_of_running(dock, name)
 					      : ISC_NODE_DISABLED;
 		isc_dock_set_state(dock, name, node->state, NULL, request->caller);
-		return TRUE;
+		return !isc_verbs_is_seized(dock, name, error);
 	}
 
 	isc_jobs_end(dock, node, 0, ISC_RUN_FAILED, -1, 0, why->message);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "daemon/ready.h"
 #include "daemon/steps.h"
+#include "daemon/take.h"
 #include "engine/vm-domain.h"
 #include "engine/vm-limits.h"
 #include "render/domain-xml.h"
@@ -220,7 +221,12 @@ gboolean isc_step_ready_up(gpointer self, const IscNode *node, const gchar *arg,
 	IscDock *dock = self;
 	(void)arg;
 	g_autoptr(IscImage) image = isc_steps_image(dock, node, error);
-	gboolean ready = image && isc_ready_wait(dock, node, image, cancel, error);
+	g_autoptr(GError) not_ready = NULL;
+	gboolean ready =
+			image && (isc_ready_wait(dock, node, image, cancel, &not_ready) ||
+						 isc_verbs_is_seized(dock, node->spec->name, NULL));
+	if (image && !ready)
+		g_propagate_error(error, g_steal_pointer(&not_ready));
 
 	/* It says that its file systems are mounted: from now on one that is missing is a loss, and
 	 * no reason to make one. */

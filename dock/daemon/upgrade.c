@@ -60,6 +60,19 @@ static gboolean is_free_for_stand_in(const Upgrade *u, GError **error)
 	return FALSE;
 }
 
+/* What it does is not to be done twice, nor half. */
+static gboolean is_no_running_job(const Upgrade *u, GError **error)
+{
+	if (!u->is_up || !u->old->spec->job.is_job)
+		return TRUE;
+	g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+			"job '%s' runs, and would be begun anew: wait for its end with 'isc-vm "
+			"job wait', or stop it with 'isc-vm disable'; its next run is of the "
+			"image that it has by then",
+			u->old->spec->name);
+	return FALSE;
+}
+
 static gboolean prepare(Upgrade *u, GError **error)
 {
 	const gchar *name = u->request->node;
@@ -93,8 +106,10 @@ static gboolean prepare(Upgrade *u, GError **error)
 			*u->old->previous ? u->old->previous : "-", u->new->digest,
 			forth ? u->old->digest : "-");
 	u->options.change = u->change;
-	return u->out->done || ((!u->options.stand_in || is_free_for_stand_in(u, error)) &&
-					       isc_admission_again(u->dock, u->new, error));
+	return u->out->done ||
+	       (is_no_running_job(u, error) &&
+			       (!u->options.stand_in || is_free_for_stand_in(u, error)) &&
+			       isc_admission_again(u->dock, u->new, error));
 }
 
 /* --- its course ---------------------------------------------------------------------------- */

@@ -24,83 +24,10 @@
 #include "policy/planner.h"
 #include "policy/rule-change.h"
 
-#define QUARANTINE_WAIT_S 10 /* for the verb that a quarantine interrupts */
-
 void isc_outcome_clear(IscOutcome *outcome)
 {
 	g_clear_pointer(&outcome->plan, isc_plan_free);
 	g_clear_pointer(&outcome->warnings, g_ptr_array_unref);
-}
-
-/* --- one verb a node ----------------------------------------------------------------------- */
-
-static gboolean is_idle(const IscRun *run, gpointer data)
-{
-	(void)data;
-	return run->busy == NULL;
-}
-
-gboolean isc_verbs_take(IscDock *dock, const gchar *name, IscVerb verb, GCancellable *cancel,
-		GError **error)
-{
-	gboolean interrupts = verb == ISC_VERB_QUARANTINE || verb == ISC_VERB_DESTROY;
-	g_mutex_lock(&dock->lock);
-	IscRun *run = isc_dock_run(dock, name);
-	if (run->busy && interrupts) {
-		g_cancellable_cancel(run->cancel);
-		g_mutex_unlock(&dock->lock);
-		(void)isc_dock_wait(dock, name, is_idle, NULL,
-				g_get_monotonic_time() + QUARANTINE_WAIT_S * G_USEC_PER_SEC, NULL);
-		g_mutex_lock(&dock->lock);
-		run = isc_dock_run(dock, name);
-	}
-	if (run->busy) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"%s '%s' is busy with '%s' for %" G_GINT64_FORMAT
-				" s; try again when it is through",
-				*name == '@'   ? "volume"
-				: *name == '*' ? "set"
-					       : "node",
-				name + (*name == '@' || *name == '*'), run->busy,
-				(g_get_monotonic_time() - run->busy_since) / G_USEC_PER_SEC);
-		g_mutex_unlock(&dock->lock);
-		return FALSE;
-	}
-	run->busy = isc_verb_name(verb);
-	run->busy_since = g_get_monotonic_time();
-	run->cancel = cancel;
-	g_mutex_unlock(&dock->lock);
-	return TRUE;
-}
-
-static gboolean starts(const gchar *verb)
-{
-	return verb && (g_str_equal(verb, isc_verb_name(ISC_VERB_PROVISION)) ||
-				       g_str_equal(verb, isc_verb_name(ISC_VERB_ENABLE)) ||
-				       g_str_equal(verb, isc_verb_name(ISC_VERB_SNAPSHOT_RESTORE)));
-}
-
-void isc_verbs_interrupt(IscDock *dock, const gchar *name)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
-	const IscRun *run = isc_dock_run(dock, name);
-	if (run->busy)
-		g_cancellable_cancel(run->cancel);
-}
-
-void isc_verbs_give_back(IscDock *dock, const gchar *name)
-{
-	g_mutex_lock(&dock->lock);
-	IscRun *run = isc_dock_run(dock, name);
-	/* Its end came while the verb was under way, which is when libvirt's events are not looked
-	 * at: a job may be that short. */
-	gboolean ended = starts(run->busy) && run->gone;
-	run->busy = NULL;
-	run->cancel = NULL;
-	g_cond_broadcast(&dock->changed);
-	g_mutex_unlock(&dock->lock);
-	if (ended)
-		isc_reconcile_ended(dock, name);
 }
 
 /* --- the plan, observed -------------------------------------------------------------------- */
@@ -533,8 +460,24 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 		isc_dock_event(dock, request->node, rules ? "node.rules" : "node.limits", "info",
 				request->caller, "%s: %s", request->node, change);
 	if (is_success(request->verb, ok, undone))
-		return TRUE;
+		return !isc_verbs_is_seized(dock, request->node, error);
 	g_propagate_error(error, g_steal_pointer(&why));
+	return FALSE;
+}
+
+/* What it found was being provisioned, and @verb was the end of that. */
+static gboolean is_gone(const IscRequest *request, IscOutcome *out, GError **error)
+{
+	if (request->verb == ISC_VERB_DESTROY) {
+		g_clear_error(error);
+		out->plan = isc_plan_new(request->verb, request->node);
+		return TRUE;
+	}
+	if (request->verb == ISC_VERB_QUARANTINE)
+		g_prefix_error(error,
+				"'%s' was being provisioned and did not run yet: that is taken "
+				"back, and nothing is left of it: ",
+				request->node);
 	return FALSE;
 }
 
@@ -560,12 +503,16 @@ gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out,
 
 	if (request->verb == ISC_VERB_QUARANTINE && !request->dry_run)
 		cut_now(dock, request, began, out);
-	if (!isc_verbs_take(dock, request->node, request->verb, cancel, error))
+	gboolean was_busy = isc_dock_is_busy(dock, request->node);
+	if (!isc_verbs_take_for(dock, request->node, request->verb, /* may_interrupt= */
+			    !request->dry_run, cancel, error))
 		return FALSE;
 	if (ends_restarts(request))
 		isc_restart_cancel(dock, request->node);
 	gboolean ok = run_verb(dock, request, cancel, out, error);
 	isc_verbs_give_back(dock, request->node);
+	if (!ok && was_busy && error && g_error_matches(*error, ISC_ERROR, ISC_ERROR_NOT_FOUND))
+		ok = is_gone(request, out, error);
 	if (request->caller != ISC_CALLER_DOCK && !request->dry_run &&
 			request->verb != ISC_VERB_DESTROY)
 		isc_jobs_vanish(dock, request->node);

@@ -1,5 +1,6 @@
 #pragma once
 #include "daemon/dock.h"
+#include "daemon/take.h"
 
 /* The life of a node: each verb is check → plan → journal → steps → state, the same for all of
  * them. */
@@ -45,20 +46,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IscOutcome, isc_outcome_clear)
 /* In a worker thread; blocks until the verb is through.  @out must be zeroed. */
 gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
-
-/**
- * isc_verbs_take:
- * @name: of a node, or '@' and the name of a volume, or '*' and that of a set
- *
- * Takes it for one verb.  Another one under way is an error (ISC_ERROR_STATE); only quarantine and
- * destroy interrupt it.  Give it back.
- */
-gboolean isc_verbs_take(IscDock *dock, const gchar *name, IscVerb verb, GCancellable *cancel,
-		GError **error) G_GNUC_WARN_UNUSED_RESULT;
-void isc_verbs_give_back(IscDock *dock, const gchar *name);
-
-/* What @name is busy with shall end; waits for nothing. */
-void isc_verbs_interrupt(IscDock *dock, const gchar *name);
 
 /* The drop of node @name, before any lock, journal or libvirt, and where the register cannot be
  * asked.  *@cut_off: there was something to cut off, and it is.  One that is not there is no error.

@@ -40,7 +40,9 @@ gboolean isc_engine_run(const IscEngine *engine, const IscPlan *plan, const IscN
 		const IscStep *step = &g_array_index(plan->steps, IscStep, i);
 		g_autoptr(GError) why = NULL;
 		gboolean hard = step->mode == ISC_MODE_UP || step->mode == ISC_MODE_STAYS;
-		gboolean cancelled = hard && cancel && g_cancellable_is_cancelled(cancel);
+		/* READY only waits, looks at @cancel itself, and may find that it is no matter. */
+		gboolean cancelled = hard && step->kind != ISC_STEP_READY && cancel &&
+				     g_cancellable_is_cancelled(cancel);
 
 		if (cancelled)
 			g_set_error(&why, ISC_ERROR, ISC_ERROR_STATE,

@@ -133,6 +133,27 @@ dock sed -i 's/"frozen":false/"frozen":true/' "$state/nodes/web/snapshots/s2.jso
 status 7 "one that was tampered with is not restored" dock isc-vm snapshot restore web s2
 ok "the node runs on" client sh -c 'curl -fsS -m 5 "http://$DOCK:8080/"'
 
+# --- in the middle of a start ---------------------------------------------------------------------
+# R6.2: what runs already is kept, however little of it is ready.
+ok "an image that never gets healthy is imported" vm image import "$BUILD/images/fickle3"
+dock isc-vm provision slow --image fickle:3 --memory 96 --overlay 64 --expose 8082:8080 --timeout 600 >"$TMP/slow" 2>&1 &
+slow=$!
+# shellcheck disable=SC2016 # $DOCK is the client's
+slow_serves() { client sh -c 'curl -fsS -m 1 "http://$DOCK:8082/"'; }
+ok "a node of it serves, and is not ready" wait_for 60 slow_serves
+for verb in 'destroy slow' 'quarantine slow --reason dry'; do
+	# shellcheck disable=SC2086 # words
+	status 4 "a dry run of ${verb%% *} does not end its start" dock isc-vm $verb --dry-run
+done
+ok "it is put into quarantine" vm quarantine slow --reason 'while it starts'
+wait "$slow"
+is "$?" 4 "which is the end of its start"
+like "$(cat "$TMP/slow")" "node 'slow' is put into quarantine as it is" "that says so"
+not_ok "it is off the net" slow_serves
+is "$(vm show slow --json | jq -r .state),$(dock virsh domstate isc-slow)" "quarantined,running" "runs on"
+ok "and its disk is evidence" json 'map(select(.name | startswith("slow.q"))) | length == 1 and .[0].disk and .[0].signed' evidence list
+ok "it is destroyed" vm destroy slow
+
 # --- gone, and proven -----------------------------------------------------------------------------
 # R5.3: what was shredded is signed for.
 ok "a node is protected" as op1 isc-vm protect web

@@ -11,7 +11,7 @@ json() {
 	shift
 	dock isc-vm "$@" --json | jq -e "$filter" >/dev/null
 }
-make() { vm provision "$1" --image fickle --memory 96 --overlay 64 "${@:2}"; }
+make() { vm provision "$1" --image fickle:1 --memory 96 --overlay 64 "${@:2}"; }
 runs_are() { json "[.[] | .cause + \" \" + .state] == $2" job list "$1"; }
 sql() {
 	dock python3 -c 'import sqlite3, sys
@@ -19,7 +19,7 @@ with sqlite3.connect("/var/lib/isc-dock/register.db") as db: print(db.execute(sy
 }
 state_is() { json ".state == \"$2\"" show "$1"; }
 
-ok "the image is imported" vm image import "$BUILD/images/fickle"
+for i in fickle fickle2; do ok "image $i is imported" vm image import "$BUILD/images/$i"; done
 
 # --- what is refused ------------------------------------------------------------------------------
 status 2 "a schedule without a job is refused" make x --schedule daily
@@ -55,10 +55,15 @@ ok "its results outlive it" runs_are bad '["order failed", "restart failed"]'
 ok "a job that takes long" make long --job --env JOB=0 --env JOB_SECONDS=1000
 status 9 "is waited for no longer than asked" vm job wait long --timeout 1
 ok "and runs on" state_is long ready
+status 4 "no other image is put under it meanwhile" dock isc-vm upgrade long --image fickle:2
+like "$(cat "$TMP/out")" "job 'long' runs" "for that"
+ok "a snapshot is taken of it" vm snapshot create long s1
+ok "and put back" vm snapshot restore long s1
+ok "which is the end of one run, and begins another" runs_are long '["order stopped", "order running"]'
 rig stop dockd --signal KILL
 dock sh -c 'kill -9 $(cat /run/libvirt/qemu/isc-long.pid)'
 rig start dockd
-ok "one that broke while the dock was away has failed" wait_for 60 runs_are long '["order failed"]'
+ok "one that broke while the dock was away has failed" wait_for 60 runs_are long '["order stopped", "order failed"]'
 vm destroy long >/dev/null
 
 # --- one that takes too long (R6.4) ---------------------------------------------------------------
