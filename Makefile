@@ -144,10 +144,11 @@ check: ## everything that CI runs; installs what is missing; root
 soak: export ISC_KILL_SECONDS ?= 300
 soak: export ISC_COMMANDS ?= 10000
 soak: export ISC_BOMB ?= 60
+soak: export ISC_AWAY ?= 60
 soak: export ISC_ALL_STEPS ?= 1
 soak: export ISC_CYCLES ?= 200
 soak: all $(TEST_TOOLS) images $B/images/postgresql/manifest.json ## the long forms of the tests that have one: root, hours
-	tests/run -t 14400 $(wildcard tests/soak/test-*.sh) $(addprefix tests/,fault/test-trail-kills.sh fault/test-crash.sh vm/test-audit.sh vm/test-cycles.sh)
+	tests/run -t 14400 $(wildcard tests/soak/test-*.sh) $(addprefix tests/,fault/test-trail-kills.sh fault/test-crash.sh vm/test-audit.sh vm/test-cycles.sh vm/test-forward.sh)
 fuzz: ## look for new bad inputs with libFuzzer, a minute each
 	tests/fuzz/run
 check-asan: ## unit tests under the address and undefined-behaviour sanitizers

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Delivery of trails and logs to a real rsyslogd: every record arrives, in order, whoever of the two is killed or hangs.
+# Longer by environment: ISC_AWAY (seconds that the receiver is away, 3).
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 [ -x /usr/sbin/rsyslogd ] || skip_all "rsyslogd is not installed"
@@ -105,6 +106,21 @@ like "$(dock grep -a 'record="7" session' /run/received | grep -a node=.big)" "^
 
 # --- killed, and hung -------------------------------------------------------------------------------
 # R4.5: at least once, whoever dies.
+receiver TERM
+end=$((SECONDS + ${ISC_AWAY:-3})) n=0
+while
+	mark away-$((n += 1))
+	client nc -zw 1 10.77.9.9 80 >/dev/null 2>&1 # is dropped, after a second
+	[ $SECONDS -lt $end ]
+do :; done
+receiver
+N=$(sealed --dock)
+ok "away for ${ISC_AWAY:-3} s: each act of that time arrives" wait_for 90 all_arrived @dock "$N" act
+arrived @dock act >"$TMP/numbers"
+ok "in order" cmp <(head -n "$N" "$TMP/numbers") <(seq "$N")
+dock cat /var/log/isc-dock/dock/network/audit.log >"$TMP/packets"
+note "$n acts, $(wc -l <"$TMP/packets") packets in all"
+ok "and what was dropped meanwhile" wait_for 90 all_arrived @dock "$(wc -l <"$TMP/packets")" packet
 receiver KILL
 for n in 4 5; do mark $n; done
 receiver
