@@ -78,6 +78,37 @@ static void check_cpu_cgroup(IscDock *dock, IscFinding *f)
 				"start");
 }
 
+/* libvirt's group for all machines, with systemd and without; what it weighs by default. */
+static const struct {
+	const gchar *path;
+	guint64 normal;
+} machine_weights[] = {
+	{ "/sys/fs/cgroup/machine.slice/cpu.weight", 100 },
+	{ "/sys/fs/cgroup/cpu/machine.slice/cpu.shares", 1024 },
+	{ "/sys/fs/cgroup/machine/cpu.weight", 100 },
+	{ "/sys/fs/cgroup/cpu/machine/cpu.shares", 1024 },
+};
+
+/* At its default, a fork bomb in one node slows each order down to half its speed. */
+static void check_cpu_weight(IscDock *dock, IscFinding *f)
+{
+	(void)dock;
+	for (gsize i = 0; i < G_N_ELEMENTS(machine_weights); i++) {
+		g_autofree gchar *line = isc_doctor_line_of(machine_weights[i].path);
+		guint64 is;
+		if (!line || !g_ascii_string_to_unsigned(line, 10, 1, G_MAXINT, &is, NULL) ||
+				is < machine_weights[i].normal)
+			continue;
+		isc_doctor_say(f, ISC_FINDING_WARN,
+				"systemctl set-property machine.slice CPUWeight=25; without "
+				"systemd: write a quarter of what is there into that file",
+				"%s is %s: nodes that compute slow the dock itself down",
+				machine_weights[i].path, line);
+		return;
+	}
+	isc_doctor_say(f, ISC_FINDING_OK, "", "the dock itself comes before nodes");
+}
+
 static void check_collector(IscDock *dock, IscFinding *f)
 {
 	if (isc_link_is_up(dock->link))
@@ -269,6 +300,7 @@ static const struct {
 	{ "kvm-device",        check_kvm_device },
 	{ "libvirt",           check_libvirt },
 	{ "cpu-cgroup",        check_cpu_cgroup },
+	{ "cpu-weight",        check_cpu_weight },
 	{ "collector",         check_collector },
 	{ "boundary",          check_boundary },
 	{ "forwarding",        isc_doctor_forward },

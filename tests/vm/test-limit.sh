@@ -96,6 +96,17 @@ ok "a heavier one takes nothing that was promised to others" vm limit m --cpu-we
 is "$(weight m)" 10000 "and is it at once"
 ok "100 is as good as none" vm limit m --cpu-weight 100
 is "$(weight m) $(vm show m --json | jq -r .limits)" "100 CPUQuota=50% IOPS=200" "it has that of all again"
+finds() { vm doctor --json | jq -r --arg name "$1" '.[] | select(.name == $name) | "\(.level) \(.found)"'; }
+machine=/sys/fs/cgroup/cpu/machine/cpu.shares # version 1
+if dock test -e $machine; then
+	like "$(finds cpu-weight)" "^ok " "all of them together weigh less than the dock itself"
+	was=$(dock cat $machine)
+	dock sh -c "echo 1024 >$machine"
+	like "$(finds cpu-weight)" "^warn $machine is 1024:" "doctor: where they do not it is told"
+	dock sh -c "echo $was >$machine"
+else
+	skip "all of them together weigh less than the dock itself" "no version 1 of cgroups"
+fi
 status 5 "a node that runs may not get more than there is" vm limit m --cpu-quota 60%
 ok "and keeps what it had" json '.limits == "CPUQuota=50% IOPS=200" and .["limits-in-force"] == .limits' show m
 ok "less is always granted" vm limit m --cpu-quota 5%

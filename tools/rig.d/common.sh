@@ -144,6 +144,11 @@ cgroup_make() {
 			for f in cpuset.cpus cpuset.mems; do
 				[ "$type" = cgroup ] && [ -e "$dir/$f" ] && cat "$mnt/$f" >"$dir/$f"
 			done
+			# What dock/units/50-isc-dock.conf is on a host: libvirt's group for all nodes, which it finds here, weighs a
+			# quarter of what each daemon does.
+			if [ -e "$dir/cpu.shares" ]; then
+				mkdir "$dir/machine" && echo 256 >"$dir/machine/cpu.shares" || all=
+			fi
 			# v2 gives controllers to children only of groups that hold no process themselves.
 			[ "$type" = cgroup ] || mkdir "$dir/rig" || all=
 		else
