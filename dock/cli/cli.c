@@ -199,8 +199,11 @@ gboolean isc_cli_print_plan(IscCli *cli, GVariant *result)
 		g_autofree gchar *text = isc_output_text(plan[i]);
 		g_string_append_printf(cli->out, "%s\n", text);
 	}
+	gboolean changed = FALSE;
+	g_variant_lookup(result, "changed", "b", &changed);
 	if (!plan || !plan[0])
-		g_string_append(cli->out, "nothing to do\n");
+		g_string_append(cli->out, changed ? "nothing to do but to put it on record\n"
+						  : "nothing to do\n");
 	return TRUE;
 }
 

@@ -82,6 +82,7 @@ static void stop_one(IscCall *call, const IscOptions *o, const IscNode *node, gu
 GVariant *isc_drain(IscCall *call, const IscOptions *o, GError **error)
 {
 	IscDock *dock = call->dock;
+	gboolean was = isc_drain_is_on(dock);
 	if (!o->dry_run && !isc_drain_set(dock, TRUE, error))
 		return NULL;
 	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, error);
@@ -96,6 +97,8 @@ GVariant *isc_drain(IscCall *call, const IscOptions *o, GError **error)
 	g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GPtrArray) plan = g_ptr_array_new_with_free_func(g_free);
 	Drained d = { stopped, left, warnings, plan };
+	if (!was)
+		g_ptr_array_add(plan, g_strdup("+ draining"));
 	if (!o->dry_run)
 		isc_dock_event(dock, "", "dock.draining", "info", call->uid,
 				"the dock is drained: %u nodes are stopped, none is started",

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "daemon/admission.h"
 #include "daemon/restart.h"
+#include "daemon/steps.h"
 #include "model/member.h"
 #include "policy/planner.h"
 
@@ -73,6 +74,24 @@ static gboolean is_no_running_job(const Upgrade *u, GError **error)
 	return FALSE;
 }
 
+/* A key that is lost would be found when the node has been stopped, and then neither image starts.
+ */
+static gboolean does_open(const Upgrade *u, GError **error)
+{
+	const IscSpec *spec = u->old->spec;
+	if (!u->is_up)
+		return TRUE;
+	for (guint i = 0; i < spec->volumes->len; i++) {
+		const gchar *name = g_array_index(spec->volumes, IscVolumeUse, i).name;
+		g_autoptr(IscKey) key = isc_steps_volume_key(u->dock, name, error);
+		if (!key)
+			return FALSE;
+	}
+	g_autoptr(IscKey) own =
+			spec->overlay_kept ? isc_steps_overlay_key(u->dock, u->old, error) : NULL;
+	return own || !spec->overlay_kept;
+}
+
 static gboolean prepare(Upgrade *u, GError **error)
 {
 	const gchar *name = u->request->node;
@@ -107,7 +126,7 @@ static gboolean prepare(Upgrade *u, GError **error)
 			forth ? u->old->digest : "-");
 	u->options.change = u->change;
 	return u->out->done ||
-	       (is_no_running_job(u, error) &&
+	       (is_no_running_job(u, error) && does_open(u, error) &&
 			       (!u->options.stand_in || is_free_for_stand_in(u, error)) &&
 			       isc_admission_again(u->dock, u->new, error));
 }

@@ -168,7 +168,10 @@ ok "which the dock has signed" dock minisign -Vm "$state/destroyed/$uuid.json" -
 # R6.3
 ok "the dock tells how it is" json '.boundary == "in force" and .nodes.ready == 1 and .disk.images > 0' dock status
 status 6 "an auditor does not drain it" as aud1 isc-vm dock drain
+is "$(dock isc-vm dock drain --dry-run | paste -sd ' ')" "+ draining - twin" "a dry run tells what would be"
 ok "it is drained" as op1 isc-vm dock drain --force
+is "$(dock isc-vm dock drain --dry-run)" "nothing to do" "once it is, nothing would"
+is "$(dock isc-vm quarantine twin --reason dry --dry-run)" "nothing to do but to put it on record" "as would be with one that is stopped"
 ok "nothing runs" json '.draining and (.nodes | keys == ["disabled"])' dock status
 status 5 "and nothing is started" dock isc-vm enable twin
 status 4 "it is not torn down while a node is left" dock isc-vm dock teardown

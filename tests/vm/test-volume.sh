@@ -126,6 +126,11 @@ like "$(cat "$TMP/out")" "left as it is.*backup" "and says what to do"
 dock mv "$state/other.sealed" "$state/keys/other.volume.sealed"
 ok "with the key put back it does" vm enable kv
 ok "and has its data" has_marker
+ok "(another image is imported)" vm image import "$BUILD/images/minimal"
+dock mv "$state/keys/other.volume.sealed" "$state/other.sealed"
+status 3 "one that runs is not stopped for another image while the key is lost" dock isc-vm upgrade kv --image minimal
+ok "it serves on" has_marker
+dock mv "$state/other.sealed" "$state/keys/other.volume.sealed"
 vm destroy kv >/dev/null
 
 # --- an overlay that is kept ---------------------------------------------------------------------
