@@ -324,6 +324,44 @@ GVariant *isc_show_import_image(IscCall *call, GError **error)
 	return g_variant_new("(@a{sv})", g_variant_builder_end(&b));
 }
 
+/* Neither a node needs it, nor a snapshot: that would open, and nothing could be made of it. */
+static gboolean is_unused(IscDock *dock, const IscImage *image, GError **error)
+{
+	g_autoptr(GPtrArray) users = users_of(dock, image->digest, error);
+	g_autoptr(GPtrArray) nodes = users ? isc_register_list_nodes(dock->reg, error) : NULL;
+	if (!nodes)
+		return FALSE;
+	if (users->len) {
+		g_autofree gchar *more =
+				users->len == 1 ? g_strdup("")
+						: g_strdup_printf(" and %u more", users->len - 1);
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"image '%s:%s' is that of node '%s'%s, or what it would be rolled "
+				"back to: destroy or upgrade first",
+				image->name, image->version, (const gchar *)users->pdata[0], more);
+		return FALSE;
+	}
+	for (guint i = 0; i < nodes->len; i++) {
+		const IscNode *node = nodes->pdata[i];
+		g_autoptr(GPtrArray) all =
+				isc_register_list_snapshots(dock->reg, node->uuid, error);
+		if (!all)
+			return FALSE;
+		for (guint k = 0; k < all->len; k++) {
+			const IscSnapshot *snapshot = all->pdata[k];
+			if (!g_str_equal(snapshot->digest, image->digest))
+				continue;
+			g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+					"image '%s:%s' is that of snapshot '%s' of node '%s': "
+					"delete that first",
+					image->name, image->version, snapshot->name,
+					node->spec->name);
+			return FALSE;
+		}
+	}
+	return TRUE;
+}
+
 GVariant *isc_show_remove_image(IscCall *call, GError **error)
 {
 	IscDock *dock = call->dock;
@@ -337,16 +375,8 @@ GVariant *isc_show_remove_image(IscCall *call, GError **error)
 	/* Nobody may be admitted with it while it goes. */
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->admission);
 	g_autoptr(IscImage) image = isc_image_store_find(dock->images, ref, error);
-	g_autoptr(GPtrArray) users = image ? users_of(dock, image->digest, error) : NULL;
-	if (!users)
+	if (!image || !is_unused(dock, image, error))
 		return NULL;
-	if (users->len) {
-		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
-				"image '%s' is used by node '%s' and %u more: destroy or upgrade "
-				"them first",
-				image->name, (const gchar *)users->pdata[0], users->len - 1);
-		return NULL;
-	}
 	if (!options.dry_run) {
 		if (!isc_image_store_remove(dock->images, image->digest, error))
 			return NULL;

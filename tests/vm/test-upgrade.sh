@@ -85,6 +85,15 @@ is "$(cat "$TMP/crash.bad")" "" "whoever asks is answered, by the stand-in"
 ok "and the node is back, of the image it had" serves 1
 ok "with nobody beside it" alone
 ok "the dock is in order" json '. == []' fsck
-ok "it is destroyed" vm destroy web
-ok "and all images may go" vm image rm fickle:1 fickle:2 fickle:3
+
+# --- images that are needed yet -------------------------------------------------------------------
+ok "a snapshot is taken under the first image" vm snapshot create web s1
+vm disable web >/dev/null
+for i in 2 3; do ok "then it has image $i" vm upgrade web --image "fickle:$i"; done
+status 4 "the image of a snapshot stays" dock isc-vm image rm fickle:1
+like "$(cat "$TMP/out")" "'fickle:1' is that of snapshot 's1' of node 'web'" "for that"
+vm snapshot delete web s1 >/dev/null
+ok "without it it may go" vm image rm fickle:1
+ok "the node is destroyed" vm destroy web
+ok "and all images may go" vm image rm fickle:2 fickle:3
 done_testing
