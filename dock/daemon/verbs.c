@@ -465,15 +465,24 @@ static gboolean run_verb(IscDock *dock, const IscRequest *request, GCancellable 
 	return FALSE;
 }
 
-/* What it found was being provisioned, and @verb was the end of that. */
-static gboolean is_gone(const IscRequest *request, IscOutcome *out, GError **error)
+/* The verb that @name is busy with, or NULL; static. */
+static const gchar *busy_with(IscDock *dock, const gchar *name)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	return isc_dock_run(dock, name)->busy;
+}
+
+/* @was: what it was busy with when the order came, and with that the node has gone. */
+static gboolean is_gone(
+		const IscRequest *request, const gchar *was, IscOutcome *out, GError **error)
 {
 	if (request->verb == ISC_VERB_DESTROY) {
 		g_clear_error(error);
 		out->plan = isc_plan_new(request->verb, request->node);
 		return TRUE;
 	}
-	if (request->verb == ISC_VERB_QUARANTINE)
+	if (request->verb == ISC_VERB_QUARANTINE &&
+			g_str_equal(was, isc_verb_name(ISC_VERB_PROVISION)))
 		g_prefix_error(error,
 				"'%s' was being provisioned and did not run yet: that is taken "
 				"back, and nothing is left of it: ",
@@ -503,7 +512,7 @@ gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out,
 
 	if (request->verb == ISC_VERB_QUARANTINE && !request->dry_run)
 		cut_now(dock, request, began, out);
-	gboolean was_busy = isc_dock_is_busy(dock, request->node);
+	const gchar *was = busy_with(dock, request->node);
 	if (!isc_verbs_take_for(dock, request->node, request->verb, /* may_interrupt= */
 			    !request->dry_run, cancel, error))
 		return FALSE;
@@ -511,8 +520,8 @@ gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out,
 		isc_restart_cancel(dock, request->node);
 	gboolean ok = run_verb(dock, request, cancel, out, error);
 	isc_verbs_give_back(dock, request->node);
-	if (!ok && was_busy && error && g_error_matches(*error, ISC_ERROR, ISC_ERROR_NOT_FOUND))
-		ok = is_gone(request, out, error);
+	if (!ok && was && error && g_error_matches(*error, ISC_ERROR, ISC_ERROR_NOT_FOUND))
+		ok = is_gone(request, was, out, error);
 	if (request->caller != ISC_CALLER_DOCK && !request->dry_run &&
 			request->verb != ISC_VERB_DESTROY)
 		isc_jobs_vanish(dock, request->node);

@@ -153,6 +153,12 @@ not_ok "it is off the net" slow_serves
 is "$(vm show slow --json | jq -r .state),$(dock virsh domstate isc-slow)" "quarantined,running" "runs on"
 ok "and its disk is evidence" json 'map(select(.name | startswith("slow.q"))) | length == 1 and .[0].disk and .[0].signed' evidence list
 ok "it is destroyed" vm destroy slow
+dock isc-vm provision slow --image fickle:3 --memory 96 --overlay 64 --timeout 600 >"$TMP/slow" 2>&1 &
+slow=$!
+wait_for 60 json '.state == "enabling"' show slow
+status 0 "to destroy what is being provisioned is no failure" dock isc-vm destroy slow
+wait "$slow"
+is "$?,$(vm list --names | grep slow)" "4," "it is the end of that"
 
 # --- gone, and proven -----------------------------------------------------------------------------
 # R5.3: what was shredded is signed for.
