@@ -52,6 +52,12 @@ gboolean isc_verbs_take(IscDock *dock, const gchar *name, IscVerb verb, GCancell
 	return isc_verbs_take_for(dock, name, verb, TRUE, cancel, error);
 }
 
+void isc_verbs_call_it(IscDock *dock, const gchar *name, const gchar *what)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	isc_dock_run(dock, name)->busy = what;
+}
+
 static gboolean starts(const gchar *verb)
 {
 	return verb && (g_str_equal(verb, isc_verb_name(ISC_VERB_PROVISION)) ||

@@ -18,6 +18,10 @@ gboolean isc_verbs_take_for(IscDock *dock, const gchar *name, IscVerb verb, gboo
 		GCancellable *cancel, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void isc_verbs_give_back(IscDock *dock, const gchar *name);
 
+/* For what is no verb of its own: @what (static) is what others are told, until it is given back.
+ */
+void isc_verbs_call_it(IscDock *dock, const gchar *name, const gchar *what);
+
 /* What @name is busy with shall end, for a quarantine; waits for nothing. */
 void isc_verbs_interrupt(IscDock *dock, const gchar *name);
 

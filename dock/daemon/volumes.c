@@ -1,5 +1,6 @@
 #include "daemon/volumes.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -272,13 +273,24 @@ gboolean isc_volumes_export(IscDock *dock, const gchar *name, int fd, const gcha
 	g_auto(IscVolumesHeld) held = { 0 };
 	IscVolume is;
 	g_autofree gchar *path = isc_steps_volume_path(dock, name);
+	struct stat was, st;
+	if (fstat(fd, &was) < 0)
+		return isc_error_set_errno(error, errno, "cannot stat");
 	/* No verb of its own: nothing changes. */
-	if (!hold_idle(dock, name, ISC_VERB_VOLUME_REKEY, cancel, &held, &is, error) ||
-			!isc_volume_check_idle(path, error))
+	gboolean idle = hold_idle(dock, name, ISC_VERB_VOLUME_REKEY, cancel, &held, &is, error);
+	for (guint i = 0; held.names && i < held.names->len; i++)
+		isc_verbs_call_it(dock, held.names->pdata[i], "volume export");
+	if (!idle || !isc_volume_check_idle(path, error))
 		return FALSE;
 	g_autoptr(IscKey) key = isc_steps_volume_key(dock, name, error);
 	if (!key || !isc_volume_export(path, isc_key_hex(key), fd, text, error))
 		return FALSE;
+	/* Whoever asked has gone, and taken the file along. */
+	if (fstat(fd, &st) < 0 || st.st_nlink < was.st_nlink) {
+		g_set_error(error, ISC_ERROR, ISC_ERROR_STATE,
+				"the copy of volume '%s' was removed before it was whole", name);
+		return FALSE;
+	}
 	isc_dock_event(dock, "", "volume.exported", "warn", caller,
 			"volume %s was copied out, to be opened with a passphrase of uid %u", name,
 			caller);

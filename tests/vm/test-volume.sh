@@ -93,7 +93,13 @@ ok "the node is destroyed" vm destroy kv
 is "$(vm volume list --json | jq -r '.[] | .name + .node')" data "the volume is there, and nobody's"
 
 # --- travel --------------------------------------------------------------------------------------
+dock timeout -s INT 0.3 isc-vm volume export data "$TMP/half.qcow2" --key-file "$TMP/half.key" >/dev/null 2>&1
+ok "a copy that was interrupted is given up" wait_for 60 dock isc-vm volume rekey data --dry-run
+is "$(ls "$TMP"/half.* 2>/dev/null)" "" "nothing is left of it"
+exported() { vm events -n 0 --json | jq -s 'map(select(.kind == "volume.exported")) | length'; }
+is "$(exported)" 0 "nor on record"
 ok "it is copied out" vm volume export data "$TMP/copy.qcow2" --key-file "$TMP/key"
+is "$(exported)" 1 "and that is on record"
 not_ok "the copy is encrypted" grep -aqF "$marker" "$TMP/copy.qcow2"
 image=driver=qcow2,encrypt.format=luks,encrypt.key-secret=k,file.filename=$TMP/copy.qcow2
 head -c 64 "$TMP/key" >"$TMP/key64"
