@@ -16,18 +16,18 @@ census() {
 		nft list ruleset | grep -v expires | grep -oE "\"isct[0-9]+\" "
 		find /var/lib/isc-dock/nodes /run/isc-dock/nodes -mindepth 1
 		find /var/lib/isc-dock/keys /var/lib/isc-dock/env -name "*.sealed"
-		pgrep -x qemu-system-x86
-		ls /proc/$(pgrep -x isc-dockd)/fd | wc -l
-		ls /proc/$(pgrep -x isc-collectord)/fd | wc -l'
+		pgrep -x qemu-system-x86'
 }
-# census, once it is the same twice: what closes goes on for a moment behind the answer.
-settled() { # FILE
-	census >"$1"
-	for _ in {1..20}; do
+fds() { dock sh -c 'for p in isc-dockd isc-collectord; do ls "/proc/$(pgrep -x $p)/fd" | wc -l; done'; }
+# Wait until census and fds have been the same for longer than the collector goes on reading a node that has ended (2 s).
+settle() {
+	local was='' now calm=0
+	for _ in {1..60}; do
+		now=$(census && fds)
+		[[ $now == "$was" ]] && calm=$((calm + 1)) || calm=0
+		[ "$calm" -lt 5 ] || return 0
+		was=$now
 		sleep 1
-		mv "$1" "$1.past"
-		census >"$1"
-		cmp -s "$1" "$1.past" && break
 	done
 }
 rss() { dock sh -c 'awk "/^RssAnon/ { print \$2 }" /proc/$(pgrep -x isc-dockd)/status'; }
@@ -51,12 +51,16 @@ rows() {
 }
 # The first ones fill caches and pools.
 rows 2
-settled "$TMP/before"
+settle
+census >"$TMP/before"
+fds_before=$(fds)
 rss_before=$(rss)
 rows $((cycles / 2))
 is "$(cat "$TMP/failed")" '' "$cycles cycles of provision, ready, reached, destroy: none fails"
-settled "$TMP/after"
+settle
+census >"$TMP/after"
 ok "nothing is left behind" diff "$TMP/before" "$TMP/after"
+is "$(fds | xargs)" "$(xargs <<<"$fds_before")" "no descriptor is left open"
 grown=$(($(rss) - rss_before))
 note "the daemon grew by $grown KiB"
 ok "the daemon grows by less than 1 MiB" test "$grown" -lt 1024
