@@ -328,9 +328,10 @@ IscEgressAnswer isc_firewall_judge(
 	return isc_egress_judge(&fw->config, egress, rule, address);
 }
 
-/* Takes out what the kernel holds of a node that we do not know: one that an earlier daemon has
- * added. */
-static gboolean remove_stranger(IscFirewall *fw, const IscFence *fence, GError **error)
+/* Takes out what the kernel holds of @fence and we do not know: an earlier daemon has added it.
+ * @leaving: (nullable): the node that goes with it */
+static gboolean remove_strange(
+		IscFirewall *fw, const IscFence *fence, const IscFence *leaving, GError **error)
 {
 	g_autoptr(GArray) elements = isc_book_elements_of(fw->book, &fw->config, fence, error);
 	g_autoptr(GPtrArray) gone = g_ptr_array_new(), one = g_ptr_array_new();
@@ -349,7 +350,8 @@ static gboolean remove_stranger(IscFirewall *fw, const IscFence *fence, GError *
 		if (stands)
 			g_ptr_array_add(gone, e);
 	}
-	return isc_nft_write(fw->writer, gone, NULL, fence, error);
+	return (gone->len == 0 && !leaving) ||
+	       isc_nft_write(fw->writer, gone, NULL, leaving, error);
 }
 
 gboolean isc_firewall_node_remove(IscFirewall *fw, const IscFence *fence, GError **error)
@@ -357,7 +359,7 @@ gboolean isc_firewall_node_remove(IscFirewall *fw, const IscFence *fence, GError
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fw->lock);
 	if (isc_book_fence(fw->book, fence->slot))
 		return change(fw, fence->slot, NULL, /* must= */ TRUE, error);
-	return remove_stranger(fw, fence, error);
+	return remove_strange(fw, fence, fence, error);
 }
 
 gboolean isc_firewall_quarantine(IscFirewall *fw, const IscFence *fence, gboolean on,
@@ -370,7 +372,13 @@ gboolean isc_firewall_quarantine(IscFirewall *fw, const IscFence *fence, gboolea
 	g_autoptr(IscFence) wanted = isc_fence_copy(known ? known : fence);
 
 	wanted->quarantined = on;
-	return change(fw, wanted->slot, wanted, /* must= */ on, error);
+	if (known || !on)
+		return change(fw, wanted->slot, wanted, /* must= */ on, error);
+	if (!change(fw, wanted->slot, wanted, /* must= */ TRUE, error))
+		return FALSE;
+	/* A quarantine takes elements away, too. */
+	wanted->quarantined = FALSE;
+	return remove_strange(fw, wanted, NULL, error);
 }
 
 static gboolean reconfigure(IscFirewall *fw, const IscFirewallConfig *config, GError **error)

@@ -321,19 +321,25 @@ void isc_firewall_show_node(IscFirewallShow *show, const IscFence *fence, IscFir
 	const guint32 address = GUINT32_TO_BE(fence->address);
 	memcpy(pin + 24, &address, sizeof address);
 	const guint32 self[] = { address, address };
+	const gboolean is_let_in = has_key(show, ISC_NFT_PIN, pin, 28);
+	const gboolean is_cut = has_key(show, ISC_NFT_CUT, pin, 16);
+	const gboolean is_ordinary = has_address(show, ISC_NFT_ORDINARY, fence->address);
 
-	*out = (IscFirewallView){ .is_pinned = has_key(show, ISC_NFT_PIN, pin, 28) &&
-					       has_key(show, ISC_NFT_PIN_MAC, pin, 24) &&
-					       has_address(show, ISC_NFT_NODES, fence->address) &&
-					       has_key(show, ISC_NFT_SELVES, (const guint8 *)self,
-							       8),
-		.is_cut = has_key(show, ISC_NFT_CUT, pin, 16),
-		.is_quarantined = has_address(show, ISC_NFT_QUARANTINED, fence->address),
-		.bandwidth = { .in = rate_of(show, ISC_NFT_RATE_DOWN, fence->address) * 8,
-				.out = rate_of(show, ISC_NFT_RATE_UP, fence->address) * 8 },
+	*out = (IscFirewallView){
+		.is_pinned = (is_let_in || is_cut) && has_key(show, ISC_NFT_PIN_MAC, pin, 24) &&
+			     has_address(show, ISC_NFT_NODES, fence->address) &&
+			     has_key(show, ISC_NFT_SELVES, (const guint8 *)self, 8),
+		.is_cut = is_cut && !is_let_in,
+		.is_quarantined = has_address(show, ISC_NFT_QUARANTINED, fence->address) &&
+				  !is_ordinary,
 		.health_port = health_port(show, fence->address),
 		.expose = g_ptr_array_new_with_free_func(g_free),
-		.egress = g_ptr_array_new_with_free_func(g_free) };
+		.egress = g_ptr_array_new_with_free_func(g_free)
+	};
+	if (!is_ordinary) {
+		out->bandwidth.in = rate_of(show, ISC_NFT_RATE_DOWN, fence->address) * 8;
+		out->bandwidth.out = rate_of(show, ISC_NFT_RATE_UP, fence->address) * 8;
+	}
 	take_exposes(show, fence->address, out->expose);
 	take_exact(show, ISC_NFT_EGRESS, fence->address, out->egress);
 	take_exact(show, ISC_NFT_EGRESS_HOST, fence->address, out->egress);

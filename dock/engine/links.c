@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "engine/rtnl.h"
 #include "model/node.h"
+#include "render/nft.h"
 
 #define FENCE_PREFERENCE                                                                           \
 	70 /* of the routing rule: before any that an administrator is likely to have */
@@ -154,6 +155,7 @@ static int send_bridge(const IscBridge *b, int flags, gboolean stp_only, gboolea
 	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_NEWLINK, flags, &head, sizeof head);
 
 	isc_rtnl_put(msg, IFLA_IFNAME, b->name, strlen(b->name) + 1);
+	isc_rtnl_put_u32(msg, IFLA_GROUP, ISC_NFT_BRIDGES);
 	if (with_mac)
 		isc_rtnl_put(msg, IFLA_ADDRESS, b->mac, sizeof b->mac);
 	struct nlattr *info = isc_rtnl_nest(msg, IFLA_LINKINFO);
@@ -323,6 +325,7 @@ static gboolean enslave(const IscTap *port, GError **error)
 	g_autoptr(IscNlMsg) msg = isc_rtnl_message(RTM_NEWLINK, 0, &head, sizeof head);
 
 	isc_rtnl_put_u32(msg, IFLA_MASTER, (guint32)index_of(port->bridge));
+	isc_rtnl_put_u32(msg, IFLA_GROUP, ISC_NFT_TAPS);
 	int err = isc_rtnl_talk(msg, NULL, NULL);
 	return err == 0 || isc_rtnl_fail(error, err, "cannot put into the bridge", port->name);
 }

@@ -74,6 +74,9 @@ gboolean isc_nft_is_ifname(const gchar *name)
 static const gchar bridge_rules[] =
 	"\tchain prerouting {\n"
 	"\t\ttype filter hook prerouting priority -300; policy accept;\n"
+	/* One look-up proves MAC and address of an honest packet, and that its node is not quarantined; what fails it is
+	 * told apart in chain liar.  "ether type" is what the frame says; "meta protocol" looks behind a VLAN tag. */
+	"\t\tiifgroup $TAPS ether type ip iifname . ether saddr . ip saddr @pin goto from-node-ip\n"
 	"\t\tiifname \"$TAP*\" goto from-node\n"
 	"\t}\n"
 	/* What links.c has the ports "forward" comes here, too: STP, LLDP, EAPOL to their group addresses. */
@@ -83,15 +86,12 @@ static const gchar bridge_rules[] =
 	"\t\tether type != { arp, ip } goto drop-other\n"
 	"\t}\n"
 	"\tchain from-node {\n"
-	"\t\tether type ip goto from-node-ip\n"
+	"\t\tether type ip goto liar\n"
 	"\t\tether type arp goto from-node-arp\n"
 	"\t\tgoto protocol\n"
 	"\t}\n"
-	/* One look-up proves MAC and address of an honest packet; what fails it is told apart in chain liar. */
 	"\tchain from-node-ip {\n"
-	"\t\tiifname . ether saddr . ip saddr != @pin goto liar\n"
 	"\t\tmeta l4proto != tcp jump not-tcp\n"
-	"\t\tiifname @cut goto drop-quarantine\n"
 	"$TO_BRIDGE"
 	/* Both in one comparison, for each packet pays it: a header of 20 bytes, and no fragment. */
 	"\t\t@nh,0,64 & 0x0f00000000003fff != 0x0500000000000000 goto odd\n"
@@ -105,7 +105,9 @@ static const gchar bridge_rules[] =
 	"\t\tlimit rate over $ALL_FRAGMENTS/minute burst $ALL_FRAGMENT_BURST packets goto drop-fragment\n"
 	"\t}\n"
 	"\tchain liar {\n"
+	"\t\tiifname . ether saddr . ip saddr @pin goto from-node-ip\n"
 	"\t\tiifname . ether saddr != @pin-mac goto drop-mac\n"
+	"\t\tiifname @cut goto drop-quarantine\n"
 	"\t\tudp sport { 67, 68 } goto drop-dhcp\n"
 	"\t\tudp dport { 67, 68 } goto drop-dhcp\n"
 	"\t\tgoto drop-ip\n"
@@ -120,9 +122,9 @@ static const gchar bridge_rules[] =
 	"\t\tarp htype != 1 goto drop-arp\n"
 	"\t\tarp ptype != ip goto drop-arp\n"
 	"\t\tarp operation != { request, reply } goto drop-arp\n"
+	"\t\tiifname @cut goto drop-quarantine\n"
 	"\t\tiifname . arp saddr ether . arp saddr ip != @pin goto drop-arp\n"
 	"\t\tupdate @arp-rate { iifname limit rate over 50/second burst 100 packets } goto drop-arp\n"
-	"\t\tiifname @cut goto drop-quarantine\n"
 	/* The dock answers for a peer only where it finds a route to it, see inet/prerouting. */
 	"\t\tmeta mark set $MARK\n"
 	"\t}\n"
@@ -130,6 +132,7 @@ static const gchar bridge_rules[] =
 	 * that MAC to be for this port: a hypervisor that was taken over would get what is for a sibling. */
 	"\tchain output {\n"
 	"\t\ttype filter hook output priority -300; policy accept;\n"
+	"\t\toifgroup $TAPS oifname . ether daddr @pin-mac accept\n"
 	"\t\toifname \"$TAP*\" ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 oifname . ether daddr != @pin-mac goto drop-mac-out\n"
 	"\t}\n"
 	/* From port to port.  The ports are isolated already; this holds where that flag is lost. */
@@ -143,14 +146,15 @@ static const gchar inet_rules[] =
 	/* Before conntrack, so that what is dropped here takes no entry there. */
 	"\tchain prerouting {\n"
 	"\t\ttype filter hook prerouting priority -300; policy accept;\n"
-	"\t\tiifname $BRIDGE goto mark-node\n"
+	"\t\tiifgroup $BRIDGES goto mark-node\n"
 	"$FOREIGN"
 	"\t}\n"
 	"\tchain mark-node {\n"
-	"\t\tip daddr & 224.0.0.0 == 224.0.0.0 ip daddr != 255.255.255.255 goto drop-reserved\n"
+	"\t\t@nh,128,3 0x7 ip daddr != 255.255.255.255 goto drop-reserved\n"
 	"\t\tmeta mark set $MARK\n"
 	"\t}\n"
 	"\tchain foreign {\n"
+	"\t\tmeta nfproto ipv6 accept\n"
 	"\t\tiifname \"lo\" accept\n"
 	"$SPOOFED"
 	/* One count and one share of the log for all addresses that are nobody's: a sweep finds tens of thousands. */
@@ -160,18 +164,19 @@ static const gchar inet_rules[] =
 	/* From outside only: a node that knocks at the dock's outside address reaches nobody (hairpin). */
 	"\tchain publish {\n"
 	"\t\ttype nat hook prerouting priority -100; policy accept;\n"
-	"\t\tiifname $OUTSIDE meta l4proto { tcp, udp } fib daddr type local goto redirect-in\n"
+	"\t\tiifname $OUTSIDE fib daddr type local goto redirect-in\n"
 	"\t}\n"
 	"\tchain redirect-in {\n"
-	"\t\tdnat ip to ip daddr . meta l4proto . th dport map @expose-at\n"
+	/* A port is in one of the maps only, whatever the address. */
 	"\t\tdnat ip to meta l4proto . th dport map @expose\n"
+	"\t\tdnat ip to ip daddr . meta l4proto . th dport map @expose-at\n"
 	/* A member of a set by chance: one number a connection, which conntrack then keeps. */
 	"\t\tdnat ip to ip daddr . meta l4proto . th dport . numgen random mod $BUCKETS map @balance-at\n"
 	"\t\tdnat ip to meta l4proto . th dport . numgen random mod $BUCKETS map @balance\n"
 	"\t}\n"
 	"\tchain postrouting {\n"
 	"\t\ttype nat hook postrouting priority 100; policy accept;\n"
-	"\t\tiifname $BRIDGE oifname != $BRIDGE goto leave\n"
+	"\t\tiifgroup $BRIDGES oifgroup != $BRIDGES goto leave\n"
 	"\t}\n"
 	/* A node chooses the port that it sends from.  Did its connections leave from that one, then one from port 22, or
 	 * from a port that a sibling exposes, to the port that a client will come from next would be that client's own
@@ -183,6 +188,8 @@ static const gchar inet_rules[] =
 	"\t}\n"
 	"\tchain forward {\n"
 	"\t\ttype filter hook forward priority -10; policy accept;\n"
+	"\t\tiifgroup $BRIDGES goto from-node\n"
+	"\t\toifgroup $BRIDGES goto to-node\n"
 	"\t\tiifname $BRIDGE goto from-node\n"
 	"\t\toifname $BRIDGE goto to-node\n"
 	"$STRAY"
@@ -196,12 +203,17 @@ static const gchar inet_rules[] =
 	"\tchain pass {\n"
 	"\t\tmeta mark set 0x00000000 accept\n"
 	"\t}\n"
+	/* One look-up for almost all; the rest is told apart behind it.  The same in chain to-node. */
 	"\tchain from-node {\n"
+	"\t\tip saddr @ordinary goto from-known\n"
 	"\t\tmeta nfproto ipv6 goto drop-ipv6\n"
 	"\t\tip saddr != @nodes goto drop-ip\n"
 	"\t\tip saddr @quarantined goto drop-quarantine\n"
 	"\t\tip saddr @rate-up goto drop-rate\n"
-	"\t\toifname $BRIDGE jump peer-checks\n"
+	"\t\tgoto from-known\n"
+	"\t}\n"
+	"\tchain from-known {\n"
+	"\t\toifgroup $BRIDGES jump peer-checks\n"
 	"\t\tct state established goto pass\n"
 	"\t\tct state related meta l4proto icmp goto from-node-error\n"
 	/* Untracked and invalid packets would leave without masquerade and show a private address. */
@@ -247,12 +259,16 @@ static const gchar inet_rules[] =
 	"\t\tgoto drop-egress\n"
 	"\t}\n"
 	"\tchain to-node {\n"
+	"\t\tip daddr @ordinary goto to-known\n"
 	"\t\tmeta nfproto ipv6 goto drop-ipv6\n"
 	"\t\tip daddr @quarantined goto drop-quarantine-in\n"
 	"\t\tip daddr @rate-down goto drop-rate-in\n"
+	"\t\tgoto to-known\n"
+	"\t}\n"
+	"\tchain to-known {\n"
 	"\t\tct state established accept\n"
-	"\t\tct state related meta l4proto icmp accept\n"
 	"\t\tiifname $OUTSIDE ct state new ct status dnat goto open\n"
+	"\t\tct state related meta l4proto icmp accept\n"
 	"\t\tgoto drop-ingress\n"
 	"\t}\n"
 	"\tchain input {\n"
@@ -291,12 +307,10 @@ static const gchar guard_rules[] =
 	"\t}\n"
 	"\tchain forward {\n"
 	"\t\ttype filter hook forward priority 300; policy accept;\n"
+	"\t\tiifgroup $BRIDGES meta mark & $MARK != $MARK accept\n"
+	"\t\toifgroup $BRIDGES ct status dnat accept\n"
 	"\t\tiifname $BRIDGE meta mark & $MARK == $MARK counter drop\n"
-	"\t\tiifname != $BRIDGE oifname $BRIDGE goto to-node\n"
-	"\t}\n"
-	"\tchain to-node {\n"
-	"\t\tct state { established, related } accept\n"
-	"\t\tct status & dnat == 0 counter drop\n"
+	"\t\tiifname != $BRIDGE oifname $BRIDGE ct status & dnat == 0 ct state & (established | related) == 0 counter drop\n"
 	"\t}\n"
 	/* Without rules that ask for it the kernel would neither track nor translate: what comes in on a connection that
 	 * a node holds would reach the dock itself, which resets it. */
@@ -400,7 +414,8 @@ static gchar *bridge_mac_rule(const IscNftConfig *config)
 			m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
-/* @lines for each network of nodes: two comparisons cost less than a look-up in a set of two. */
+/* @lines for each network of nodes: two comparisons cost less than a look-up in a set of two.
+ * %s is the network, %n the number of its bits and %b these. */
 static gchar *for_each_net(const IscNftConfig *config, const gchar *lines)
 {
 	g_autoptr(GString) s = g_string_new(NULL);
@@ -409,7 +424,12 @@ static gchar *for_each_net(const IscNftConfig *config, const gchar *lines)
 	for (gsize i = 0; i < G_N_ELEMENTS(nets); i++) {
 		g_autofree gchar *text = isc_net_print(nets[i]);
 		g_autoptr(GString) filled = g_string_new(lines);
+		g_autofree gchar *n = g_strdup_printf("%u", nets[i]->prefix);
+		g_autofree gchar *bits = g_strdup_printf("0x%x",
+				nets[i]->prefix ? nets[i]->address >> (32 - nets[i]->prefix) : 0);
 		g_string_replace(filled, "%s", text, 0);
+		g_string_replace(filled, "%n", n, 0);
+		g_string_replace(filled, "%b", bits, 0);
 		if (nets[i]->prefix)
 			g_string_append(s, filled->str);
 	}
@@ -465,12 +485,14 @@ static void fill_in(GString *s, const IscNftConfig *config)
 	g_autofree gchar *bridge = g_strdup_printf("\"%s*\"", config->bridge);
 	g_autofree gchar *outside = name_set(config->outside);
 	g_autofree gchar *foreign = for_each_net(
-			config, "\t\tip saddr %s goto foreign\n\t\tip daddr %s goto foreign\n");
+			config, "\t\t@nh,96,%n %b goto foreign\n\t\t@nh,128,%n %b goto foreign\n");
 	g_autofree gchar *spoofed = for_each_net(config, "\t\tip saddr %s goto drop-spoof\n");
 	g_autofree gchar *mark = g_strdup_printf("0x%08x", ISC_NFT_ACCEPT_MARK);
 	g_autofree gchar *passed = g_strdup_printf("0x%08x", ISC_NFT_PASSED_MARK);
 	g_autofree gchar *uids = g_strdup_printf("%u-%u", config->uid_first, config->uid_last);
 	g_autofree gchar *daemon = g_strdup_printf("%u", config->daemon_uid);
+	g_autofree gchar *bridges = g_strdup_printf("0x%08x", ISC_NFT_BRIDGES);
+	g_autofree gchar *taps = g_strdup_printf("0x%08x", ISC_NFT_TAPS);
 	g_autofree gchar *to_bridge = bridge_mac_rule(config);
 	g_autofree gchar *buckets = g_strdup_printf("%d", ISC_NFT_BUCKETS);
 	const gboolean is_given = config->leave_first != 0;
@@ -483,6 +505,8 @@ static void fill_in(GString *s, const IscNftConfig *config)
 		{ "$TO_BRIDGE", to_bridge },
 		{ "$STRAY", config->is_router ? "" : stray_rule },
 		{ "$LEAVE", leave },
+		{ "$BRIDGES", bridges },
+		{ "$TAPS", taps },
 		{ "$TAP", config->tap_prefix },
 		{ "$BRIDGE", bridge },
 		{ "$OUTSIDE", outside },

@@ -68,8 +68,9 @@ static const struct {
 	IscPassKind kind;
 	const gchar *chain, *key, *whose, *full, *verdict;
 } pass_chains[] = {
-	{ ISC_PASS_EXPOSED, "open",  "ip daddr", "to",   "drop-full-in", "accept" },
-	{ ISC_PASS_ALLOWED, "allow", "ip saddr", "from", "drop-full",    "goto pass" },
+	/* The keys are ip daddr and ip saddr, which would each ask first whether it is IPv4: known by then. */
+	{ ISC_PASS_EXPOSED, "open",  "@nh,128,32", "to",   "drop-full-in", "accept" },
+	{ ISC_PASS_ALLOWED, "allow", "@nh,96,32",  "from", "drop-full",    "goto pass" },
 };
 
 static const struct {
@@ -152,17 +153,16 @@ static void append_pass_chain(GString *s, const IscNftConfig *config, gsize row)
 			"\tchain %s {\n"
 			"\t\tct status confirmed %s\n"
 			"\t\tadd @held-%s { %s ct count over %u } goto %s\n"
-			"\t\tcounter name \"%s\"\n"
-			"\t\tupdate @count-%s { %s counter }\n",
+			"\t\tcounter name \"%s\" update @count-%s { %s counter }",
 			chain, verdict, name, key, most, pass_chains[row].full,
 			isc_pass_counter(pass_chains[row].kind), name, key);
 	if (config->log_group)
 		g_string_append_printf(s,
-				"\t\tupdate @log-%s { %s limit rate %u/second burst %u packets } "
-				"log prefix \"isc:%s:%s:%s\" group %u snaplen 128\n",
+				" update @log-%s { %s limit rate %u/second burst %u packets } "
+				"log prefix \"isc:%s:%s:%s\" group %u snaplen 128",
 				name, key, rate, 2 * rate, name, pass_chains[row].whose, chain,
 				config->log_group);
-	g_string_append_printf(s, "\t\t%s\n\t}\n", verdict);
+	g_string_append_printf(s, "\n\t\t%s\n\t}\n", verdict);
 }
 
 void isc_nft_append_chains(GString *s, const IscNftConfig *config, gboolean is_bridge)

@@ -106,9 +106,10 @@ static void add_self(GArray *out, guint32 address)
 
 static void add_pins(GArray *out, const IscFence *fence)
 {
-	static const IscNftSet pins[] = { ISC_NFT_PIN_MAC, ISC_NFT_PIN, ISC_NFT_CUT };
+	const IscNftSet pins[] = { ISC_NFT_PIN_MAC,
+		fence->quarantined ? ISC_NFT_CUT : ISC_NFT_PIN };
 
-	for (gsize i = 0; i < (fence->quarantined ? 3 : 2); i++) {
+	for (gsize i = 0; i < G_N_ELEMENTS(pins); i++) {
 		IscNftElement *e = add(out, pins[i]);
 		memcpy(e->key, fence->tap, strlen(fence->tap));
 		if (pins[i] != ISC_NFT_CUT)
@@ -401,6 +402,8 @@ GArray *isc_nft_fence_elements(const IscNftConfig *config, const IscFence *fence
 	add_pins(out, fence);
 	add_address(out, ISC_NFT_NODES, fence->address, 0);
 	add_self(out, fence->address);
+	if (!fence->quarantined && !fence->rate_up && !fence->rate_down)
+		add_address(out, ISC_NFT_ORDINARY, fence->address, 0);
 	if (fence->quarantined)
 		add_address(out, ISC_NFT_QUARANTINED, fence->address, 0);
 	if (fence->health_port) {

@@ -24,6 +24,8 @@ static const gchar *const field_type[] = { NULL, "ifname", "ether_addr", "ipv4_a
 
 #define STRING(x) #x
 #define NUMBER(x) STRING(x)
+#define NODES 65536  /* more than there are slots */
+#define PORTS 131072 /* of TCP and UDP */
 #define BUCKET "numgen random mod " NUMBER(ISC_NFT_BUCKETS)
 
 typedef struct {
@@ -33,17 +35,20 @@ typedef struct {
 	/* Where a field has no type with a name: "typeof".  It says tcp for both protocols, as
 	 * nft 1.0.6 does not read back what it wrote of "th". */
 	const gchar *of;
+	/* Elements at most; 0: any number.  A set that cannot grow is found in faster by the
+	 * kernel, so those that every packet meets have it. */
+	guint most;
 } SetRow;
 
 /* clang-format off */
 static const SetRow sets[ISC_N_NFT_SETS] = {
 	/*                          bridge  name            interval key data   fields */
-	[ISC_NFT_PIN_MAC] =      { { TRUE,  "pin-mac",      FALSE, 24, 0 }, { F_IFNAME, F_ETHER }, { 0 }, FALSE },
-	[ISC_NFT_PIN] =          { { TRUE,  "pin",          FALSE, 28, 0 }, { F_IFNAME, F_ETHER, F_IPV4 }, { 0 }, FALSE },
+	[ISC_NFT_PIN_MAC] =      { { TRUE,  "pin-mac",      FALSE, 24, 0 }, { F_IFNAME, F_ETHER }, { 0 }, FALSE, NULL, NODES },
+	[ISC_NFT_PIN] =          { { TRUE,  "pin",          FALSE, 28, 0 }, { F_IFNAME, F_ETHER, F_IPV4 }, { 0 }, FALSE, NULL, NODES },
 	[ISC_NFT_CUT] =          { { TRUE,  "cut",          FALSE, 16, 0 }, { F_IFNAME }, { 0 }, FALSE },
 	[ISC_NFT_NODES] =        { { FALSE, "nodes",        FALSE,  4, 0 }, { F_IPV4 }, { 0 }, FALSE },
 	[ISC_NFT_QUARANTINED] =  { { FALSE, "quarantined",  FALSE,  4, 0 }, { F_IPV4 }, { 0 }, FALSE },
-	[ISC_NFT_EXPOSE] =       { { FALSE, "expose",       FALSE,  8, 8 }, { F_PROTO, F_PORT }, { F_IPV4, F_PORT }, FALSE },
+	[ISC_NFT_EXPOSE] =       { { FALSE, "expose",       FALSE,  8, 8 }, { F_PROTO, F_PORT }, { F_IPV4, F_PORT }, FALSE, NULL, PORTS },
 	[ISC_NFT_EXPOSE_AT] =    { { FALSE, "expose-at",    FALSE, 12, 8 }, { F_IPV4, F_PROTO, F_PORT }, { F_IPV4, F_PORT }, FALSE },
 	[ISC_NFT_HEALTH] =       { { FALSE, "health",       FALSE,  8, 0 }, { F_IPV4, F_PORT }, { 0 }, FALSE },
 	[ISC_NFT_PEER] =         { { FALSE, "peers",        FALSE, 16, 0 }, { F_IPV4, F_IPV4, F_PROTO, F_PORT }, { 0 }, FALSE },
@@ -63,6 +68,7 @@ static const SetRow sets[ISC_N_NFT_SETS] = {
 				   "ip protocol . tcp dport . " BUCKET " : ip daddr . tcp dport" },
 	[ISC_NFT_BALANCE_AT] =   { { FALSE, "balance-at",   FALSE, 16, 8 }, { F_IPV4, F_PROTO, F_PORT, F_BUCKET }, { F_IPV4, F_PORT }, FALSE,
 				   "ip daddr . ip protocol . tcp dport . " BUCKET " : ip daddr . tcp dport" },
+	[ISC_NFT_ORDINARY] =     { { FALSE, "ordinary",     FALSE,  4, 0 }, { F_IPV4 }, { 0 }, FALSE, NULL, NODES },
 	[ISC_NFT_SELVES] =       { { FALSE, "selves",       FALSE,  8, 0 }, { F_IPV4, F_IPV4 }, { 0 }, FALSE },
 };
 
@@ -290,6 +296,8 @@ void isc_nft_append_sets(GString *s, gboolean is_bridge)
 			g_string_append(s, " : ");
 			append_types(s, row->data);
 		}
+		if (row->most)
+			g_string_append_printf(s, "\n\t\tsize %u", row->most);
 		if (row->info.is_interval)
 			g_string_append(s, "\n\t\tflags interval");
 		if (row->is_rate)

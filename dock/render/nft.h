@@ -23,6 +23,10 @@
 #define ISC_NFT_PASSED_MARK                                                                        \
 	0x1cd0c001u /* on packets from nodes that the dock itself takes: answers to health probes  \
 		     */
+/* Groups of interfaces (engine/links.h gives them): to compare a number costs a packet less than to
+ * compare a name.  Who has lost its group is told by its name, behind. */
+#define ISC_NFT_BRIDGES 0x1cd0c000u
+#define ISC_NFT_TAPS 0x1cd0c001u
 
 /* Why a packet was dropped.  The value is the mark that the counting sets of the kernel are keyed
  * by. */
@@ -144,7 +148,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IscFence, isc_fence_free)
 /* The sets and maps that nodes are elements of.  Table in nft.c. */
 typedef enum {
 	ISC_NFT_PIN_MAC,      /* bridge: tap . MAC */
-	ISC_NFT_PIN,          /* bridge: tap . MAC . address */
+	ISC_NFT_PIN,          /* bridge: tap . MAC . address, not quarantined */
 	ISC_NFT_CUT,          /* bridge: tap, quarantined */
 	ISC_NFT_NODES,        /* address */
 	ISC_NFT_QUARANTINED,  /* address */
@@ -168,6 +172,7 @@ typedef enum {
 				networks */
 	ISC_NFT_BALANCE,     /* protocol . port . bucket : address . port */
 	ISC_NFT_BALANCE_AT,  /* outside address . protocol . port . bucket : address . port */
+	ISC_NFT_ORDINARY,    /* address, neither quarantined nor with a limit of its bandwidth */
 	ISC_NFT_SELVES,      /* address . the same address: nft compares no two fields */
 	ISC_N_NFT_SETS,
 } IscNftSet;

@@ -1268,6 +1268,11 @@ law(running.runs() and outside.connects(DOCK, 8080) and not db.ns.connects(INTER
 tool = Tool()
 law(tool.ask("setup")[0] and running.runs() and outside.connects(DOCK, 8080),
     "a new daemon takes it over while traffic runs")
+before = open_.ns.connects(INTERNET, 9000)
+tool.do("quarantine 5")
+law(before and not open_.ns.connects(INTERNET, 9000, 0.3),
+    "it cuts off a node that an earlier one has let in and it knows nothing of")
+tool.do("remove 5")
 tool.do(f"add 2 node2 {STANDARD[2]}")
 tool.do("add 3 node3")
 tool.do(f"add 4 node4 {STANDARD[4]}")
@@ -1311,6 +1316,29 @@ law(running.runs(3), "and the download goes on")
 permitted("after the flush")
 attack("a spoofed address after the flush", db, Ether(src=db.mac, dst=GATEWAY_MAC) /
        IP(src=web.address, dst=INTERNET) / UDP(dport=9), "ip")
+
+# Interfaces are known by their groups; who has lost it, by its name.
+for lost, port in (("isct2", web), ("isct5", open_)):
+    sh(f"ip link set {lost} group default")
+permitted("with ports that have lost their group")
+attack("a spoofed address from such a port", web, Ether(src=web.mac, dst=GATEWAY_MAC) /
+       IP(src=db.address, dst=INTERNET) / UDP(dport=9), "ip")
+attack("a VLAN tag on what is honest otherwise", db, Ether(src=db.mac, dst=GATEWAY_MAC) / Dot1Q(vlan=5) /
+       IP(src=db.address, dst=INTERNET) / UDP(dport=9), "vlan")
+tool.do("quarantine 2")
+attack("a frame from such a port in quarantine", web, web.to(INTERNET) / UDP(dport=9), "quarantine")
+tool.do("release 2")
+sh("ip link set isc0 group default")
+drain(outside_wire)
+law(not open_.ns.connects(INTERNET, 9000, 0.3) and not sees(outside_wire, socket.inet_aton(open_.address), 0.05),
+    "with a bridge that has lost it nothing of a node leaves the dock")
+tool.do("quarantine 2")
+law(not outside.connects(DOCK, 8080, 0.3), "and quarantine holds")
+tool.do("release 2")
+tool.do("bridge")
+for n in (web, open_):
+    tool.do(f"port {n.slot}")
+permitted("with the groups put back")
 
 # Without a daemon, and without any rule: nodes get nowhere, because their packets lack the mark.
 tool.process.kill()

@@ -108,6 +108,8 @@ static void a_node_that_the_kernel_lacks_is_not_pinned(void **state)
 	add(elements, &one);
 	for (guint gone = 0; gone < elements->len; gone++) {
 		g_autoptr(GArray) rest = g_array_copy(elements);
+		if (g_array_index(rest, IscNftElement, gone).set == ISC_NFT_ORDINARY)
+			continue; /* then it is judged the longer way */
 		g_array_remove_index(rest, gone);
 		g_autoptr(IscFirewallShow) show = isc_firewall_show_new(rest);
 		g_auto(IscFirewallView) view = { 0 };
@@ -117,11 +119,31 @@ static void a_node_that_the_kernel_lacks_is_not_pinned(void **state)
 	isc_fence_clear(&one);
 }
 
+/* What the rules look at first must not stand beside what it saves them. */
+static void a_node_that_is_ordinary_is_neither_cut_off_nor_limited(void **state)
+{
+	(void)state;
+	static const gchar *const none[] = { NULL };
+	IscFence one = fence_of(2, none, none);
+	g_autoptr(GArray) elements = g_array_new(FALSE, TRUE, sizeof(IscNftElement));
+	add(elements, &one);
+	one.quarantined = TRUE;
+	one.rate_up = one.rate_down = 1000;
+	add(elements, &one);
+	g_autoptr(IscFirewallShow) show = isc_firewall_show_new(elements);
+	g_auto(IscFirewallView) view = { 0 };
+	isc_firewall_show_node(show, &one, name_of, NULL, &view);
+	assert_false(view.is_cut || view.is_quarantined);
+	assert_true(view.bandwidth.in == 0 && view.bandwidth.out == 0);
+	isc_fence_clear(&one);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_node_is_shown_as_it_was_written_and_no_other),
 		cmocka_unit_test(a_node_that_the_kernel_lacks_is_not_pinned),
+		cmocka_unit_test(a_node_that_is_ordinary_is_neither_cut_off_nor_limited),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

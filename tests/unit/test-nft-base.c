@@ -20,10 +20,12 @@ static void nothing_is_accepted_before_the_sender_is_proven(void **state)
 	g_autofree gchar *text = isc_nft_render_base(&test_config, NULL);
 
 	assert_true(stands_before(text, "from-node", "!= @nodes", "@quarantined"));
-	assert_true(stands_before(text, "from-node", "@quarantined", "ct state established"));
-	assert_true(stands_before(text, "from-node", "ct state established", "ct state != new"));
-	assert_true(stands_before(text, "from-node", "ct state != new", "goto outward"));
-	assert_true(stands_before(text, "to-node", "@quarantined", "ct state established"));
+	assert_true(stands_before(text, "from-node", "@ordinary goto from-known", "!= @nodes"));
+	assert_true(stands_before(text, "from-node", "@quarantined", "\t\tgoto from-known"));
+	assert_true(stands_before(text, "from-known", "ct state established", "ct state != new"));
+	assert_true(stands_before(text, "from-known", "ct state != new", "goto outward"));
+	assert_true(stands_before(text, "to-node", "@ordinary goto to-known", "nfproto ipv6"));
+	assert_true(stands_before(text, "to-node", "@quarantined", "\t\tgoto to-known"));
 	assert_true(stands_before(text, "to-host", "!= @nodes", "ct state established"));
 	assert_true(stands_before(text, "outward", "@wide-named", "@reserved"));
 	assert_true(stands_before(text, "outward", "@reserved", "@egress-open meta l4proto"));
@@ -54,14 +56,14 @@ static void a_node_has_its_share_of_connections_and_of_ports(void **state)
 	config.leave_first = 61000;
 	config.leave_last = 65000;
 	g_autofree gchar *text = isc_nft_render_base(&config, NULL);
-	assert_non_null(strstr(text, "{ ip daddr ct count over 77 } goto drop-full-in\n"));
-	assert_non_null(strstr(text, "{ ip saddr ct count over 77 } goto drop-full\n"));
+	assert_non_null(strstr(text, "{ @nh,128,32 ct count over 77 } goto drop-full-in\n"));
+	assert_non_null(strstr(text, "{ @nh,96,32 ct count over 77 } goto drop-full\n"));
 	assert_non_null(strstr(text, "masquerade to :61000-65000\n"));
 	/* Nor may it have all of the ports that they share. */
 	config.connections = 30000;
 	g_autofree gchar *wide = isc_nft_render_base(&config, NULL);
-	assert_non_null(strstr(wide, "{ ip daddr ct count over 30000 } goto drop-full-in\n"));
-	assert_non_null(strstr(wide, "{ ip saddr ct count over 1000 } goto drop-full\n"));
+	assert_non_null(strstr(wide, "{ @nh,128,32 ct count over 30000 } goto drop-full-in\n"));
+	assert_non_null(strstr(wide, "{ @nh,96,32 ct count over 1000 } goto drop-full\n"));
 	/* What is in the table already is not counted again. */
 	assert_true(stands_before(text, "open", "ct status confirmed", "@held-exposed"));
 	assert_true(stands_before(text, "allow", "ct status confirmed", "@held-allowed"));
@@ -91,7 +93,7 @@ static void a_node_has_its_share_of_fragments(void **state)
 static void every_chain_that_judges_nodes_ends_in_a_drop(void **state)
 {
 	(void)state;
-	static const gchar *const chains[] = { "outward", "from-node-error", "to-peer", "to-node",
+	static const gchar *const chains[] = { "outward", "from-node-error", "to-peer", "to-known",
 		"to-host", "from-host", NULL };
 	g_autofree gchar *text = isc_nft_render_base(&test_config, NULL);
 
