@@ -62,7 +62,7 @@ static void cut_all(IscSetWork *w, const GPtrArray *names)
 	for (guint i = 0; i < names->len; i++) {
 		g_autoptr(GError) why = NULL;
 		gboolean cut_off;
-		if (!isc_verbs_cut(w->dock, names->pdata[i], &cut_off, &why))
+		if (!isc_verbs_drop(w->dock, names->pdata[i], &cut_off, &why))
 			g_ptr_array_add(out->warnings,
 					g_strdup_printf("%s: cut: %s",
 							(const gchar *)names->pdata[i],
@@ -72,6 +72,8 @@ static void cut_all(IscSetWork *w, const GPtrArray *names)
 	}
 	for (guint i = 0; i < names->len; i++)
 		isc_verbs_interrupt(w->dock, names->pdata[i]);
+	for (guint i = 0; i < names->len; i++)
+		isc_verbs_end_flows(w->dock, names->pdata[i]);
 }
 
 /* --- the rest of each ------------------------------------------------------------------------ */

@@ -59,7 +59,7 @@ gboolean isc_step_fence_up(gpointer self, const IscNode *node, const gchar *arg,
 	return ok;
 }
 
-static gboolean end_flows(IscDock *dock, const IscNode *node, GError **error)
+gboolean isc_steps_end_flows(IscDock *dock, const IscNode *node, GError **error)
 {
 	return isc_conntrack_end_node(isc_node_address(&dock->config->plan, node), NULL, error);
 }
@@ -72,12 +72,12 @@ gboolean isc_step_fence_down(gpointer self, const IscNode *node, const gchar *ar
 	/* What it exposes leads to another node that serves. */
 	g_autoptr(IscNode) now = isc_register_get_node(dock->reg, node->spec->name, NULL);
 	if (now && now->stand_in)
-		return end_flows(dock, node, error);
+		return isc_steps_end_flows(dock, node, error);
 	IscFence fence;
 	isc_packets_node_down(dock, node);
 	isc_steps_fence(dock, node, NULL, FALSE, &fence);
 	gboolean ok = isc_firewall_node_remove(dock->firewall, &fence, error) &&
-		      end_flows(dock, node, error);
+		      isc_steps_end_flows(dock, node, error);
 	isc_fence_clear(&fence);
 	isc_dock_names_look(dock);
 	return ok;
@@ -149,13 +149,17 @@ static gboolean quarantine(IscDock *dock, const IscNode *node, gboolean on, gboo
 	return ok;
 }
 
+gboolean isc_steps_drop(IscDock *dock, const IscNode *node, GError **error)
+{
+	return quarantine(dock, node, TRUE, /* only_standing= */ TRUE, error);
+}
+
 gboolean isc_step_cut_up(gpointer self, const IscNode *node, const gchar *arg, GCancellable *cancel,
 		GError **error)
 {
 	IscDock *dock = self;
-	(void)cancel;
-	return quarantine(dock, node, TRUE, g_strcmp0(arg, ISC_ARG_STANDING) == 0, error) &&
-	       end_flows(dock, node, error);
+	(void)arg, (void)cancel;
+	return quarantine(dock, node, TRUE, FALSE, error) && isc_steps_end_flows(dock, node, error);
 }
 
 gboolean isc_step_cut_down(gpointer self, const IscNode *node, const gchar *arg,

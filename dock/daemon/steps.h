@@ -25,6 +25,14 @@ IscTap isc_steps_tap(const IscNode *node, const gchar *name, const IscPlace *pla
 void isc_steps_fence(IscDock *dock, const IscNode *node, const IscImage *image,
 		gboolean quarantined, IscFence *out);
 
+/* Nothing from @node or to it passes any more, where its fence stands: without one there is no way
+ * out, and none is to be left behind.  Then what it had open ends, which takes the kernel a hundred
+ * times as long. */
+gboolean isc_steps_drop(IscDock *dock, const IscNode *node, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+gboolean isc_steps_end_flows(IscDock *dock, const IscNode *node, GError **error)
+		G_GNUC_WARN_UNUSED_RESULT;
+
 /* a{sv}: packets dropped, by kind.  Floating. */
 GVariant *isc_steps_counters(IscDock *dock, const IscNode *node);
 

@@ -248,21 +248,11 @@ gboolean isc_upgrade_run(IscDock *dock, const IscRequest *request, IscOutcome *o
 
 /* --- other orders meanwhile, and what was left --------------------------------------------- */
 
-static IscNode *stand_in_of(IscDock *dock, const gchar *name)
+IscNode *isc_upgrade_stand_in(IscDock *dock, const gchar *name)
 {
 	g_autofree gchar *other = isc_node_stand_in_name(name);
 	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, other, NULL);
 	return node && g_strcmp0(node->stands_for, name) == 0 ? g_steal_pointer(&node) : NULL;
-}
-
-void isc_upgrade_cut(IscDock *dock, const IscNode *node)
-{
-	g_autoptr(IscNode) other = stand_in_of(dock, node->spec->name);
-	g_autoptr(GError) why = NULL;
-	const IscAdapter *cut = &dock->engine.adapters[ISC_STEP_CUT];
-	if (other && isc_node_state_is_up(other->state) &&
-			!cut->up(dock->engine.self, other, ISC_ARG_STANDING, NULL, &why))
-		g_warning("stand-in of '%s': %s", node->spec->name, why->message);
 }
 
 /* Journalled as what it is the end of. */

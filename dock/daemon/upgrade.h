@@ -27,8 +27,8 @@
 gboolean isc_upgrade_run(IscDock *dock, const IscRequest *request, IscOutcome *out, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
-/* Cuts the stand-in of @node off, where it has one. */
-void isc_upgrade_cut(IscDock *dock, const IscNode *node);
+/* What stands in for node @name meanwhile.  Returns: (transfer full) (nullable) */
+IscNode *isc_upgrade_stand_in(IscDock *dock, const gchar *name);
 
 /* Whether @request may be made to @node: a stand-in is nobody's to deal with.  Where an order ends
  * a node whose upgrade is stuck, its stand-in goes first.  Errors: ISC_ERROR_STATE. */

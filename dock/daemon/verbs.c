@@ -274,20 +274,43 @@ static IscNode *remembered(IscDock *dock, const gchar *name)
 	return slot && node->spec ? g_steal_pointer(&node) : NULL;
 }
 
-gboolean isc_verbs_cut(IscDock *dock, const gchar *name, gboolean *cut_off, GError **error)
+/* Node @name and its stand-in, so far as they are up.  (transfer full) of IscNode */
+static GPtrArray *those_up(IscDock *dock, const gchar *name)
 {
+	GPtrArray *up = g_ptr_array_new_with_free_func((GDestroyNotify)isc_node_free);
 	g_autoptr(GError) why = NULL;
 	g_autoptr(IscNode) node = isc_register_get_node(dock->reg, name, &why);
-	*cut_off = FALSE;
 	if (!node && !g_error_matches(why, ISC_ERROR, ISC_ERROR_NOT_FOUND))
 		node = remembered(dock, name);
-	if (node)
-		isc_upgrade_cut(dock, node);
-	if (!node || !isc_node_state_is_up(node->state))
-		return TRUE;
-	const IscAdapter *cut = &dock->engine.adapters[ISC_STEP_CUT];
-	*cut_off = cut->up(dock->engine.self, node, ISC_ARG_STANDING, NULL, error);
-	return *cut_off;
+	g_autoptr(IscNode) other = node ? isc_upgrade_stand_in(dock, name) : NULL;
+	if (node && isc_node_state_is_up(node->state))
+		g_ptr_array_add(up, g_steal_pointer(&node));
+	if (other && isc_node_state_is_up(other->state))
+		g_ptr_array_add(up, g_steal_pointer(&other));
+	return up;
+}
+
+gboolean isc_verbs_drop(IscDock *dock, const gchar *name, gboolean *cut_off, GError **error)
+{
+	g_autoptr(GPtrArray) up = those_up(dock, name);
+	gboolean ok = TRUE;
+	*cut_off = FALSE;
+	for (guint i = 0; i < up->len; i++) {
+		const gboolean is = isc_steps_drop(dock, up->pdata[i], ok ? error : NULL);
+		*cut_off = *cut_off || is;
+		ok = ok && is;
+	}
+	return ok;
+}
+
+void isc_verbs_end_flows(IscDock *dock, const gchar *name)
+{
+	g_autoptr(GPtrArray) up = those_up(dock, name);
+	for (guint i = 0; i < up->len; i++) {
+		g_autoptr(GError) why = NULL;
+		if (!isc_steps_end_flows(dock, up->pdata[i], &why))
+			g_warning("what '%s' had open: %s", name, why->message);
+	}
 }
 
 /* Quarantine's first act. */
@@ -295,10 +318,11 @@ static void cut_now(IscDock *dock, const IscRequest *request, gint64 began, IscO
 {
 	g_autoptr(GError) why = NULL;
 	gboolean cut_off;
-	if (!isc_verbs_cut(dock, request->node, &cut_off, &why))
+	if (!isc_verbs_drop(dock, request->node, &cut_off, &why))
 		g_ptr_array_add(out->warnings, g_strdup_printf("cut: %s", why->message));
 	else if (cut_off)
 		out->cut_off_ms = (gdouble)(g_get_monotonic_time() - began) / 1000.0;
+	isc_verbs_end_flows(dock, request->node);
 }
 
 /* Undone, cancelled or failed: what the caller is told.  A plan of undo steps that met trouble is

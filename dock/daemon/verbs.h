@@ -47,11 +47,14 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IscOutcome, isc_outcome_clear)
 gboolean isc_verb_run(IscDock *dock, const IscRequest *request, IscOutcome *out, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
 
-/* The drop of node @name, before any lock, journal or libvirt, and where the register cannot be
- * asked.  *@cut_off: there was something to cut off, and it is.  One that is not there is no error.
- */
-gboolean isc_verbs_cut(IscDock *dock, const gchar *name, gboolean *cut_off, GError **error)
+/* The drop of node @name and of what stands in for it, before any lock, journal or libvirt, and
+ * where the register cannot be asked.  *@cut_off: there was something to cut off, and it is.  One
+ * that is not there is no error. */
+gboolean isc_verbs_drop(IscDock *dock, const gchar *name, gboolean *cut_off, GError **error)
 		G_GNUC_WARN_UNUSED_RESULT;
+
+/* After that.  What fails is told in the log: the plan of the quarantine does it once more. */
+void isc_verbs_end_flows(IscDock *dock, const gchar *name);
 
 /**
  * isc_verbs_run_plan:

@@ -71,10 +71,6 @@ typedef struct {
  * comes to, or verifies by itself: no machine is made of an image that does not hold. */
 #define ISC_ARG_AHEAD "ahead"
 
-/* The argument of a CUT that does not wait for what is under way with the node: only a fence that
- * stands is shut.  Without one there is no way out, and none is to be left behind. */
-#define ISC_ARG_STANDING "(standing)"
-
 /* Behind the name of evidence that has the node's memory in it. */
 #define ISC_ARG_MEMORY "+memory"
 
