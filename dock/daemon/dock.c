@@ -284,6 +284,8 @@ void isc_dock_on_link(gpointer data, const IscLinkMsg *msg, gboolean up)
 			isc_acts_link_attach(dock->acts_link);
 		if (up)
 			isc_silence_listen(dock); /* nor does one that fell silent meanwhile */
+		else if (!dock->stopping)
+			isc_packets_on_loss(dock);
 		if (!dock->stopping)
 			isc_dock_set_trouble(dock, up ? NULL
 						      : "isc-collectord does not answer: audit "

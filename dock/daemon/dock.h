@@ -104,10 +104,11 @@ typedef struct {
 	gchar *boundary;     /* NULL, or why our rules are not in force: all links are down */
 	gchar *trouble;      /* NULL, or what is amiss with the dock: State is "degraded: …" */
 	struct {
-		GHashTable *asked; /* names that the collector asked for */
-		GHashTable *told;  /* slot and kind → µs, monotonic: when an event told of it */
-		gint failures;     /* atomic: in a row, of opening the packet log */
-	} packets;                 /* daemon/packets.c */
+		GHashTable *asked;  /* names that the collector asked for */
+		GHashTable *told;   /* slot and kind → µs, monotonic: when an event told of it */
+		GHashTable *unseen; /* name → what was counted when the collector went */
+		gint failures;      /* atomic: in a row, of opening the packet log */
+	} packets;                  /* daemon/packets.c */
 } IscDock;
 
 /* The run of @name, made when missing.  Call with the lock held. */

@@ -118,6 +118,50 @@ static void send_counts(IscDock *dock, const IscNode *node, const Counts *counts
 					counts->passed[kind], how);
 }
 
+/* To a collector that has just come: what was counted up to when the one before it went is told, or
+ * lost with it; what came since is neither. */
+static void send_base(IscDock *dock, const IscNode *node, const Counts *counts)
+{
+	const gchar *name = node ? node->spec->name : "";
+	g_autofree gchar *key = NULL;
+	g_autofree Counts *before = NULL;
+	g_mutex_lock(&dock->lock);
+	g_hash_table_steal_extended(
+			dock->packets.unseen, name, (gpointer *)&key, (gpointer *)&before);
+	g_mutex_unlock(&dock->lock);
+	send_counts(dock, node, before ? before : counts, 1);
+	if (!before)
+		return;
+	send_counts(dock, node, counts, 0);
+	send_count(dock, name, node ? node->slot : 0, "end", 0, 2);
+}
+
+static void remember(IscDock *dock, const IscNode *node)
+{
+	const gchar *name = node ? node->spec->name : "";
+	Counts counts;
+	if (!read_counts(dock, node, &counts))
+		return;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&dock->lock);
+	if (!g_hash_table_contains(dock->packets.unseen, name))
+		g_hash_table_insert(dock->packets.unseen, g_strdup(name),
+				g_memdup2(&counts, sizeof counts));
+}
+
+static void remember_all(IscDock *dock, gpointer data)
+{
+	g_autoptr(GPtrArray) nodes = isc_register_list_nodes(dock->reg, NULL);
+	(void)data;
+	for (guint i = 0; nodes && i < nodes->len; i++)
+		remember(dock, nodes->pdata[i]);
+	remember(dock, NULL);
+}
+
+void isc_packets_on_loss(IscDock *dock)
+{
+	isc_dock_do(dock, remember_all, NULL);
+}
+
 void isc_packets_node_up(IscDock *dock, const IscNode *node, gboolean is_new)
 {
 	g_autofree gchar *tap = isc_node_tap(node->slot);
@@ -127,12 +171,15 @@ void isc_packets_node_up(IscDock *dock, const IscNode *node, gboolean is_new)
 		return;
 	send_fence(dock, node, port);
 	if (!is_new && read_counts(dock, node, &counts))
-		send_counts(dock, node, &counts, 1);
+		send_base(dock, node, &counts);
 }
 
 void isc_packets_node_down(IscDock *dock, const IscNode *node)
 {
 	Counts counts;
+	g_mutex_lock(&dock->lock);
+	g_hash_table_remove(dock->packets.unseen, node->spec->name);
+	g_mutex_unlock(&dock->lock);
 	if (read_counts(dock, node, &counts))
 		send_counts(dock, node, &counts, 0);
 	send_fence(dock, node, 0);
@@ -252,7 +299,7 @@ static void introduce(IscDock *dock, gpointer data)
 	for (guint i = 0; nodes && i < nodes->len; i++)
 		isc_packets_node_up(dock, nodes->pdata[i], /* is_new= */ FALSE);
 	if (!msg->b && read_counts(dock, NULL, &counts))
-		send_counts(dock, NULL, &counts, 1);
+		send_base(dock, NULL, &counts);
 	if (msg->a != ISC_PACKET_LOG_GROUP)
 		open_log(dock);
 	g_free(data);

@@ -95,6 +95,7 @@ gboolean isc_start_config(IscDock *dock, const IscStartOptions *options, GError 
 	dock->sources = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	dock->packets.asked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	dock->packets.told = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+	dock->packets.unseen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	dock->began = g_get_monotonic_time();
 	isc_steps_init(dock);
 	return TRUE;
@@ -357,6 +358,7 @@ void isc_start_end(IscDock *dock)
 	g_hash_table_unref(dock->runs);
 	g_hash_table_unref(dock->packets.asked);
 	g_hash_table_unref(dock->packets.told);
+	g_hash_table_unref(dock->packets.unseen);
 	isc_config_free((IscConfig *)dock->config);
 	g_free(dock->outside);
 	g_free(dock->trouble);

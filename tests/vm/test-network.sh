@@ -142,9 +142,11 @@ status 2 "both at once make no sense" dock isc-vm network log evil --dropped --a
 # The log goes on whoever dies, and so does who follows it.
 background followed dock isc-vm network log evil --dropped -f -n 1
 wait_for 40 says followed vlan
-ok "the collector is killed" restart restart collectord --signal KILL
-before=$(lines evil option)
 option=$(order_of "the record route option")
+ok "the collector is killed" restart stop collectord --signal KILL
+forge "$option" >"$TMP/sent"
+ok "and started anew" restart start collectord
+before=$(lines evil option)
 again() { forge "$option" && [ "$(lines evil option)" -gt "$before" ]; }
 ok "a new one takes the log up" wait_for 40 again
 ok "who follows the log sees it" wait_for 40 says followed " option "
