@@ -71,11 +71,14 @@ class Cuts:
 
     def read(self):
         while True:
-            said = self.kernel.recv(1 << 16)
-            if struct.unpack_from("=H", said, 4)[0] == NEW_ELEMENTS and b"\0quarantined\0" in said:
-                with self.news:
-                    self.seen = time.monotonic()
-                    self.news.notify_all()
+            said, at = self.kernel.recv(1 << 16), 0
+            while at < len(said):  # all of a transaction comes at once
+                length, kind = struct.unpack_from("=IH", said, at)
+                if kind == NEW_ELEMENTS and b"\0quarantined\0" in said[at:at + length]:
+                    with self.news:
+                        self.seen = time.monotonic()
+                        self.news.notify_all()
+                at += max(length + 3 & ~3, 16)
 
     def wait(self, after):
         with self.news:
