@@ -91,9 +91,12 @@ static const gchar bridge_rules[] =
 	"\t\tgoto protocol\n"
 	"\t}\n"
 	"\tchain from-node-ip {\n"
-	"\t\tmeta l4proto != tcp jump not-tcp\n"
 	"$TO_BRIDGE"
-	/* Both in one comparison, for each packet pays it: a header of 20 bytes, and no fragment. */
+	/* All in one comparison, for each packet pays it: a header of 20 bytes, no fragment, TCP. */
+	"\t\t@nh,0,80 & 0x0f00000000003fff00ff != 0x05000000000000000006 goto not-plain\n"
+	"\t}\n"
+	"\tchain not-plain {\n"
+	"\t\tmeta l4proto != tcp jump not-tcp\n"
 	"\t\t@nh,0,64 & 0x0f00000000003fff != 0x0500000000000000 goto odd\n"
 	"\t}\n"
 	/* Fragments wait for the rest of their packet in one pool for all nodes and the dock itself; where that is full,
@@ -214,7 +217,7 @@ static const gchar inet_rules[] =
 	"\t}\n"
 	"\tchain from-known {\n"
 	"\t\toifgroup $BRIDGES jump peer-checks\n"
-	"\t\tct state established goto pass\n"
+	"\t\tct state established meta mark set 0x00000000 accept\n"
 	"\t\tct state related meta l4proto icmp goto from-node-error\n"
 	/* Untracked and invalid packets would leave without masquerade and show a private address. */
 	"\t\tct state != new goto drop-invalid\n"
@@ -307,8 +310,8 @@ static const gchar guard_rules[] =
 	"\t}\n"
 	"\tchain forward {\n"
 	"\t\ttype filter hook forward priority 300; policy accept;\n"
-	"\t\tiifgroup $BRIDGES meta mark & $MARK != $MARK accept\n"
 	"\t\toifgroup $BRIDGES ct status dnat accept\n"
+	"\t\tiifgroup $BRIDGES meta mark & $MARK != $MARK accept\n"
 	"\t\tiifname $BRIDGE meta mark & $MARK == $MARK counter drop\n"
 	"\t\tiifname != $BRIDGE oifname $BRIDGE ct status & dnat == 0 ct state & (established | related) == 0 counter drop\n"
 	"\t}\n"
