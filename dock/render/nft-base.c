@@ -13,7 +13,8 @@
  * established is what stops a stream that runs.
  *
  * What must hold even if one of the tables is lost:
- *  - inet checks the sender against @nodes although the bridge has done so;
+ *  - inet checks the sender against @nodes although the bridge has done so (@ordinary are those of
+ *    them that need no other look);
  *  - packets from nodes get a mark in inet/prerouting, and a routing rule (engine/links.h, fence)
  * refuses to route packets from the bridge that lack it: `nft flush ruleset` closes the way out
  * rather than opening it;
@@ -149,6 +150,7 @@ static const gchar inet_rules[] =
 	/* Before conntrack, so that what is dropped here takes no entry there. */
 	"\tchain prerouting {\n"
 	"\t\ttype filter hook prerouting priority -300; policy accept;\n"
+	/* Where a bridge has lost its group its packets get no mark, and the routing rule lets them nowhere. */
 	"\t\tiifgroup $BRIDGES goto mark-node\n"
 	"$FOREIGN"
 	"\t}\n"
@@ -193,6 +195,7 @@ static const gchar inet_rules[] =
 	"\t\ttype filter hook forward priority -10; policy accept;\n"
 	"\t\tiifgroup $BRIDGES goto from-node\n"
 	"\t\toifgroup $BRIDGES goto to-node\n"
+	/* A bridge that has lost its group. */
 	"\t\tiifname $BRIDGE goto from-node\n"
 	"\t\toifname $BRIDGE goto to-node\n"
 	"$STRAY"
