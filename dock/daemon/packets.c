@@ -300,6 +300,11 @@ static void introduce(IscDock *dock, gpointer data)
 		isc_packets_node_up(dock, nodes->pdata[i], /* is_new= */ FALSE);
 	if (!msg->b && read_counts(dock, NULL, &counts))
 		send_base(dock, NULL, &counts);
+	if (!msg->b) {
+		g_mutex_lock(&dock->lock);
+		g_hash_table_remove_all(dock->packets.unseen); /* of nodes that are down by now */
+		g_mutex_unlock(&dock->lock);
+	}
 	if (msg->a != ISC_PACKET_LOG_GROUP)
 		open_log(dock);
 	g_free(data);
