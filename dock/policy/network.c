@@ -375,7 +375,7 @@ static void from_node(Question *q)
 		denied(q, ISC_DROP_DHCP, "bridge prerouting, chain not-tcp",
 				"nodes neither ask for nor give addresses by DHCP");
 	else if (fence->quarantined)
-		denied(q, ISC_DROP_QUARANTINE, "bridge prerouting, chain from-node-ip",
+		denied(q, ISC_DROP_QUARANTINE, "bridge prerouting, chain liar",
 				"node '%s' is in quarantine", fence->name);
 	else if (q->to.place == AT_OUTSIDE && q->to.address >= 0xe0000000)
 		denied(q, q->to.address == G_MAXUINT32 ? ISC_DROP_HOST : ISC_DROP_RESERVED,
@@ -447,14 +447,14 @@ static void through_expose(Question *q, const IscNetworkNode *node, const IscExp
 				"'%s'",
 				fence->name, fence->set);
 	else if (*fence->set)
-		answer(q, ISC_VERDICT_ALLOWED, 0, "inet forward, chain to-node",
+		answer(q, ISC_VERDICT_ALLOWED, 0, "inet forward, chain to-known",
 				g_steal_pointer(&rule),
 				"port %s/%u of the dock leads to port %u of each member of set "
 				"'%s' "
 				"that is ready, by chance",
 				isc_proto_name(q->proto), host, inside, fence->set);
 	else
-		answer(q, ISC_VERDICT_ALLOWED, 0, "inet forward, chain to-node",
+		answer(q, ISC_VERDICT_ALLOWED, 0, "inet forward, chain to-known",
 				g_steal_pointer(&rule),
 				"port %s/%u of the dock leads to port %u of node '%s'",
 				isc_proto_name(q->proto), host, inside, fence->name);
@@ -487,12 +487,12 @@ static void outside_to_service(Question *q)
 	}
 	const IscExpose *hint = q->port ? find_expose(q, node, /* in_node= */ FALSE, &owner) : NULL;
 	if (hint)
-		denied(q, ISC_DROP_INGRESS, "inet forward, chain to-node",
+		denied(q, ISC_DROP_INGRESS, "inet forward, chain to-known",
 				"the node does not expose its port %u; the dock's port %u leads to "
 				"its port %u",
 				q->port, q->port, hint->node_first + (q->port - hint->host_first));
 	else
-		denied(q, ISC_DROP_INGRESS, "inet forward, chain to-node",
+		denied(q, ISC_DROP_INGRESS, "inet forward, chain to-known",
 				"node '%s' does not expose it", node->fence->name);
 }
 
